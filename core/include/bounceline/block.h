@@ -1,0 +1,70 @@
+/* block.h -- a run of whole lines of one log, and what was made of it
+ *
+ * The unit that travels: reader fills bytes and positions, a worker adds the records, the stage
+ * consumes them.  Blocks are allocated at start and go round.
+ *
+ * Shapes     bytes[0..n): whole lines, each ending in '\n' (the last of a finished generation may lack
+ *            it); BL_BLOCK_SLACK readable bytes follow.  A line longer than BL_LINE_MAX arrives cut to
+ *            that length, its rest skipped and counted in `long_lines`
+ * Units      begin, end: offsets in the uncompressed generation
+ * Ownership  whoever holds the pointer; records point into bytes
+ * Threads    handed over whole
+ * Errors     bl_block_new: NULL
+ * Source     -
+ */
+#ifndef BOUNCELINE_BLOCK_H
+#define BOUNCELINE_BLOCK_H
+
+#include "bounceline/position.h"
+#include "bounceline/record.h"
+#include "bounceline/rules.h"
+#include "bounceline/stamp.h"
+
+enum {
+    BL_BLOCK_BYTES = 256 << 10, /* what a block holds at most: more than BL_LINE_MAX */
+    BL_BLOCK_SLACK = 64,
+    BL_SHAPE_SAMPLES = 4        /* unparsed lines kept per block, as slices */
+};
+
+enum bl_block_kind {
+    BL_BLOCK_DATA,  /* lines */
+    BL_BLOCK_SKIP,  /* a range that is passed over unread: --from end, lost bytes; bytes is empty */
+    BL_BLOCK_RESET, /* control: `payload` is a struct bl_resume; everything before it is void */
+    BL_BLOCK_ADDRESSES, /* control: `payload` is a struct bl_address_hashes for the filter */
+    BL_BLOCK_FLUSH  /* control: close the open batch now; also ends scan */
+};
+
+struct bl_block {
+    enum bl_block_kind kind;
+    uint32_t source;      /* index of the source */
+    uint32_t run;         /* which run of the pipeline it belongs to; RESET begins the next */
+    uint64_t begin;       /* offset of bytes[0] */
+    bl_position end;      /* generation and position after the last byte */
+    int64_t  reference_s; /* for stamps without a year: file mtime or arrival */
+    bool     warm_up;     /* before every slot's position: feeds the join, counts nowhere */
+    char    *bytes;
+    size_t   n;
+    void    *payload;     /* control blocks; ownership passes to the stage */
+
+    /* filled by bl_block_parse */
+    bl_record *records;
+    size_t     records_n, records_cap;
+    uint64_t   lines, unparsed, long_lines;
+    bl_slice   sample[BL_SHAPE_SAMPLES]; /* of unparsed lines */
+    size_t     samples;
+};
+
+struct bl_block *bl_block_new(void);
+void             bl_block_free(struct bl_block *block);
+
+/* A worker's own memory: stamp reader, scratch for batched classification. */
+struct bl_worker;
+
+struct bl_worker *bl_worker_new(const bl_zone *zone);
+void              bl_worker_free(struct bl_worker *worker);
+
+/* Splits, parses and classifies the block's lines into its records.  Pure: the same bytes and rules give
+ * the same records on any worker.  Allocates nothing. */
+void bl_block_parse(struct bl_worker *worker, const struct bl_rules *rules, struct bl_block *block);
+
+#endif

@@ -1,0 +1,63 @@
+/* position.h -- how far into which log
+ *
+ * A generation is one file of a log: its identity plus how often it was truncated.  A position is a
+ * generation and the offset behind the last line that was applied.  Slots in Redis, join snapshots and
+ * the reader speak in these.
+ *
+ * Shapes     text form: see bl_position_text
+ * Units      offset: bytes, uncompressed
+ * Ownership  bl_positions owns its array; the rest are values
+ * Threads    values
+ * Errors     as said
+ * Source     DESIGN: positions, generations, fence
+ */
+#ifndef BOUNCELINE_POSITION_H
+#define BOUNCELINE_POSITION_H
+
+#include "bounceline/err.h"
+#include "bounceline/slice.h"
+
+enum {
+    BL_HEAD_BYTES = 4096,       /* how much of the head is hashed, at most */
+    BL_TAIL_BYTES = 4096,       /* how much before the offset is hashed, at most */
+    BL_GENERATIONS_MAX = 4096,  /* per source list: more are refused */
+    BL_POSITION_TEXT_MAX = 256
+};
+
+typedef struct bl_position {
+    uint64_t generation;  /* random at first sight, never 0, never reused */
+    uint64_t source;      /* bl_hash64 of the source's path */
+    uint64_t offset;
+    uint64_t device, inode;
+    int64_t  birth_ns;    /* 0: the file system has none */
+    uint32_t head_n;      /* how many bytes the head hash covers */
+    uint32_t tail_n;      /* how many bytes before `offset` the tail hash covers */
+    uint64_t head_hash, tail_hash;
+    int64_t  seen_s;      /* event or file time when it last moved: for pruning */
+    bool     finished;    /* read to its end and known not to grow again */
+} bl_position;
+
+struct bl_positions {
+    bl_position *v;
+    size_t       n, cap;
+};
+
+void               bl_positions_release(struct bl_positions *list);
+bl_position       *bl_positions_find(const struct bl_positions *list, uint64_t generation);
+/* Adds or replaces by generation. */
+enum bl_code       bl_positions_put(struct bl_positions *list, const bl_position *position);
+enum bl_code       bl_positions_copy(struct bl_positions *to, const struct bl_positions *from);
+void               bl_positions_remove(struct bl_positions *list, uint64_t generation);
+static inline uint64_t bl_positions_offset(const struct bl_positions *list, uint64_t generation)
+{
+    const bl_position *p = bl_positions_find(list, generation);
+
+    return p ? p->offset : 0;
+}
+
+/* "OFFSET SOURCE DEV INO BIRTH HEADN HEADHASH TAILN TAILHASH SEEN FINISHED": what the slot stores under
+ * the generation's name; the offset comes first because the fence compares just that. */
+size_t       bl_position_text(const bl_position *position, char out[BL_POSITION_TEXT_MAX]);
+enum bl_code bl_position_parse(uint64_t generation, bl_slice text, bl_position *out);
+
+#endif

@@ -1,0 +1,70 @@
+/* record.h -- one log line that says something about mail
+ *
+ * What a worker makes of a line, before the join knows the rest.  One shape for every MTA.
+ *
+ * Shapes     slices may be empty; which ones are set depends on the kind
+ * Units      time_us: microseconds since 1970 UTC; delay_ms: milliseconds, -1 if absent
+ * Ownership  slices point into the block that holds the line
+ * Threads    values
+ * Errors     -
+ * Source     core/parse/README.md
+ */
+#ifndef BOUNCELINE_RECORD_H
+#define BOUNCELINE_RECORD_H
+
+#include "bounceline/classify.h"
+
+enum bl_mta { BL_MTA_POSTFIX = 1, BL_MTA_EXIM };
+
+enum bl_outcome {
+    BL_DELIVERED,
+    BL_RELAYED,   /* handed on: loopback, content filter, smarthost, forwarded; no success for rates */
+    BL_DEFERRED,
+    BL_BOUNCED,
+    BL_EXPIRED,   /* given up after temporary failures */
+    BL_REJECTED,  /* refused at our own door */
+    BL_DROPPED,   /* not tried, because suppressed */
+    BL_DISCARDED,
+    BL_OUTCOMES
+};
+
+const char *bl_outcome_name(enum bl_outcome outcome);
+
+enum bl_record_kind {
+    BL_RECORD_OPEN = 1,   /* a queue id begins: smtpd client=, pickup uid= */
+    BL_RECORD_MESSAGE_ID, /* cleanup message-id= */
+    BL_RECORD_QUEUED,     /* qmgr from=, size=, nrcpt=: the sender; again at each retry */
+    BL_RECORD_DELIVERY,   /* one recipient, one result */
+    BL_RECORD_EXPIRED,    /* qmgr status=expired: every recipient still deferred is given up */
+    BL_RECORD_REMOVED,    /* the queue id ends */
+    BL_RECORD_REJECT      /* refused at our own door */
+};
+
+enum {
+    BL_RECORD_HAS_SENDER = 1, /* `sender` was on the line; empty means the null sender */
+    BL_RECORD_NO_ATTEMPT = 2, /* deferred without trying ("delivery temporarily suspended") */
+    BL_RECORD_ONE_SHOT = 4    /* a reject that names no live queue id */
+};
+
+typedef struct bl_record {
+    uint64_t key, key2;    /* 128-bit hash of host, instance and queue id: what the join looks up */
+    int64_t  time_us;
+    uint8_t  kind;         /* enum bl_record_kind */
+    uint8_t  mta;          /* enum bl_mta */
+    uint8_t  outcome;      /* enum bl_outcome; DELIVERY and REJECT */
+    uint8_t  flags;
+    uint8_t  phase;        /* enum bl_phase */
+    uint16_t code;         /* the reply's; 0 if absent */
+    uint16_t provider;     /* bl_rules_provider(relay_host) */
+    bl_status enhanced;    /* the reply's own, else the logged dsn=; absent on success is fine */
+    int32_t  delay_ms;
+    bl_verdict verdict;    /* failures only: deferred, bounced, rejected */
+
+    bl_slice host, service, queue_id;
+    bl_slice recipient, orig_recipient; /* DELIVERY, REJECT */
+    bl_slice sender;                    /* QUEUED, EXPIRED, REJECT, OPEN by pickup */
+    bl_slice peer_host, peer_ip;        /* DELIVERY: relay; OPEN and REJECT: client */
+    bl_slice text;                      /* DELIVERY, REJECT: reply; MESSAGE_ID: the id; OPEN: sasl user */
+} bl_record;
+
+#endif

@@ -1,0 +1,94 @@
+/* slice.h -- text as a pointer and a length
+ *
+ * The one shape of text in bounceline: a run of bytes inside a buffer that somebody else owns.
+ *
+ * Shapes     any bytes, NUL and invalid UTF-8 included; an empty slice may have p == NULL
+ * Units      bytes
+ * Ownership  none: a slice borrows and dies with its buffer
+ * Threads    pure
+ * Errors     none
+ * Source     -
+ */
+#ifndef BOUNCELINE_SLICE_H
+#define BOUNCELINE_SLICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+typedef struct bl_slice {
+    const char *p;
+    size_t      n;
+} bl_slice;
+
+/* A string literal as a slice; BL_SLICE_INIT for static tables. */
+#define BL_SLICE(literal) ((bl_slice){(literal), sizeof(literal) - 1})
+#define BL_SLICE_INIT(literal) {(literal), sizeof(literal) - 1}
+#define BL_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* The slice without its first `n` bytes; n must not exceed s.n. */
+static inline bl_slice bl_slice_drop(bl_slice s, size_t n)
+{
+    return (bl_slice){s.p + n, s.n - n};
+}
+
+/* The first `n` bytes of the slice, or all of it when it is shorter. */
+static inline bl_slice bl_slice_head(bl_slice s, size_t n)
+{
+    return (bl_slice){s.p, n < s.n ? n : s.n};
+}
+
+static inline bool bl_slice_eq(bl_slice a, bl_slice b)
+{
+    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+static inline bool bl_slice_starts(bl_slice s, bl_slice prefix)
+{
+    return s.n >= prefix.n && (prefix.n == 0 || memcmp(s.p, prefix.p, prefix.n) == 0);
+}
+
+static inline bool bl_slice_ends(bl_slice s, bl_slice suffix)
+{
+    return s.n >= suffix.n && (suffix.n == 0 || memcmp(s.p + s.n - suffix.n, suffix.p, suffix.n) == 0);
+}
+
+/* Takes `prefix` off the front; false, and `s` untouched, when it is not there. */
+static inline bool bl_slice_take(bl_slice *s, bl_slice prefix)
+{
+    if (!bl_slice_starts(*s, prefix))
+        return false;
+    *s = bl_slice_drop(*s, prefix.n);
+    return true;
+}
+
+/* Where `byte` first stands, or s.n. */
+static inline size_t bl_slice_find_byte(bl_slice s, char byte)
+{
+    const char *at = s.n ? memchr(s.p, byte, s.n) : NULL;
+
+    return at ? (size_t)(at - s.p) : s.n;
+}
+
+static inline char bl_lower(char c)
+{
+    return (c >= 'A' && c <= 'Z') ? (char)(c | 0x20) : c;
+}
+
+static inline bool bl_is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* Where `needle` first stands, or SIZE_MAX. */
+size_t bl_slice_find(bl_slice s, bl_slice needle);
+
+/* As bl_slice_eq and bl_slice_ends, ASCII case folded. */
+bool bl_slice_eq_fold(bl_slice a, bl_slice b);
+bool bl_slice_ends_fold(bl_slice s, bl_slice suffix);
+
+/* Takes one run of decimal digits that fits the type; false, and `s` untouched, otherwise. */
+bool bl_slice_take_u64(bl_slice *s, uint64_t *out);
+
+#endif

@@ -1,0 +1,36 @@
+/* snapshot.h -- the join and the positions it belongs to
+ *
+ * Written to the state directory every few seconds, several kept; also the local copy of positions for
+ * the day Redis comes back empty.
+ *
+ * Shapes     one join image per source; text of the file: magic, checksum, then fields in fixed order
+ * Units      bytes
+ * Ownership  bl_snapshot_free frees everything in it
+ * Threads    handed over whole
+ * Errors     bl_snapshot_decode: BL_BAD_INPUT for anything damaged
+ * Source     DESIGN 2
+ */
+#ifndef BOUNCELINE_SNAPSHOT_H
+#define BOUNCELINE_SNAPSHOT_H
+
+#include "bounceline/position.h"
+
+enum { BL_SOURCES_MAX = 64 };
+
+struct bl_snapshot {
+    uint64_t            dataset;
+    struct bl_positions positions;
+    size_t              sources;
+    uint64_t            source[BL_SOURCES_MAX]; /* bl_hash64 of each source's path */
+    char               *join[BL_SOURCES_MAX];
+    size_t              join_n[BL_SOURCES_MAX];
+};
+
+void         bl_snapshot_free(struct bl_snapshot *snapshot);
+enum bl_code bl_snapshot_encode(const struct bl_snapshot *snapshot, char **out, size_t *out_n);
+enum bl_code bl_snapshot_decode(bl_slice file, struct bl_snapshot **out, bl_err *err);
+
+/* True when no slot is behind the snapshot anywhere. */
+bool bl_snapshot_usable(const struct bl_snapshot *snapshot, const struct bl_positions *slots, size_t n);
+
+#endif

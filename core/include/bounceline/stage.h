@@ -1,0 +1,52 @@
+/* stage.h -- the serial end of the pipeline: join, filter, batch
+ *
+ * Takes blocks in log order and makes batches.  One for the whole process; each source has its own join.
+ *
+ * Shapes     -
+ * Units      -
+ * Ownership  keeps nothing of a block; a batch given in with bl_stage_lend comes out of bl_stage_take
+ * Threads    one at a time (the stage thread)
+ * Errors     bl_stage_new: NULL
+ * Source     DESIGN 2, 3, 6
+ */
+#ifndef BOUNCELINE_STAGE_H
+#define BOUNCELINE_STAGE_H
+
+#include "bounceline/batch.h"
+#include "bounceline/join.h"
+#include "bounceline/snapshot.h"
+
+struct bl_stage;
+
+struct bl_stage_options {
+    size_t sources;
+    uint64_t source[BL_SOURCES_MAX]; /* bl_hash64 of each source's path */
+    size_t join_entries, join_text_bytes;
+    size_t batch_fields;             /* close the batch at this many counters: 4000 */
+    size_t batch_events;             /* ... or this many address events */
+    size_t filter_cap;               /* addresses; beyond it every delivery is treated as a hit */
+    size_t snapshot_blocks;          /* a snapshot every so many data blocks, and at FLUSH when due */
+};
+
+struct bl_stage_stats {
+    struct bl_join_stats join;
+    uint64_t unparsed, address_refused; /* recipients that no key can be made of */
+    uint64_t filter_hits;
+    bool     filter_full;
+};
+
+struct bl_stage *bl_stage_new(const struct bl_rules *rules, const struct bl_stage_options *options);
+void             bl_stage_free(struct bl_stage *stage);
+
+/* True when a batch must be lent before the next data block. */
+bool bl_stage_wants_batch(const struct bl_stage *stage);
+void bl_stage_lend(struct bl_stage *stage, struct bl_batch *empty);
+
+void bl_stage_block(struct bl_stage *stage, struct bl_block *block);
+
+/* The batch that is due, or NULL; after a FLUSH block every non-empty batch is due. */
+struct bl_batch *bl_stage_take(struct bl_stage *stage);
+
+struct bl_stage_stats bl_stage_stats(const struct bl_stage *stage);
+
+#endif

@@ -1,0 +1,56 @@
+/* stamp.h -- times in logs
+ *
+ * Syslog stamps lack the year and the zone.  Both come from a reference: the moment nearest to which
+ * the stamp must lie (file mtime, arrival), and the local zone's offsets around it.  The core has no
+ * clock and no zone database, so the edge fills them in.
+ *
+ * Shapes     bl_zone: transitions ascending; the first entry's since_s is INT64_MIN
+ * Units      *_s: seconds since 1970 UTC; *_us: microseconds since 1970 UTC; offset: seconds east of UTC
+ * Ownership  values
+ * Threads    bl_stamper: one per thread
+ * Errors     false when the stamp cannot be read; the slice is untouched
+ * Source     RFC 3164 4.1.2, RFC 3339 5.6; the year rule: the candidate nearest to the reference
+ */
+#ifndef BOUNCELINE_STAMP_H
+#define BOUNCELINE_STAMP_H
+
+#include "bounceline/slice.h"
+
+enum { BL_ZONE_STEPS = 8 };
+
+typedef struct bl_zone {
+    size_t n; /* 0 means UTC */
+    struct {
+        int64_t since_s;
+        int32_t offset_s;
+    } step[BL_ZONE_STEPS];
+} bl_zone;
+
+/* Reads stamps; remembers the last second it read, since most lines share it. */
+struct bl_stamper {
+    int64_t  reference_s; /* set per block */
+    bl_zone  zone;
+    char     seen[24];
+    size_t   seen_n;
+    int64_t  seen_s;
+};
+
+void bl_stamper_init(struct bl_stamper *stamper, const bl_zone *zone);
+
+/* Another reference drops what was remembered when it moved by more than a day. */
+void bl_stamper_refer(struct bl_stamper *stamper, int64_t reference_s);
+
+/* Takes `Nov 22 05:03:37` (day padded with blank, zero or nothing). */
+bool bl_stamp_take_rfc3164(struct bl_stamper *stamper, bl_slice *in, int64_t *time_us);
+
+/* Takes `2026-11-22T05:03:37.532042+00:00`: T or blank, 0..9 digits of fraction, Z, +hh:mm, +hhmm or no
+ * zone (then the local one). */
+bool bl_stamp_take_rfc3339(struct bl_stamper *stamper, bl_slice *in, int64_t *time_us);
+
+enum { BL_STAMP_TEXT_MAX = 32 };
+
+/* Writes RFC 3339 in UTC with as many fraction digits (0, 3 or 6) as the value needs; NUL-terminated,
+ * returns the length. */
+size_t bl_stamp_text(int64_t time_us, char out[BL_STAMP_TEXT_MAX]);
+
+#endif

@@ -1,0 +1,10 @@
+# Writes OUT: one `static const char bl_lua_NAME[]` for each of FILES (a list separated by ; or blanks).
+separate_arguments(FILES)
+set(TEXT "/* made by text_to_c.cmake; do not edit */\n")
+foreach(FILE IN LISTS FILES)
+    get_filename_component(NAME ${FILE} NAME_WE)
+    file(READ ${FILE} HEX HEX)
+    string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," BYTES "${HEX}")
+    string(APPEND TEXT "static const char bl_lua_${NAME}[] = {${BYTES}0};\n")
+endforeach()
+file(WRITE ${OUT} "${TEXT}")
