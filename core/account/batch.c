@@ -1,0 +1,73 @@
+#include "bounceline/batch.h"
+
+#include "bounceline/alloc.h"
+#include "bounceline/snapshot.h"
+
+enum {
+    ARENA_BYTES = 32 << 20,
+    /* A batch closes at some thousand fields, at a block border: one block adds at most a few thousand
+     * entities more. */
+    TALLY_ENTITIES = 32 << 10,
+    TALLY_FAILURES = 64 << 10
+};
+
+struct bl_batch *bl_batch_new(void)
+{
+    struct bl_batch *batch = bl_calloc(1, sizeof *batch);
+
+    if (!batch)
+        return NULL;
+    bl_arena_init(&batch->arena, ARENA_BYTES);
+    batch->tally = bl_tally_new(TALLY_ENTITIES, TALLY_FAILURES);
+    if (!batch->tally) {
+        bl_batch_free(batch);
+        return NULL;
+    }
+    return batch;
+}
+
+void bl_batch_free(struct bl_batch *batch)
+{
+    if (!batch)
+        return;
+    for (size_t i = 0; i < BL_PARTITIONS_MAX; i++)
+        bl_free(batch->events[i].v);
+    bl_snapshot_free(batch->snapshot);
+    bl_tally_free(batch->tally);
+    bl_arena_release(&batch->arena);
+    bl_free(batch);
+}
+
+void bl_batch_clear(struct bl_batch *batch)
+{
+    for (size_t i = 0; i < BL_PARTITIONS_MAX; i++)
+        batch->events[i].n = 0;
+    bl_snapshot_free(batch->snapshot);
+    batch->snapshot = NULL;
+    bl_tally_clear(batch->tally);
+    bl_arena_reset(&batch->arena);
+    batch->run = 0;
+    batch->ranges = 0;
+    batch->recents = 0;
+    batch->partitions = 0;
+    batch->next = NULL;
+    batch->slots_left = 0;
+}
+
+void bl_resume_free(struct bl_resume *resume)
+{
+    if (!resume)
+        return;
+    for (size_t i = 0; i < BL_COUNT(resume->slot); i++)
+        bl_positions_release(&resume->slot[i]);
+    bl_snapshot_free(resume->snapshot);
+    bl_free(resume);
+}
+
+void bl_address_hashes_free(struct bl_address_hashes *hashes)
+{
+    if (!hashes)
+        return;
+    bl_free(hashes->v);
+    bl_free(hashes);
+}

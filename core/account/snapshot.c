@@ -1,0 +1,180 @@
+/* The file: 8 bytes of magic, 8 of XXH3 over everything behind them, then fixed-width fields in the
+ * machine's own order (the file never leaves the machine), join images with their length before them.
+ * Positions stand in their text form, so that there is one reader for them. */
+#include "bounceline/snapshot.h"
+
+#include "bounceline/alloc.h"
+#include "bounceline/hash.h"
+
+static const char magic[8] = {'b', 'l', 's', 'n', 'a', 'p', '0', '1'};
+
+enum { HEAD_BYTES = 16 };
+
+void bl_snapshot_free(struct bl_snapshot *snapshot)
+{
+    if (!snapshot)
+        return;
+    bl_positions_release(&snapshot->positions);
+    for (size_t i = 0; i < snapshot->sources; i++)
+        bl_free(snapshot->join[i]);
+    bl_free(snapshot);
+}
+
+static size_t size_at_most(const struct bl_snapshot *s)
+{
+    size_t n = HEAD_BYTES + 3 * sizeof(uint64_t);
+
+    n += s->positions.n * (2 * sizeof(uint64_t) + BL_POSITION_TEXT_MAX);
+    for (size_t i = 0; i < s->sources; i++)
+        n += 2 * sizeof(uint64_t) + s->join_n[i];
+    return n;
+}
+
+static char *put(char *at, const void *bytes, size_t n)
+{
+    if (n)
+        memcpy(at, bytes, n);
+    return at + n;
+}
+
+static char *put_u64(char *at, uint64_t value)
+{
+    return put(at, &value, sizeof value);
+}
+
+enum bl_code bl_snapshot_encode(const struct bl_snapshot *s, char **out, size_t *out_n)
+{
+    char *file = bl_malloc(size_at_most(s));
+    char *at = file + HEAD_BYTES;
+
+    if (!file)
+        return BL_NO_MEMORY;
+    at = put_u64(at, s->dataset);
+    at = put_u64(at, s->positions.n);
+    for (size_t i = 0; i < s->positions.n; i++) {
+        char text[BL_POSITION_TEXT_MAX];
+        size_t n = bl_position_text(&s->positions.v[i], text);
+
+        at = put_u64(at, s->positions.v[i].generation);
+        at = put_u64(at, n);
+        at = put(at, text, n);
+    }
+    at = put_u64(at, s->sources);
+    for (size_t i = 0; i < s->sources; i++) {
+        at = put_u64(at, s->source[i]);
+        at = put_u64(at, s->join_n[i]);
+        at = put(at, s->join[i], s->join_n[i]);
+    }
+    memcpy(file, magic, sizeof magic);
+    put_u64(file + sizeof magic,
+            bl_hash64((bl_slice){file + HEAD_BYTES, (size_t)(at - file) - HEAD_BYTES}));
+    *out = file;
+    *out_n = (size_t)(at - file);
+    return BL_OK;
+}
+
+static bool take(bl_slice *in, size_t n, bl_slice *out)
+{
+    if (in->n < n)
+        return false;
+    *out = bl_slice_head(*in, n);
+    *in = bl_slice_drop(*in, n);
+    return true;
+}
+
+static bool take_u64(bl_slice *in, uint64_t *out)
+{
+    bl_slice bytes;
+
+    if (!take(in, sizeof *out, &bytes))
+        return false;
+    memcpy(out, bytes.p, sizeof *out);
+    return true;
+}
+
+static enum bl_code take_positions(bl_slice *in, struct bl_positions *out)
+{
+    uint64_t count;
+
+    if (!take_u64(in, &count) || count > BL_GENERATIONS_MAX)
+        return BL_BAD_INPUT;
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t generation, n;
+        bl_slice text;
+        bl_position position;
+        enum bl_code rc;
+
+        if (!take_u64(in, &generation) || !take_u64(in, &n) || !take(in, n, &text))
+            return BL_BAD_INPUT;
+        rc = bl_position_parse(generation, text, &position);
+        if (rc == BL_OK)
+            rc = bl_positions_put(out, &position);
+        if (rc != BL_OK)
+            return rc;
+    }
+    return BL_OK;
+}
+
+static enum bl_code take_joins(bl_slice *in, struct bl_snapshot *out)
+{
+    uint64_t sources;
+
+    if (!take_u64(in, &sources) || sources > BL_SOURCES_MAX)
+        return BL_BAD_INPUT;
+    for (uint64_t i = 0; i < sources; i++) {
+        uint64_t source, n;
+        bl_slice image;
+
+        if (!take_u64(in, &source) || !take_u64(in, &n) || !take(in, n, &image))
+            return BL_BAD_INPUT;
+        out->join[i] = bl_malloc(n);
+        if (!out->join[i])
+            return BL_NO_MEMORY;
+        put(out->join[i], image.p, n);
+        out->join_n[i] = n;
+        out->source[i] = source;
+        out->sources = i + 1;
+    }
+    return in->n == 0 ? BL_OK : BL_BAD_INPUT;
+}
+
+enum bl_code bl_snapshot_decode(bl_slice file, struct bl_snapshot **out, bl_err *err)
+{
+    struct bl_snapshot *snapshot = bl_calloc(1, sizeof *snapshot);
+    bl_slice in = file, seen;
+    uint64_t checksum;
+    enum bl_code rc = BL_BAD_INPUT;
+
+    if (!snapshot)
+        return bl_fail(err, BL_NO_MEMORY, 0, "no memory for a snapshot");
+    if (!take(&in, sizeof magic, &seen) || memcmp(seen.p, magic, sizeof magic) != 0 ||
+        !take_u64(&in, &checksum) || checksum != bl_hash64(in) || !take_u64(&in, &snapshot->dataset))
+        goto out;
+    rc = take_positions(&in, &snapshot->positions);
+    if (rc == BL_OK)
+        rc = take_joins(&in, snapshot);
+out:
+    if (rc != BL_OK) {
+        bl_snapshot_free(snapshot);
+        return bl_fail(err, rc, 0, "snapshot is damaged or of another version");
+    }
+    *out = snapshot;
+    return BL_OK;
+}
+
+bool bl_snapshot_usable(const struct bl_snapshot *snapshot, const struct bl_positions *slots, size_t n)
+{
+    for (size_t i = 0; i < snapshot->positions.n; i++) {
+        const bl_position *at = &snapshot->positions.v[i];
+
+        for (size_t slot = 0; slot < n && at->offset > 0; slot++) {
+            const bl_position *has = bl_positions_find(&slots[slot], at->generation);
+
+            /* A slot may have forgotten a finished generation (pruned), but one that knows nothing at
+             * all is behind everything. */
+            if (has ? has->offset < at->offset : !at->finished || slots[slot].n == 0)
+                return false;
+        }
+    }
+    return true;
+}
