@@ -4,7 +4,7 @@
 #include "bounceline/snapshot.h"
 
 enum {
-    ARENA_BYTES = 32 << 20,
+    ARENA_BYTES = 1 << 30, /* a batch closes far below; one block of expiries may hold many events */
     /* A batch closes at some thousand fields, at a block border: one block adds at most a few thousand
      * entities more. */
     TALLY_ENTITIES = 32 << 10,

@@ -24,6 +24,8 @@ enum {
     BL_PARTITIONS_MAX = 256
 };
 
+struct bl_snapshot; /* snapshot.h */
+
 /* One stretch of one generation. */
 struct bl_range {
     uint64_t    begin;
@@ -54,7 +56,7 @@ struct bl_batch {
     unsigned          partitions;
     struct bl_address_events events[BL_PARTITIONS_MAX];
     struct bl_arena   arena;
-    void             *snapshot; /* a struct bl_snapshot taken behind this batch, or NULL */
+    struct bl_snapshot *snapshot; /* taken behind this batch, or NULL: every slot must move with it */
     /* for the sink */
     struct bl_batch  *next;
     unsigned          slots_left;

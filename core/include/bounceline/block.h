@@ -42,6 +42,7 @@ struct bl_block {
     bl_position end;      /* generation and position after the last byte */
     int64_t  reference_s; /* for stamps without a year: file mtime or arrival */
     bool     warm_up;     /* before every slot's position: feeds the join, counts nowhere */
+    bool     last;        /* FLUSH: the end; take a snapshot with it */
     char    *bytes;
     size_t   n;
     void    *payload;     /* control blocks; ownership passes to the stage */

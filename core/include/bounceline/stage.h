@@ -25,13 +25,14 @@ struct bl_stage_options {
     size_t batch_fields;             /* close the batch at this many counters: 4000 */
     size_t batch_events;             /* ... or this many address events */
     size_t filter_cap;               /* addresses; beyond it every delivery is treated as a hit */
-    size_t snapshot_blocks;          /* a snapshot every so many data blocks, and at FLUSH when due */
+    size_t snapshot_blocks;          /* a snapshot after this many data blocks */
+    size_t snapshot_flushes;         /* ... or FLUSH blocks, when there was data; and at the last one */
 };
 
 struct bl_stage_stats {
     struct bl_join_stats join;
     uint64_t unparsed, address_refused; /* recipients that no key can be made of */
-    uint64_t filter_hits;
+    uint64_t filter_hits, events_lost; /* lost: no memory, counted and never silent */
     bool     filter_full;
 };
 

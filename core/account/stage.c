@@ -1,0 +1,445 @@
+/* Blocks come in log order.  For each one the stage asks, slot by slot, whether the slot has that stretch
+ * already (blocks never straddle a slot's offset), lets the source's join make events of it, and puts
+ * each event where a slot still wants it: counters into the batch's tally, address events into their
+ * partition.  Batches close at block borders only, so a position is always the end of a block. */
+#include "bounceline/stage.h"
+
+#include "bounceline/alloc.h"
+#include "filter.h"
+
+enum { CLOSE_AT_BYTES = 8 << 20 };
+
+struct bl_stage {
+    const struct bl_rules *rules;
+    struct bl_stage_options options;
+    struct bl_join *join[BL_SOURCES_MAX];
+    struct bl_filter filter;
+
+    uint32_t run;
+    uint64_t dataset;
+    unsigned partitions;
+    struct bl_positions slot[1 + BL_PARTITIONS_MAX]; /* as claimed: what each slot has */
+    struct bl_positions at;                          /* how far the joins have read */
+
+    struct bl_batch *open, *due;
+    struct bl_range *range; /* of the block at hand */
+    bool wanted[1 + BL_PARTITIONS_MAX];
+    bool counting, addressing;
+    size_t events;       /* address events in the open batch */
+    size_t blocks_since, flushes_since; /* the last snapshot */
+
+    struct bl_stage_stats stats;
+};
+
+struct bl_stage *bl_stage_new(const struct bl_rules *rules, const struct bl_stage_options *options)
+{
+    struct bl_stage *stage = bl_calloc(1, sizeof *stage);
+
+    if (!stage)
+        return NULL;
+    stage->rules = rules;
+    stage->options = *options;
+    stage->partitions = 1;
+    bl_filter_init(&stage->filter, options->filter_cap);
+    for (size_t i = 0; i < options->sources; i++) {
+        stage->join[i] = bl_join_new(rules, options->join_entries, options->join_text_bytes);
+        if (!stage->join[i]) {
+            bl_stage_free(stage);
+            return NULL;
+        }
+    }
+    return stage;
+}
+
+static void forget_slots(struct bl_stage *stage)
+{
+    for (size_t i = 0; i < BL_COUNT(stage->slot); i++)
+        bl_positions_release(&stage->slot[i]);
+    bl_positions_release(&stage->at);
+}
+
+void bl_stage_free(struct bl_stage *stage)
+{
+    if (!stage)
+        return;
+    for (size_t i = 0; i < stage->options.sources; i++)
+        bl_join_free(stage->join[i]);
+    bl_filter_release(&stage->filter);
+    forget_slots(stage);
+    bl_batch_free(stage->open);
+    bl_batch_free(stage->due);
+    bl_free(stage);
+}
+
+bool bl_stage_wants_batch(const struct bl_stage *stage)
+{
+    return !stage->open;
+}
+
+void bl_stage_lend(struct bl_stage *stage, struct bl_batch *empty)
+{
+    empty->run = stage->run;
+    empty->partitions = stage->partitions;
+    stage->open = empty;
+    stage->events = 0;
+}
+
+/* --- what an event means for the slots --- */
+
+static bl_slice copy(struct bl_stage *stage, bl_slice text, size_t max)
+{
+    return bl_arena_copy(&stage->open->arena, bl_slice_head(text, max));
+}
+
+static bool grow_events(struct bl_address_events *list)
+{
+    size_t cap = list->cap ? list->cap * 2 : 256;
+    bl_address_event *v = bl_realloc(list->v, cap * sizeof *v);
+
+    if (!v)
+        return false;
+    list->v = v;
+    list->cap = cap;
+    return true;
+}
+
+static void add_address_event(struct bl_stage *stage, const bl_event *event, bl_slice address, uint64_t hash,
+                              enum bl_address_event_kind kind)
+{
+    unsigned partition = bl_address_partition(address, stage->partitions);
+    struct bl_address_events *list = &stage->open->events[partition];
+    bl_address_event out = {.kind = kind, .time_ms = event->time_us / 1000, .hash = hash};
+
+    if (!stage->wanted[1 + partition])
+        return;
+    if (list->n == list->cap && !grow_events(list)) {
+        stage->stats.events_lost++;
+        return;
+    }
+    out.address = copy(stage, address, BL_ADDRESS_MAX);
+    if (kind == BL_ADDRESS_FAILED) {
+        const struct bl_category *category = bl_rules_category(stage->rules, event->verdict.category);
+
+        out.action = event->verdict.action;
+        out.code = event->code;
+        out.enhanced = event->enhanced;
+        out.category = copy(stage, category->name, BL_ADDRESS_WORD_MAX);
+        out.rule = copy(stage, bl_rules_rule(stage->rules, event->verdict.rule)->id, BL_ADDRESS_WORD_MAX);
+        out.reply = copy(stage, event->reply, BL_ADDRESS_REPLY_MAX);
+        out.host = copy(stage, event->host, BL_ADDRESS_WORD_MAX);
+        out.queue_id = copy(stage, event->queue_id, BL_ADDRESS_WORD_MAX);
+        out.message_id = copy(stage, event->message_id, BL_ADDRESS_LONG_MAX);
+        out.sender = copy(stage, event->sender, BL_ADDRESS_LONG_MAX);
+    }
+    if (!out.address.p) {
+        stage->stats.events_lost++;
+        return;
+    }
+    list->v[list->n++] = out;
+    stage->events++;
+}
+
+/* Only final failures whose category may move an address, and real deliveries.  An expiry counts for the
+ * soft rule alone: what was put off until the end was never a permanent answer. */
+static bool moves_address(const bl_event *event, enum bl_address_event_kind *kind)
+{
+    if (event->outcome == BL_DELIVERED) {
+        *kind = BL_ADDRESS_DELIVERED;
+        return true;
+    }
+    *kind = BL_ADDRESS_FAILED;
+    if (event->outcome == BL_BOUNCED)
+        return event->verdict.action != BL_ACTION_NONE;
+    return event->outcome == BL_EXPIRED && event->failed && event->verdict.action == BL_ACTION_SOFT;
+}
+
+static void note_address(struct bl_stage *stage, const bl_event *event)
+{
+    enum bl_address_event_kind kind;
+    char address[BL_ADDRESS_MAX + 1];
+    size_t n;
+    uint64_t hash;
+
+    if (!moves_address(event, &kind))
+        return;
+    if (kind == BL_ADDRESS_DELIVERED && stage->filter.n == 0 && !stage->filter.full)
+        return;
+    if (!bl_address_normalise(event->recipient, address, &n)) {
+        stage->stats.address_refused += kind == BL_ADDRESS_FAILED;
+        return;
+    }
+    hash = bl_address_hash((bl_slice){address, n});
+    if (kind == BL_ADDRESS_FAILED) {
+        bl_filter_add(&stage->filter, hash);
+    } else {
+        if (!bl_filter_has(&stage->filter, hash))
+            return;
+        stage->stats.filter_hits++;
+    }
+    add_address_event(stage, event, (bl_slice){address, n}, hash, kind);
+}
+
+/* Appends `text` and a tab; bytes that would break the line become '?'. */
+static size_t put_cell(char *out, size_t at, size_t cap, bl_slice text)
+{
+    for (size_t i = 0; i < text.n && at + 1 < cap; i++)
+        out[at++] = (unsigned char)text.p[i] < 0x20 || text.p[i] == 0x7f ? '?' : text.p[i];
+    if (at < cap)
+        out[at++] = '\t';
+    return at;
+}
+
+static size_t put_text(char *out, size_t at, size_t cap, const char *text)
+{
+    return put_cell(out, at, cap, (bl_slice){text, strlen(text)});
+}
+
+static bl_slice code_text(uint16_t code, char out[4])
+{
+    if (code < 100 || code > 999)
+        return (bl_slice){0};
+    out[0] = (char)('0' + code / 100);
+    out[1] = (char)('0' + code / 10 % 10);
+    out[2] = (char)('0' + code % 10);
+    return (bl_slice){out, 3};
+}
+
+static void note_recent(struct bl_stage *stage, const bl_event *event)
+{
+    enum { CAP = 1024 };
+    struct bl_batch *batch = stage->open;
+    char line[CAP], code[4], status[BL_STATUS_TEXT_MAX];
+    size_t at = 0;
+
+    if (batch->recents == BL_BATCH_RECENT)
+        return;
+    bl_status_text(event->enhanced, status);
+    at = put_text(line, at, CAP, bl_outcome_name(event->outcome));
+    at = put_cell(line, at, CAP, bl_slice_head(event->recipient, BL_ADDRESS_MAX));
+    at = put_cell(line, at, CAP, code_text(event->code, code));
+    at = put_text(line, at, CAP, bl_status_absent(event->enhanced) ? "" : status);
+    at = put_cell(line, at, CAP, bl_rules_category(stage->rules, event->verdict.category)->name);
+    at = put_cell(line, at, CAP, bl_rules_rule(stage->rules, event->verdict.rule)->id);
+    at = put_cell(line, at, CAP, bl_slice_head(event->relay_host, 255));
+    at = put_cell(line, at, CAP, bl_slice_head(event->reply, BL_ADDRESS_REPLY_MAX));
+    batch->recent[batch->recents].text = bl_arena_copy(&batch->arena, (bl_slice){line, at ? at - 1 : 0});
+    if (batch->recent[batch->recents].text.p)
+        batch->recent[batch->recents++].time_us = event->time_us;
+}
+
+static void on_event(void *arg, const bl_event *event)
+{
+    struct bl_stage *stage = arg;
+
+    if (stage->counting) {
+        int64_t minute = event->time_us > 0 ? event->time_us / 60000000 : 0;
+
+        bl_tally_event(stage->open->tally, minute, event, stage->rules);
+        stage->range->outcome[event->outcome]++;
+        if (event->failed && (event->outcome == BL_BOUNCED || event->outcome == BL_EXPIRED))
+            note_recent(stage, event);
+    }
+    if (stage->addressing)
+        note_address(stage, event);
+}
+
+/* --- ranges and positions --- */
+
+static struct bl_range *range_of(struct bl_batch *batch, const struct bl_block *block)
+{
+    for (size_t i = 0; i < batch->ranges; i++)
+        if (batch->range[i].end.generation == block->end.generation)
+            return &batch->range[i];
+    batch->range[batch->ranges] = (struct bl_range){.begin = block->begin};
+    return &batch->range[batch->ranges++];
+}
+
+/* Which slots have not yet got this block. */
+static void look_at_slots(struct bl_stage *stage, const struct bl_block *block)
+{
+    stage->addressing = false;
+    for (size_t i = 0; i < 1 + (size_t)stage->partitions; i++) {
+        stage->wanted[i] =
+            !block->warm_up && block->end.offset > bl_positions_offset(&stage->slot[i], block->end.generation);
+        stage->addressing |= i > 0 && stage->wanted[i];
+    }
+    stage->counting = stage->wanted[0];
+}
+
+static void attach_snapshot(struct bl_stage *stage)
+{
+    struct bl_snapshot *snapshot = bl_calloc(1, sizeof *snapshot);
+
+    if (!snapshot)
+        return; /* the next one will do */
+    snapshot->dataset = stage->dataset;
+    if (bl_positions_copy(&snapshot->positions, &stage->at) != BL_OK)
+        goto fail;
+    for (size_t i = 0; i < stage->options.sources; i++) {
+        if (bl_join_save(stage->join[i], &snapshot->join[i], &snapshot->join_n[i]) != BL_OK)
+            goto fail;
+        snapshot->source[i] = stage->options.source[i];
+        snapshot->sources = i + 1;
+    }
+    stage->open->snapshot = snapshot;
+    stage->blocks_since = 0;
+    stage->flushes_since = 0;
+    return;
+fail:
+    bl_snapshot_free(snapshot);
+}
+
+static void close_batch(struct bl_stage *stage)
+{
+    stage->due = stage->open;
+    stage->open = NULL;
+}
+
+static void take_lines(struct bl_stage *stage, struct bl_block *block)
+{
+    struct bl_batch *batch = stage->open;
+
+    look_at_slots(stage, block);
+    if (block->warm_up) {
+        bl_join_block(stage->join[block->source], block, on_event, stage);
+        return;
+    }
+    stage->range = range_of(batch, block);
+    if (block->kind == BL_BLOCK_DATA) {
+        bl_join_block(stage->join[block->source], block, on_event, stage);
+        stage->stats.unparsed += block->unparsed;
+    }
+    if (stage->counting) {
+        stage->range->lines += block->lines;
+        stage->range->unparsed += block->unparsed;
+        stage->range->long_lines += block->long_lines;
+        if (block->kind == BL_BLOCK_SKIP)
+            stage->range->skipped_bytes += block->end.offset - block->begin;
+    }
+    stage->range->end = block->end;
+    if (bl_positions_put(&stage->at, &block->end) != BL_OK)
+        stage->stats.events_lost++; /* the snapshot would be wrong: see bl_snapshot_usable */
+    stage->blocks_since++;
+    if (stage->blocks_since >= stage->options.snapshot_blocks)
+        attach_snapshot(stage);
+    if (batch->snapshot || bl_tally_fields(batch->tally) >= stage->options.batch_fields ||
+        stage->events >= stage->options.batch_events || batch->ranges == BL_BATCH_RANGES ||
+        batch->arena.used_bytes >= CLOSE_AT_BYTES)
+        close_batch(stage);
+}
+
+static void flush(struct bl_stage *stage, const struct bl_block *block)
+{
+    stage->flushes_since++;
+    if (!stage->open || stage->open->ranges == 0)
+        return;
+    if (stage->blocks_since > 0 && (block->last || stage->flushes_since >= stage->options.snapshot_flushes))
+        attach_snapshot(stage);
+    close_batch(stage);
+}
+
+/* --- a new run --- */
+
+/* How far the joins have read when a run begins: the snapshot's positions; without one, and for
+ * generations it does not know, the least that any slot has. */
+static void begin_positions(struct bl_stage *stage, const struct bl_resume *resume)
+{
+    for (size_t i = 0; i < 1 + (size_t)stage->partitions; i++)
+        for (size_t j = 0; j < stage->slot[i].n; j++) {
+            const bl_position *mine = &stage->slot[i].v[j];
+            const bl_position *least = bl_positions_find(&stage->at, mine->generation);
+
+            if (!least || mine->offset < least->offset)
+                bl_positions_put(&stage->at, mine);
+        }
+    for (size_t j = 0; resume->snapshot && j < resume->snapshot->positions.n; j++)
+        bl_positions_put(&stage->at, &resume->snapshot->positions.v[j]);
+}
+
+static void load_joins(struct bl_stage *stage, const struct bl_snapshot *snapshot)
+{
+    for (size_t i = 0; i < stage->options.sources; i++) {
+        bl_join_clear(stage->join[i]);
+        for (size_t j = 0; snapshot && j < snapshot->sources; j++)
+            if (snapshot->source[j] == stage->options.source[i])
+                bl_join_load(stage->join[i], (bl_slice){snapshot->join[j], snapshot->join_n[j]});
+    }
+}
+
+static void reset(struct bl_stage *stage, struct bl_resume *resume)
+{
+    forget_slots(stage);
+    stage->run = resume->run;
+    stage->dataset = resume->dataset;
+    stage->partitions = resume->partitions;
+    for (size_t i = 0; i < 1 + (size_t)stage->partitions; i++) {
+        stage->slot[i] = resume->slot[i];
+        resume->slot[i] = (struct bl_positions){0};
+    }
+    begin_positions(stage, resume);
+    load_joins(stage, resume->snapshot);
+    stage->blocks_since = 0;
+    stage->flushes_since = 0;
+    if (stage->open) {
+        struct bl_batch *batch = stage->open;
+
+        bl_batch_clear(batch);
+        bl_stage_lend(stage, batch);
+    }
+}
+
+static void learn_addresses(struct bl_stage *stage, const struct bl_address_hashes *hashes)
+{
+    if (hashes->replace)
+        bl_filter_clear(&stage->filter);
+    for (size_t i = 0; i < hashes->n; i++)
+        bl_filter_add(&stage->filter, hashes->v[i]);
+}
+
+void bl_stage_block(struct bl_stage *stage, struct bl_block *block)
+{
+    switch (block->kind) {
+    case BL_BLOCK_RESET:
+        reset(stage, block->payload);
+        bl_resume_free(block->payload);
+        block->payload = NULL;
+        break;
+    case BL_BLOCK_ADDRESSES:
+        learn_addresses(stage, block->payload);
+        bl_address_hashes_free(block->payload);
+        block->payload = NULL;
+        break;
+    case BL_BLOCK_FLUSH:
+        flush(stage, block);
+        break;
+    case BL_BLOCK_DATA:
+    case BL_BLOCK_SKIP:
+        if (block->run == stage->run)
+            take_lines(stage, block);
+        break;
+    }
+}
+
+struct bl_batch *bl_stage_take(struct bl_stage *stage)
+{
+    struct bl_batch *due = stage->due;
+
+    stage->due = NULL;
+    return due;
+}
+
+struct bl_stage_stats bl_stage_stats(const struct bl_stage *stage)
+{
+    struct bl_stage_stats stats = stage->stats;
+
+    for (size_t i = 0; i < stage->options.sources; i++) {
+        struct bl_join_stats one = bl_join_stats(stage->join[i]);
+
+        stats.join.live += one.live;
+        stats.join.evicted += one.evicted;
+        stats.join.text_dropped += one.text_dropped;
+        stats.join.unknown += one.unknown;
+    }
+    stats.filter_full = stage->filter.full;
+    return stats;
+}
