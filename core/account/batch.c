@@ -64,6 +64,31 @@ void bl_resume_free(struct bl_resume *resume)
     bl_free(resume);
 }
 
+struct bl_resume *bl_resume_copy(const struct bl_resume *resume)
+{
+    struct bl_resume *copy = bl_calloc(1, sizeof *copy);
+
+    if (!copy)
+        return NULL;
+    copy->run = resume->run;
+    copy->dataset = resume->dataset;
+    copy->partitions = resume->partitions;
+    for (size_t i = 0; i < BL_COUNT(resume->slot); i++)
+        if (bl_positions_copy(&copy->slot[i], &resume->slot[i]) != BL_OK)
+            goto fail;
+    if (resume->snapshot) {
+        copy->snapshot = bl_calloc(1, sizeof *copy->snapshot);
+        if (!copy->snapshot ||
+            bl_positions_copy(&copy->snapshot->positions, &resume->snapshot->positions) != BL_OK)
+            goto fail;
+        copy->snapshot->dataset = resume->snapshot->dataset;
+    }
+    return copy;
+fail:
+    bl_resume_free(copy);
+    return NULL;
+}
+
 void bl_address_hashes_free(struct bl_address_hashes *hashes)
 {
     if (!hashes)

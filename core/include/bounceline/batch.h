@@ -78,6 +78,9 @@ struct bl_resume {
 
 void bl_resume_free(struct bl_resume *resume);
 
+/* A copy; of the snapshot only its positions, not the join images.  NULL without memory. */
+struct bl_resume *bl_resume_copy(const struct bl_resume *resume);
+
 /* Addresses that have a record, for the filter that spares Redis the successes. */
 struct bl_address_hashes {
     uint64_t *v;
