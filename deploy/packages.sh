@@ -1,0 +1,36 @@
+# The one list of Debian packages, and how missing ones are installed.  Sourced by quickstart.sh and test.sh.
+
+BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libuv1-dev libhiredis-dev libzstd-dev zlib1g-dev
+    libxxhash-dev"
+RUN_PACKAGES="redis-server"
+TEST_PACKAGES="libcmocka-dev python3 zstd gzip procps logrotate"
+
+is_installed() {
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# install_missing PACKAGE... says what it installs; says nothing when all is there.
+install_missing() {
+    missing=
+    for package in "$@"; do
+        is_installed "$package" || missing="$missing $package"
+    done
+    [ -n "$missing" ] || return 0
+    if [ "$(id -u)" != 0 ]; then
+        echo "missing packages; as root: apt-get install$missing" >&2
+        return 69
+    fi
+    echo "== installing$missing"
+    apt_log=$(mktemp)
+    # RUNLEVEL=1: a root without systemd is not to start the redis-server service that comes with the
+    # package.  bounceline starts a private one of its own and does not use that service.
+    if DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 sh -c '
+            apt-get -qq update && apt-get -qq -y --no-install-recommends install "$@"' sh $missing \
+            >"$apt_log" 2>&1 </dev/null; then
+        rm -f "$apt_log"
+    else
+        tail -n 25 "$apt_log" >&2
+        echo "apt-get failed; its whole output is in $apt_log" >&2
+        return 69
+    fi
+}
