@@ -3,8 +3,9 @@
  * The record behind `suppress show`, and how it is written into Redis: lines of tab-separated text, so
  * that an operator can read it with GET.
  *
- * Shapes     address: normalised by bl_address_normalise, at most BL_ADDRESS_MAX bytes; texts are cut to
- *            the caps below; the text form is at most BL_ADDRESS_TEXT_MAX bytes
+ * Shapes     address: normalised by bl_address_normalise, at most BL_ADDRESS_MAX bytes; texts are
+ *            NUL-terminated and cut by bl_address_set so that their escaped form, NUL included, fits the
+ *            caps below; the text form is at most BL_ADDRESS_TEXT_MAX bytes
  * Units      *_ms: milliseconds since 1970 UTC, 0 if never
  * Ownership  a record is a value with room of its own; parsing copies
  * Threads    values
@@ -57,7 +58,7 @@ struct bl_address_record {
     int64_t               first_ms, last_ms; /* failures */
     int64_t               since_ms, until_ms; /* of the present state; until 0: without end */
     int64_t               last_strike_ms, delivered_ms;
-    /* the cause of the present or last suppression */
+    /* the cause of the present or last automatic suppression */
     uint16_t  code;
     bl_status enhanced;
     char      category[BL_ADDRESS_WORD_MAX], rule[BL_ADDRESS_WORD_MAX], reply[BL_ADDRESS_REPLY_MAX];
@@ -78,7 +79,11 @@ uint64_t bl_address_hash(bl_slice normalised);
 /* CRC16 (XMODEM, as Redis Cluster) of the normalised address, modulo `partitions`. */
 unsigned bl_address_partition(bl_slice normalised, unsigned partitions);
 
-/* Text form.  The first line is "1\tVERSION\tSTATE\t...": scripts read the version from it. */
+/* Copies into a text of a record, cut to its cap; a NUL byte becomes '?'. */
+void bl_address_set(char *field, size_t cap, bl_slice text);
+
+/* Text form.  The first line is "1\tVERSION\tSTATE\t...": scripts read the version from it.  Parsing
+ * takes exactly what bl_address_text writes: text(parse(t)) == t and parse(text(r)) == r. */
 size_t       bl_address_text(const struct bl_address_record *record, char out[BL_ADDRESS_TEXT_MAX]);
 enum bl_code bl_address_parse(bl_slice text, struct bl_address_record *out, bl_err *err);
 

@@ -41,7 +41,7 @@ struct bl_suppress_policy {
     int64_t max_ms;             /* 720 days */
     int64_t strike_gap_ms;      /* strikes closer than this are one: 24 h */
     int64_t strike_memory_ms;   /* strikes older than this are forgotten: 365 days */
-    uint32_t soft_days;         /* distinct days: 5 */
+    uint32_t soft_days;         /* distinct days: 5; at most BL_ADDRESS_SOFT_DAYS */
     int64_t soft_window_ms;     /* within: 30 days */
     int64_t soft_spread_ms;     /* from first to last at least: 7 days */
     int64_t soft_ms;            /* then suppressed for: 30 days */
@@ -62,7 +62,8 @@ enum bl_change {
 
 const char *bl_change_name(enum bl_change change);
 
-/* Applies one event.  `record` of version 0 is an address without history.  Does not touch `version`. */
+/* Applies one event.  `record` of version 0 is an address without history.  Does not touch `version`.
+ * A time ahead of now_ms is taken as now_ms. */
 enum bl_change bl_suppress_apply(struct bl_address_record *record, const bl_address_event *event,
                                  const struct bl_suppress_policy *policy, int64_t now_ms);
 
