@@ -18,11 +18,15 @@
 enum bl_postfix_line {
     BL_POSTFIX_NOT,     /* not a Postfix program */
     BL_POSTFIX_OTHER,   /* Postfix, but no delivery matter */
-    BL_POSTFIX_RECORD,  /* `out` is filled, but for verdict, provider */
+    BL_POSTFIX_RECORD,  /* `out` is filled, but for key, verdict, provider */
     BL_POSTFIX_UNPARSED /* looks like a delivery line and is not understood: counted, never dropped in silence */
 };
 
-/* Fills everything but `verdict` and `provider`; `reply` is what bl_classify wants, for failures. */
+/* The instance of a tag: `postfix-out` of `postfix-out/submission/smtpd`. */
+bl_slice bl_postfix_instance(bl_slice program);
+
+/* Fills everything but `key`, `key2`, `verdict` and `provider`; `reply` is what bl_classify wants, and is
+ * written for failures only (outcome deferred, bounced, rejected). */
 enum bl_postfix_line bl_postfix_read(const bl_syslog *head, bl_record *out, bl_reply *reply);
 
 #endif

@@ -67,4 +67,9 @@ typedef struct bl_record {
     bl_slice text;                      /* DELIVERY, REJECT: reply; MESSAGE_ID: the id; OPEN: sasl user */
 } bl_record;
 
+/* The key of a queue id: instances on one host share the log, hosts share the log server.  The seed is
+ * worth keeping from line to line. */
+uint64_t bl_record_seed(bl_slice host, bl_slice instance);
+void     bl_record_set_key(bl_record *record, uint64_t seed); /* from record->queue_id */
+
 #endif

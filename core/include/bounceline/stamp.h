@@ -9,7 +9,9 @@
  * Ownership  values
  * Threads    bl_stamper: one per thread
  * Errors     false when the stamp cannot be read; the slice is untouched
- * Source     RFC 3164 4.1.2, RFC 3339 5.6; the year rule: the candidate nearest to the reference
+ * Source     RFC 3164 4.1.2, RFC 3339 5.6; the year rule: the candidate nearest to the reference; an
+ *            hour that the clock shows twice is the one nearest to the reference, one that it skips is
+ *            read with the offset before the step
  */
 #ifndef BOUNCELINE_STAMP_H
 #define BOUNCELINE_STAMP_H
@@ -26,21 +28,27 @@ typedef struct bl_zone {
     } step[BL_ZONE_STEPS];
 } bl_zone;
 
-/* Reads stamps; remembers the last second it read, since most lines share it. */
+enum { BL_STAMPER_HEAD = 96 };
+
+/* Reads stamps; remembers the last one it read, and syslog.c the last whole line head, since most lines
+ * share them.  What is remembered never changes an answer. */
 struct bl_stamper {
     int64_t  reference_s; /* set per block */
     bl_zone  zone;
-    char     seen[24];
+    char     seen[24]; /* a stamp up to its minute's colon, or a whole one */
     size_t   seen_n;
     int64_t  seen_s;
+    char     head[BL_STAMPER_HEAD]; /* stamp, host and the blanks behind them; 0 or >= 16 bytes */
+    size_t   head_n, host_at, host_n;
+    int64_t  head_us;
 };
 
 void bl_stamper_init(struct bl_stamper *stamper, const bl_zone *zone);
 
-/* Another reference drops what was remembered when it moved by more than a day. */
+/* Another reference drops what was remembered. */
 void bl_stamper_refer(struct bl_stamper *stamper, int64_t reference_s);
 
-/* Takes `Nov 22 05:03:37` (day padded with blank, zero or nothing). */
+/* Takes `Nov 22 05:03:37` (day padded with blank, zero or nothing; 0..9 digits of fraction). */
 bool bl_stamp_take_rfc3164(struct bl_stamper *stamper, bl_slice *in, int64_t *time_us);
 
 /* Takes `2026-11-22T05:03:37.532042+00:00`: T or blank, 0..9 digits of fraction, Z, +hh:mm, +hhmm or no

@@ -1,0 +1,33 @@
+#include "bounceline/block.h"
+
+#include "bounceline/alloc.h"
+
+/* What the shortest line that makes a record takes, newline included: `Jan 1 00:00:00 h / A: removed`
+ * (a one-digit day, one byte of host, tag and queue id each).  tests/unit/test_block.c fills a block
+ * with it. */
+enum { SHORTEST_RECORD = 30 };
+
+struct bl_block *bl_block_new(void)
+{
+    struct bl_block *block = bl_calloc(1, sizeof *block);
+
+    if (!block)
+        return NULL;
+    block->records_cap = BL_BLOCK_BYTES / SHORTEST_RECORD + 1;
+    block->bytes = bl_calloc(1, BL_BLOCK_BYTES + BL_BLOCK_SLACK);
+    block->records = bl_malloc(block->records_cap * sizeof *block->records);
+    if (!block->bytes || !block->records) {
+        bl_block_free(block);
+        return NULL;
+    }
+    return block;
+}
+
+void bl_block_free(struct bl_block *block)
+{
+    if (!block)
+        return;
+    bl_free(block->records);
+    bl_free(block->bytes);
+    bl_free(block);
+}

@@ -1,0 +1,68 @@
+/* lines.c -- where the lines of a buffer end
+ *
+ * 64 bytes a step: two compares make a 64-bit mask of newlines.  Most steps hold none or one, so the
+ * first two places are written without asking and the count decides how many of them stay; asking first
+ * would cost a mispredicted branch for nearly every line.
+ */
+#include "bounceline/lines.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+size_t bl_lines_find_scalar(const char *bytes, size_t n, uint32_t *ends, size_t cap)
+{
+    size_t found = 0;
+
+    for (size_t i = 0; i < n && found < cap; i++)
+        if (bytes[i] == '\n')
+            ends[found++] = (uint32_t)i;
+    return found;
+}
+
+#if defined(__x86_64__)
+
+__attribute__((target("avx2,bmi,popcnt"))) static size_t find_avx2(const char *bytes, size_t n, uint32_t *ends,
+                                                            size_t cap)
+{
+    const __m256i newline = _mm256_set1_epi8('\n');
+    size_t found = 0, at = 0;
+
+    /* Room for a step of nothing but newlines: then no write needs a look at `cap`. */
+    for (; n - at >= 64 && cap - found >= 64; at += 64) {
+        __m256i low = _mm256_loadu_si256((const __m256i *)(const void *)(bytes + at));
+        __m256i high = _mm256_loadu_si256((const __m256i *)(const void *)(bytes + at + 32));
+        uint64_t mask = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(low, newline)) |
+                        (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(high, newline)) << 32;
+        size_t count = (size_t)_mm_popcnt_u64(mask);
+
+        ends[found] = (uint32_t)(at + _tzcnt_u64(mask));
+        mask &= mask - 1;
+        ends[found + 1] = (uint32_t)(at + _tzcnt_u64(mask));
+        for (size_t k = 2; k < count; k++) {
+            mask &= mask - 1;
+            ends[found + k] = (uint32_t)(at + _tzcnt_u64(mask));
+        }
+        found += count;
+    }
+    for (; at < n && found < cap; at++)
+        if (bytes[at] == '\n')
+            ends[found++] = (uint32_t)at;
+    return found;
+}
+
+size_t bl_lines_find(const char *bytes, size_t n, uint32_t *ends, size_t cap)
+{
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("popcnt"))
+        return find_avx2(bytes, n, ends, cap);
+    return bl_lines_find_scalar(bytes, n, ends, cap);
+}
+
+#else
+
+size_t bl_lines_find(const char *bytes, size_t n, uint32_t *ends, size_t cap)
+{
+    return bl_lines_find_scalar(bytes, n, ends, cap);
+}
+
+#endif
