@@ -117,9 +117,9 @@ static void remember(struct bl_address_record *r, const bl_address_event *e, int
     bl_address_set(f->sender, sizeof f->sender, e->sender);
 }
 
-static void set_cause(struct bl_address_record *r, const bl_address_event *e, bool soft)
+static void set_cause(struct bl_address_record *r, const bl_address_event *e)
 {
-    r->soft = soft;
+    r->soft = e->action == BL_ACTION_SOFT;
     r->code = e->code;
     r->enhanced = e->enhanced;
     bl_address_set(r->category, sizeof r->category, e->category);
@@ -127,18 +127,17 @@ static void set_cause(struct bl_address_record *r, const bl_address_event *e, bo
     bl_address_set(r->reply, sizeof r->reply, e->reply);
 }
 
-/* A verdict from `t` for `term_ms`; of two that overlap the longer one stands. */
+/* Suppressed from `t` until `until_ms`; of two verdicts that overlap the longer one stands. */
 static enum bl_change give_verdict(struct bl_address_record *r, const bl_address_event *e,
-                                   const struct bl_suppress_policy *policy, int64_t t, int64_t term_ms,
-                                   bool soft, int64_t now_ms)
+                                   const struct bl_suppress_policy *policy, int64_t t, int64_t until_ms,
+                                   int64_t now_ms)
 {
     bool blocked = r->state == BL_ADDRESS_SUPPRESSED;
-    int64_t until_ms = later(t, term_ms);
 
     r->soft_days = 0; /* counting begins anew */
     if (blocked && (policy->observe || r->until_ms == 0 || until_ms <= r->until_ms))
         return BL_CHANGE_NOTED;
-    set_cause(r, e, soft);
+    set_cause(r, e);
     if (policy->observe) {
         if (r->state == BL_ADDRESS_WATCH)
             set_open(r, t);
@@ -166,18 +165,21 @@ static int64_t strike_term(const struct bl_suppress_policy *policy, uint32_t str
     return term_ms < policy->max_ms ? term_ms : policy->max_ms;
 }
 
+/* A failure that is no strike of its own belongs to the last one: its verdict runs from there, and so
+ * comes to the same whether that verdict still runs, was cleared, or has ended. */
 static enum bl_change fail_hard(struct bl_address_record *r, const bl_address_event *e,
                                 const struct bl_suppress_policy *policy, int64_t t, int64_t now_ms)
 {
+    int64_t until_ms;
+
     if (r->strikes && t - r->last_strike_ms > policy->strike_memory_ms)
         r->strikes = 0;
     if (r->strikes == 0 || t - r->last_strike_ms >= policy->strike_gap_ms) {
         r->strikes += r->strikes < UINT32_MAX;
         r->last_strike_ms = t;
-    } else if (r->state == BL_ADDRESS_SUPPRESSED ? !r->soft : t < r->since_ms) {
-        return BL_CHANGE_NOTED; /* within the verdict of that strike, running or by now ended */
     }
-    return give_verdict(r, e, policy, t, strike_term(policy, r->strikes), false, now_ms);
+    until_ms = later(r->last_strike_ms, strike_term(policy, r->strikes));
+    return give_verdict(r, e, policy, t, until_ms, now_ms);
 }
 
 /* Puts the day in its place and drops what left the window behind the newest.  When there are more days
@@ -217,7 +219,7 @@ static enum bl_change fail_soft(struct bl_address_record *r, const bl_address_ev
 {
     count_soft_day(r, (uint32_t)(t / DAY_MS), policy->soft_window_ms);
     if (r->probation || soft_enough(r, policy))
-        return give_verdict(r, e, policy, t, policy->soft_ms, true, now_ms);
+        return give_verdict(r, e, policy, t, later(t, policy->soft_ms), now_ms);
     if (r->state == BL_ADDRESS_CLEAN)
         set_open(r, t);
     return BL_CHANGE_NOTED;
@@ -250,7 +252,7 @@ static enum bl_change deliver(struct bl_address_record *r, int64_t t)
         r->delivered_ms = t;
     if (is_decided(r->state) || t < r->last_ms || (r->probation && t < r->since_ms))
         return moved ? BL_CHANGE_NOTED : BL_CHANGE_NONE;
-    if (r->state != BL_ADDRESS_CLEAN || r->probation || t < r->since_ms) {
+    if (r->state != BL_ADDRESS_CLEAN || r->probation) {
         r->soft_days = 0;
         r->probation = false;
         set_open(r, t);
