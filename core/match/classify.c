@@ -1,0 +1,402 @@
+/* One reply to one verdict.
+ *
+ * Rule indexes are ordered by precedence, so everything that matches is a candidate and the smallest
+ * index decides.  The code trie and the rules without phrases give the first candidate; then the
+ * automaton passes over the text, and each phrase that ends lists its rules, strongest first: the list is
+ * left as soon as it cannot beat the best so far.
+ *
+ * A multi-line reply repeats its code before each line ("550-5.7.28 too much 550-5.7.28 mail"), which
+ * would cut phrases in two: those repetitions are gaps that the automaton does not read.
+ *
+ * Side by side: one automaton waits for a load most of the time, so `LANES` of them take a byte each in
+ * turn.  A lane that reaches the end of its text gets the next reply. */
+#include "digits.h"
+#include "phrases.h"
+
+enum { LANES = 4, GAPS_MAX = 16 };
+
+/* Rules with several phrases: how many of them were seen so far, and where. */
+struct sequence {
+    uint32_t first_end, last_end;
+};
+
+struct gap {
+    uint32_t at, end;
+};
+
+struct lane {
+    const uint8_t  *p, *stop; /* the piece being read */
+    bl_walk         walk;
+    uint32_t        best, match_at, match_end;
+    uint32_t        n_gaps, piece;
+    uint32_t        enhanced;
+    uint16_t        basic, provider, phase_bit;
+    bool            temporary;
+    const bl_reply *reply;
+    bl_verdict     *verdict;
+    struct gap      gaps[GAPS_MAX];
+    uint8_t         seen[BL_SEQUENCES_MAX];
+    struct sequence sequences[BL_SEQUENCES_MAX]; /* [i] is set once seen[i] is */
+};
+
+/* The codes that count: the reply's own; without an enhanced one, what the MTA made of it.  Postfix
+ * logs x.0.0 for a remote reply without enhanced code, which says nothing. */
+static bl_status effective_status(const bl_reply *reply)
+{
+    if (!bl_status_absent(reply->enhanced))
+        return reply->enhanced;
+    if (reply->code && reply->wrapper.subject == 0 && reply->wrapper.detail == 0)
+        return (bl_status){0};
+    return reply->wrapper;
+}
+
+static bool is_temporary(const bl_reply *reply, bl_status status)
+{
+    return reply->code ? reply->code / 100 == 4 || reply->enhanced.class_ == 4 : status.class_ == 4;
+}
+
+static bool wanted(const struct bl_want *want, const struct lane *lane)
+{
+    return (((lane->basic ^ want->basic) & want->basic_mask) |
+            ((lane->enhanced ^ want->enhanced) & want->enhanced_mask)) == 0 &&
+           (want->provider == 0 || want->provider == lane->provider) &&
+           (want->phases == 0 || (want->phases & lane->phase_bit) != 0);
+}
+
+static void try_loose(const struct bl_rules *rules, struct lane *lane, uint16_t provider)
+{
+    for (uint32_t i = rules->loose_start[provider]; i < rules->loose_start[provider + 1]; i++) {
+        uint32_t rule = rules->loose[i];
+
+        if (rule >= lane->best)
+            return;
+        if (wanted(&rules->rules[rule].want, lane))
+            lane->best = rule;
+    }
+}
+
+/* Finds the repeated codes of a multi-line reply. */
+static void find_gaps(struct lane *lane, bl_slice text)
+{
+    lane->n_gaps = 0;
+    if (text.n < 4 || text.p[3] != '-' || !bl_is_digit(text.p[0]) || !bl_is_digit(text.p[1]) ||
+        !bl_is_digit(text.p[2]))
+        return;
+    for (size_t i = 4; i + 4 <= text.n && lane->n_gaps < GAPS_MAX; i++) {
+        size_t end = i + 4, j;
+
+        if (!bl_is_blank_byte(text.p[i - 1]) || memcmp(text.p + i, text.p, 3) != 0 ||
+            (text.p[i + 3] != '-' && text.p[i + 3] != ' '))
+            continue;
+        for (j = end; j < text.n && (bl_is_digit(text.p[j]) || text.p[j] == '.'); j++)
+            ;
+        if (j - end >= 5 && (j == text.n || bl_is_blank_byte(text.p[j])))
+            end = j; /* the enhanced code, again */
+        lane->gaps[lane->n_gaps++] = (struct gap){(uint32_t)i, (uint32_t)end};
+        i = end - 1;
+    }
+}
+
+/* Piece i lies between gap i - 1 and gap i. */
+static void enter_piece(struct lane *lane, uint32_t piece)
+{
+    const uint8_t *text = (const uint8_t *)lane->reply->text.p;
+
+    lane->piece = piece;
+    lane->p = text + (piece ? lane->gaps[piece - 1].end : 0);
+    lane->stop = text + (piece < lane->n_gaps ? lane->gaps[piece].at : lane->reply->text.n);
+}
+
+static void start(const struct bl_rules *rules, struct lane *lane, const bl_reply *reply,
+                  bl_verdict *verdict)
+{
+    bl_status status = effective_status(reply);
+    uint32_t rule;
+
+    lane->reply = reply;
+    lane->verdict = verdict;
+    lane->basic = bl_pack_code(reply->code);
+    lane->enhanced = bl_pack_status(status);
+    lane->provider = reply->relay_host.n ? bl_rules_provider(rules, reply->relay_host) : 0;
+    lane->phase_bit = (uint16_t)(1u << reply->phase);
+    lane->temporary = is_temporary(reply, status);
+    lane->match_at = lane->match_end = 0;
+    lane->best = rules->n_rules - 1; /* the fallback */
+    rule = bl_digits_find(rules->digits, reply->code, status);
+    if (rule < lane->best)
+        lane->best = rule;
+    try_loose(rules, lane, 0);
+    if (lane->provider)
+        try_loose(rules, lane, lane->provider);
+    lane->walk = bl_phrases_start(&rules->phrases);
+    memset(lane->seen, 0, rules->n_sequences);
+    find_gaps(lane, reply->text);
+    enter_piece(lane, 0);
+}
+
+static uint32_t back_over_gap(const struct lane *lane, uint32_t at, uint32_t *gaps)
+{
+    while (*gaps > 0 && lane->gaps[*gaps - 1].end == at)
+        at = lane->gaps[--*gaps].at;
+    return at;
+}
+
+/* Where the phrase of `length` folded bytes that ends before `end` begins.  An end behind the text means
+ * the blank that is read there. */
+static uint32_t phrase_start(const struct lane *lane, uint32_t end, uint32_t length)
+{
+    bl_slice text = lane->reply->text;
+    uint32_t gaps = lane->piece, at = end;
+
+    if (at > text.n) {
+        at--;
+        if (at == 0 || !bl_is_blank_byte(text.p[at - 1]))
+            length--;
+    }
+    while (length-- > 0 && (at = back_over_gap(lane, at, &gaps)) > 0) {
+        if (!bl_is_blank_byte(text.p[--at]))
+            continue;
+        for (;;) { /* all of a run of blanks */
+            uint32_t before_gaps = gaps, before = back_over_gap(lane, at, &before_gaps);
+
+            if (before == 0 || !bl_is_blank_byte(text.p[before - 1]))
+                break;
+            gaps = before_gaps;
+            at = before - 1;
+        }
+    }
+    return at;
+}
+
+/* A part of a rule with several phrases.  True when it was the last one. */
+static bool advance(struct lane *lane, uint32_t sequence, uint32_t output, uint32_t end)
+{
+    struct sequence *s = &lane->sequences[sequence];
+
+    if (lane->seen[sequence] != bl_output_part(output))
+        return false;
+    if (bl_output_part(output) == 0)
+        s->first_end = phrase_start(lane, end, bl_output_length(output));
+    else if (phrase_start(lane, end, bl_output_length(output)) < s->last_end)
+        return false; /* overlaps the phrase before */
+    s->last_end = end;
+    lane->seen[sequence]++;
+    return bl_output_last(output);
+}
+
+static __attribute__((noinline)) void hit(const struct bl_rules *rules, struct lane *lane, uint32_t end)
+{
+    const uint32_t *output = bl_phrases_outputs(&rules->phrases, lane->walk);
+
+    for (;; output++) {
+        uint32_t rule = bl_output_rule(*output);
+        const struct bl_rule *r = &rules->rules[rule];
+
+        if (rule >= lane->best)
+            return;
+        if ((!r->sequence || advance(lane, r->sequence - 1u, *output, end)) && wanted(&r->want, lane)) {
+            lane->best = rule;
+            lane->match_end = end;
+            lane->match_at = r->sequence ? lane->sequences[r->sequence - 1].first_end
+                                         : phrase_start(lane, end, bl_output_length(*output));
+            return; /* what follows in the list is weaker */
+        }
+        if (bl_output_ends(*output))
+            return;
+    }
+}
+
+/* Only a reply about the recipient or its domain may suppress; before RCPT TO nothing was said about
+ * the recipient yet, and where the phase is unknown only plain words count. */
+static bool may_suppress(const struct bl_category *category, uint8_t tier, enum bl_phase phase)
+{
+    bool plain_words = tier == BL_TIER_PROVIDER_TEXT || tier == BL_TIER_SPECIFIC_TEXT;
+
+    switch (phase) {
+    case BL_PHASE_RCPT:
+    case BL_PHASE_DATA:
+    case BL_PHASE_EOD:
+    case BL_PHASE_LOCAL:
+    case BL_PHASE_DNS:
+        return true;
+    case BL_PHASE_CONNECT:
+    case BL_PHASE_HELO:
+        return plain_words && category->scope == BL_SCOPE_DESTINATION;
+    case BL_PHASE_UNKNOWN:
+        return plain_words;
+    case BL_PHASE_TLS:
+    case BL_PHASE_AUTH:
+    case BL_PHASE_MAIL:
+    case BL_PHASES:
+        break;
+    }
+    return false;
+}
+
+static void finish(const struct bl_rules *rules, struct lane *lane)
+{
+    const struct bl_rule *rule = &rules->rules[lane->best];
+    const struct bl_category *category = &rules->categories[rule->category];
+    uint32_t n = (uint32_t)lane->reply->text.n, end = lane->match_end < n ? lane->match_end : n;
+    bl_verdict v = {.category = rule->category, .type = rule->type, .action = rule->action,
+                    .rule = lane->best, .match_at = lane->match_at, .match_n = end - lane->match_at};
+
+    if (lane->temporary && v.type != BL_SOFT) {
+        v.type = BL_SOFT;
+        v.action = BL_ACTION_NONE;
+    }
+    if (v.action == BL_ACTION_SUPPRESS && !may_suppress(category, rule->tier, lane->reply->phase)) {
+        v.type = BL_UNDETERMINED;
+        v.action = BL_ACTION_NONE;
+    }
+    *lane->verdict = v;
+}
+
+/* At the end of a piece: on to the next one, or the blank that stands for the end of the text.  False
+ * when the verdict is written. */
+static bool go_on(const struct bl_rules *rules, struct lane *lane)
+{
+    if (lane->piece < lane->n_gaps) {
+        enter_piece(lane, lane->piece + 1);
+        return true;
+    }
+    if (bl_phrases_step(&rules->phrases, &lane->walk, ' '))
+        hit(rules, lane, (uint32_t)lane->reply->text.n + 1);
+    finish(rules, lane);
+    return false;
+}
+
+static void run_alone(const struct bl_rules *rules, struct lane *lane)
+{
+    const struct bl_phrases *phrases = &rules->phrases;
+    const uint8_t *text = (const uint8_t *)lane->reply->text.p;
+
+    do {
+        while (lane->p < lane->stop)
+            if (bl_phrases_step(phrases, &lane->walk, *lane->p++))
+                hit(rules, lane, (uint32_t)(lane->p - text));
+    } while (go_on(rules, lane));
+}
+
+bl_verdict bl_classify(const struct bl_rules *rules, const bl_reply *reply)
+{
+    struct lane lane;
+    bl_verdict verdict;
+
+    start(rules, &lane, reply, &verdict);
+    run_alone(rules, &lane);
+    return verdict;
+}
+
+/* `steps` bytes in each lane; none of them reaches its stop before. */
+static void run_together(const struct bl_rules *rules, struct lane *lanes, size_t steps)
+{
+    const struct bl_phrases *phrases = &rules->phrases;
+    bl_walk walk[LANES];
+
+    for (int k = 0; k < LANES; k++)
+        walk[k] = lanes[k].walk;
+    for (size_t i = 0; i < steps; i++) {
+        bool ends[LANES];
+
+        for (int k = 0; k < LANES; k++)
+            ends[k] = bl_phrases_step(phrases, &walk[k], lanes[k].p[i]);
+        for (int k = 0; k < LANES; k++)
+            if (ends[k]) {
+                const uint8_t *text = (const uint8_t *)lanes[k].reply->text.p;
+
+                lanes[k].walk = walk[k];
+                hit(rules, &lanes[k], (uint32_t)(lanes[k].p + i + 1 - text));
+            }
+    }
+    for (int k = 0; k < LANES; k++) {
+        lanes[k].walk = walk[k];
+        lanes[k].p += steps;
+    }
+}
+
+static size_t shortest(const struct lane *lanes)
+{
+    size_t least = SIZE_MAX;
+
+    for (int k = 0; k < LANES; k++) {
+        size_t left = (size_t)(lanes[k].stop - lanes[k].p);
+
+        least = left < least ? left : least;
+    }
+    return least;
+}
+
+void bl_classify_many(const struct bl_rules *rules, const bl_reply *replies, bl_verdict *verdicts,
+                      size_t n)
+{
+    struct lane lanes[LANES];
+    bool busy[LANES] = {false};
+    size_t next = 0;
+    int n_busy = 0;
+
+    for (; n_busy < LANES && next < n; n_busy++, next++) {
+        start(rules, &lanes[n_busy], &replies[next], &verdicts[next]);
+        busy[n_busy] = true;
+    }
+    while (n_busy == LANES) {
+        run_together(rules, lanes, shortest(lanes));
+        for (int k = 0; k < LANES; k++) {
+            if (lanes[k].p < lanes[k].stop || go_on(rules, &lanes[k]))
+                continue;
+            if (next < n) {
+                start(rules, &lanes[k], &replies[next], &verdicts[next]);
+                next++;
+            } else {
+                busy[k] = false;
+                n_busy--;
+            }
+        }
+    }
+    for (int k = 0; k < LANES; k++)
+        if (busy[k])
+            run_alone(rules, &lanes[k]);
+}
+
+static const char *const phase_names[BL_PHASES] = {
+    [BL_PHASE_UNKNOWN] = "",     [BL_PHASE_DNS] = "dns",   [BL_PHASE_CONNECT] = "connect",
+    [BL_PHASE_HELO] = "helo",    [BL_PHASE_TLS] = "tls",   [BL_PHASE_AUTH] = "auth",
+    [BL_PHASE_MAIL] = "mail",    [BL_PHASE_RCPT] = "rcpt", [BL_PHASE_DATA] = "data",
+    [BL_PHASE_EOD] = "eod",      [BL_PHASE_LOCAL] = "local",
+};
+
+const char *bl_phase_name(enum bl_phase phase)
+{
+    return (unsigned)phase < BL_PHASES ? phase_names[phase] : "";
+}
+
+bool bl_phase_from_name(bl_slice name, enum bl_phase *out)
+{
+    for (int i = 0; i < BL_PHASES; i++)
+        if (bl_slice_eq(name, (bl_slice){phase_names[i], strlen(phase_names[i])})) {
+            *out = (enum bl_phase)i;
+            return true;
+        }
+    return false;
+}
+
+const char *bl_type_name(enum bl_type type)
+{
+    static const char *const names[] = {"undetermined", "soft", "hard"};
+
+    return names[type];
+}
+
+const char *bl_scope_name(enum bl_scope scope)
+{
+    static const char *const names[] = {"recipient", "message", "sender", "destination", "local"};
+
+    return names[scope];
+}
+
+const char *bl_action_name(enum bl_action action)
+{
+    static const char *const names[] = {"none", "soft", "suppress"};
+
+    return names[action];
+}

@@ -1,0 +1,502 @@
+/* From the model of the rule files to tables, and the checks that need the tables.
+ *
+ * Rules are sorted by precedence, so that a rule's index is its rank; then each table is built, and the
+ * finished set is asked about itself:
+ *
+ *   - every alternative of every rule, given the weakest reply that it asks for (its phrases and codes,
+ *     nothing else), must be what decides; else whatever decides instead always does, and the rule
+ *     can never win (or says the same, or the opposite, of another one);
+ *   - every sample must be decided by its own rule. */
+#include "digits.h"
+#include "phrases.h"
+#include "providers.h"
+#include "rules_text.h"
+
+#include "bounceline/alloc.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { TABLES_BYTES = 256 << 20 };
+
+struct owned_rules {
+    struct bl_rules rules; /* first: what the world holds */
+    struct bl_arena arena;
+};
+
+struct compiler {
+    struct rt_model     model;
+    struct bl_rules    *rules;
+    struct bl_arena    *arena;
+    struct sort_key    *sorted;   /* rank -> model rule */
+    uint32_t           *rank_of;  /* model rule -> rank */
+    struct bl_digits    digits;
+    bl_err             *err;
+};
+
+/* Precedence. */
+
+struct sort_key {
+    uint32_t rule, tier, weight;
+};
+
+static uint32_t bits(uint32_t mask)
+{
+    return (uint32_t)__builtin_popcount(mask);
+}
+
+/* Within a tier: more bytes of text first, then more of the codes, provider and phase. */
+static uint32_t weight_of(const struct rt_rule *rule)
+{
+    uint32_t weight = bits(rule->want.basic_mask) + bits(rule->want.enhanced_mask);
+
+    weight += (rule->want.provider ? 40u : 0u) + (rule->want.phases ? 40u : 0u);
+    for (int i = 0; i < rule->n_phrases; i++)
+        weight += 1000 * (uint32_t)rule->phrases[i].n;
+    if (rule->is_code) {
+        weight += rule->class_ != RT_NONE ? 10 : 0;
+        weight += rule->subject != RT_NONE ? 10 : 0;
+        weight += rule->detail_from != RT_NONE ? (rule->reach == RT_RANGE ? 9 : 10) : 0;
+    }
+    return weight;
+}
+
+static int by_precedence(const void *a, const void *b)
+{
+    const struct sort_key *x = a, *y = b;
+
+    if (x->tier != y->tier)
+        return x->tier < y->tier ? -1 : 1;
+    if (x->weight != y->weight)
+        return x->weight > y->weight ? -1 : 1;
+    return x->rule < y->rule ? -1 : x->rule > y->rule;
+}
+
+static enum bl_code no_memory(struct compiler *c)
+{
+    return bl_fail(c->err, BL_NO_MEMORY, 0, "out of memory compiling rules");
+}
+
+static enum bl_code sort_rules(struct compiler *c)
+{
+    size_t n = c->model.rules.n;
+
+    c->sorted = bl_calloc(n + 1, sizeof *c->sorted);
+    c->rank_of = bl_calloc(n + 1, sizeof *c->rank_of);
+    if (!c->sorted || !c->rank_of)
+        return no_memory(c);
+    for (size_t i = 0; i < n; i++) {
+        const struct rt_rule *rule = rt_rule(&c->model, i);
+
+        c->sorted[i] = (struct sort_key){(uint32_t)i, rule->tier, weight_of(rule)};
+    }
+    qsort(c->sorted, n, sizeof *c->sorted, by_precedence);
+    for (size_t i = 0; i < n; i++)
+        c->rank_of[c->sorted[i].rule] = (uint32_t)i;
+    return BL_OK;
+}
+
+/* Tables. */
+
+static const void *keep(struct compiler *c, const struct rt_list *list)
+{
+    void *kept = bl_arena_alloc(c->arena, list->n * list->item_bytes);
+
+    if (kept && list->n)
+        memcpy(kept, list->items, list->n * list->item_bytes);
+    return kept;
+}
+
+/* Slices of the model point into its arena, which goes away. */
+static bool keep_slice(struct compiler *c, bl_slice *s)
+{
+    bl_slice kept = bl_arena_copy(c->arena, *s);
+    bool ok = kept.p || s->n == 0;
+
+    *s = kept;
+    return ok;
+}
+
+static enum bl_code keep_names(struct compiler *c)
+{
+    struct bl_category *categories;
+    struct bl_provider_suffix *suffixes;
+    bl_slice *providers;
+    bool ok = true;
+
+    c->rules->categories = categories = (struct bl_category *)(uintptr_t)keep(c, &c->model.categories);
+    c->rules->suffixes = suffixes =
+        (struct bl_provider_suffix *)(uintptr_t)keep(c, &c->model.suffixes);
+    c->rules->providers = providers = (bl_slice *)(uintptr_t)keep(c, &c->model.providers);
+    if (!categories || !suffixes || !providers)
+        return no_memory(c);
+    c->rules->n_categories = (uint16_t)c->model.categories.n;
+    c->rules->n_suffixes = (uint32_t)c->model.suffixes.n;
+    c->rules->n_providers = (uint16_t)c->model.providers.n;
+    for (size_t i = 0; i < c->model.categories.n; i++)
+        ok = ok && keep_slice(c, &categories[i].name) && keep_slice(c, &categories[i].ses_type) &&
+             keep_slice(c, &categories[i].ses_subtype) && keep_slice(c, &categories[i].meaning) &&
+             keep_slice(c, &categories[i].remedy);
+    for (size_t i = 0; i < c->model.suffixes.n; i++)
+        ok = ok && keep_slice(c, &suffixes[i].suffix);
+    for (size_t i = 0; i < c->model.providers.n; i++)
+        ok = ok && keep_slice(c, &providers[i]);
+    return ok ? bl_providers_build(c->arena, c->rules) : no_memory(c);
+}
+
+static bool keep_info(struct compiler *c, struct bl_rule_info *info, const struct rt_rule *rule)
+{
+    *info = (struct bl_rule_info){
+        .id = rule->id,
+        .file = bl_rules_text_file_name(c->model.files[rule->place.file].name),
+        .line = rule->place.line,
+        .category = rule->category,
+        .source = rule->source,
+    };
+    return keep_slice(c, &info->id) && keep_slice(c, &info->file) && keep_slice(c, &info->source);
+}
+
+static enum bl_code keep_rules(struct compiler *c)
+{
+    size_t n = c->model.rules.n;
+    struct bl_rule *rules = bl_arena_alloc(c->arena, (n + 1) * sizeof *rules);
+    struct bl_rule_info *infos = bl_arena_alloc(c->arena, (n + 1) * sizeof *infos);
+    struct rt_rule fallback = {.id = BL_SLICE("codes/none"), .place = c->model.fallback,
+                               .source = BL_SLICE("nothing else matched"),
+                               .category = c->rules->unclassified};
+
+    if (!rules || !infos)
+        return no_memory(c);
+    for (size_t i = 0; i < n; i++) {
+        const struct rt_rule *from = rt_rule(&c->model, c->sorted[i].rule);
+
+        rules[i] = (struct bl_rule){.want = from->want, .category = from->category, .tier = from->tier,
+                                    .type = from->type, .action = from->action,
+                                    .parts = from->n_phrases};
+        if (from->n_phrases > 1) {
+            if (c->rules->n_sequences == BL_SEQUENCES_MAX)
+                return bl_rules_text_fail(&c->model, from->place,
+                                          "more than %d rules have several phrases in order",
+                                          BL_SEQUENCES_MAX);
+            rules[i].sequence = ++c->rules->n_sequences;
+        }
+        if (!keep_info(c, &infos[i], from))
+            return no_memory(c);
+    }
+    rules[n] = (struct bl_rule){.category = c->rules->unclassified, .tier = BL_TIER_FALLBACK,
+                                .type = (uint8_t)c->rules->categories[c->rules->unclassified].type,
+                                .action = BL_ACTION_NONE};
+    if (!keep_info(c, &infos[n], &fallback))
+        return no_memory(c);
+    c->rules->rules = rules;
+    c->rules->infos = infos;
+    c->rules->n_rules = (uint32_t)n + 1;
+    return BL_OK;
+}
+
+static enum bl_code build_phrases(struct compiler *c)
+{
+    struct bl_phrase_use *uses;
+    size_t n = 0, used = 0;
+    enum bl_code rc;
+
+    for (size_t i = 0; i < c->model.rules.n; i++)
+        n += rt_rule(&c->model, i)->n_phrases;
+    uses = bl_calloc(n + 1, sizeof *uses);
+    if (!uses)
+        return no_memory(c);
+    for (size_t i = 0; i < c->model.rules.n; i++) {
+        const struct rt_rule *rule = rt_rule(&c->model, i);
+
+        for (uint8_t part = 0; part < rule->n_phrases; part++)
+            uses[used++] = (struct bl_phrase_use){.text = rule->phrases[part], .rule = c->rank_of[i],
+                                                  .part = part, .last = part + 1 == rule->n_phrases};
+    }
+    rc = bl_phrases_build(c->arena, uses, n, &c->rules->phrases, c->err);
+    bl_free(uses);
+    return rc;
+}
+
+static bool is_loose(const struct rt_rule *rule)
+{
+    return !rule->is_code && rule->n_phrases == 0;
+}
+
+static enum bl_code list_loose(struct compiler *c)
+{
+    uint32_t *loose = bl_arena_alloc(c->arena, (c->model.rules.n + 1) * sizeof *loose);
+    uint32_t *start = bl_arena_alloc(c->arena, (c->model.providers.n + 1) * sizeof *start);
+    uint32_t n = 0;
+
+    if (!loose || !start)
+        return no_memory(c);
+    for (uint32_t provider = 0; provider < c->model.providers.n; provider++) {
+        start[provider] = n;
+        for (uint32_t i = 0; i < c->model.rules.n; i++) {
+            const struct rt_rule *rule = rt_rule(&c->model, c->sorted[i].rule);
+
+            if (is_loose(rule) && rule->want.provider == provider)
+                loose[n++] = i;
+        }
+    }
+    start[c->model.providers.n] = n;
+    c->rules->loose = loose;
+    c->rules->loose_start = start;
+    c->rules->n_loose = n;
+    return BL_OK;
+}
+
+/* Codes. */
+
+/* What claims a node, to tell a duplicate from a general row that yields. */
+struct claim {
+    uint32_t rule;
+    uint8_t  reach;
+};
+
+static size_t code_key(const struct rt_rule *rule, unsigned class_, unsigned detail, char *out,
+                       size_t room)
+{
+    char basic[8] = "";
+
+    if (rule->basic != RT_NONE && rule->want.basic_mask == 0xfff)
+        snprintf(basic, sizeof basic, "%03x", rule->basic);
+    else if (rule->basic != RT_NONE)
+        snprintf(basic, sizeof basic, "%x", rule->basic >> 8);
+    if (rule->subject == RT_NONE)
+        return (size_t)snprintf(out, room, "%s", basic);
+    if (rule->detail_from == RT_NONE)
+        return (size_t)snprintf(out, room, "%s.%u.%u.", basic, class_, rule->subject);
+    return (size_t)snprintf(out, room, "%s.%u.%u.%u", basic, class_, rule->subject, detail);
+}
+
+/* Sets the node of one key, unless a row that reaches less far has it.  `*set` counts. */
+static enum bl_code set_code(struct compiler *c, uint32_t model_rule, unsigned class_, unsigned detail,
+                             uint32_t *set)
+{
+    const struct rt_rule *rule = rt_rule(&c->model, model_rule);
+    char key[48];
+    size_t n = code_key(rule, class_, detail, key, sizeof key);
+    const struct rt_rule *owner;
+    uint32_t node;
+
+    if (!bl_digits_add(&c->digits, key, n, &node))
+        return bl_fail(c->err, BL_LIMIT, 0, "the code table outgrows its limits");
+    if (c->digits.nodes[node].rule == BL_NO_RULE) {
+        c->digits.nodes[node].rule = c->rank_of[model_rule];
+        ++*set;
+        return BL_OK;
+    }
+    owner = rt_rule(&c->model, c->sorted[c->digits.nodes[node].rule].rule);
+    if (owner->reach == rule->reach && rule->reach != RT_RANGE)
+        return bl_rules_text_fail(&c->model, rule->place, "%s of line %u",
+                                  owner->category == rule->category ? "duplicate" : "contradiction",
+                                  owner->place.line);
+    return BL_OK;
+}
+
+static enum bl_code add_code(struct compiler *c, uint32_t model_rule)
+{
+    const struct rt_rule *rule = rt_rule(&c->model, model_rule);
+    unsigned from = rule->detail_from == RT_NONE ? 0 : rule->detail_from;
+    unsigned to = rule->detail_from == RT_NONE ? 0 : rule->detail_to;
+    uint32_t set = 0;
+    enum bl_code rc = BL_OK;
+
+    for (unsigned detail = from; detail <= to && rc == BL_OK; detail++) {
+        if (rule->class_ != RT_NONE || rule->subject == RT_NONE) {
+            rc = set_code(c, model_rule, rule->class_, detail, &set);
+            continue;
+        }
+        rc = set_code(c, model_rule, 4, detail, &set);
+        if (rc == BL_OK)
+            rc = set_code(c, model_rule, 5, detail, &set);
+    }
+    if (rc == BL_OK && set == 0)
+        rc = bl_rules_text_fail(&c->model, rule->place, "can never win: other rows cover all its codes");
+    return rc;
+}
+
+static enum bl_code build_digits(struct compiler *c)
+{
+    struct bl_digit_node *kept;
+    enum bl_code rc = BL_OK;
+    uint32_t root;
+
+    if (!bl_digits_add(&c->digits, "", 0, &root))
+        return no_memory(c);
+    for (int reach = RT_EXACT; reach <= RT_ANY_CLASS; reach++)
+        for (uint32_t i = 0; i < c->model.rules.n && rc == BL_OK; i++)
+            if (rt_rule(&c->model, i)->is_code && rt_rule(&c->model, i)->reach == reach)
+                rc = add_code(c, i);
+    if (rc != BL_OK)
+        return rc;
+    kept = bl_arena_alloc(c->arena, c->digits.n * sizeof *kept);
+    if (!kept)
+        return no_memory(c);
+    memcpy(kept, c->digits.nodes, c->digits.n * sizeof *kept);
+    c->rules->digits = kept;
+    c->rules->n_digits = (uint32_t)c->digits.n;
+    return BL_OK;
+}
+
+/* Checks. */
+
+/* A host of that provider; empty for provider 0. */
+static bl_slice host_of(const struct compiler *c, uint16_t provider)
+{
+    for (uint32_t i = 0; provider && i < c->rules->n_suffixes; i++)
+        if (c->rules->suffixes[i].provider == provider)
+            return c->rules->suffixes[i].suffix;
+    return (bl_slice){0};
+}
+
+static enum bl_phase phase_of(uint16_t phases, enum bl_phase otherwise)
+{
+    return phases ? (enum bl_phase)__builtin_ctz(phases) : otherwise;
+}
+
+/* The weakest reply that still has all that the rule asks for.  What a mask leaves open is filled with
+ * digits that no other rule is likely to name. */
+static bl_reply weakest_reply(const struct compiler *c, const struct rt_rule *rule, char *text)
+{
+    const struct bl_want *want = &rule->want;
+    bl_reply reply = {.relay_host = host_of(c, want->provider),
+                      .phase = phase_of(want->phases, BL_PHASE_UNKNOWN)};
+    size_t n = 0;
+
+    if (want->basic_mask) {
+        uint16_t basic = want->basic | (0x99 & ~want->basic_mask);
+
+        reply.code = (uint16_t)((basic >> 8) * 100 + (basic >> 4 & 15) * 10 + (basic & 15));
+    }
+    if (want->enhanced_mask) {
+        uint32_t enhanced = want->enhanced | (~want->enhanced_mask & 997);
+
+        reply.enhanced = (bl_status){(uint16_t)(enhanced >> 20), enhanced >> 10 & 1023, enhanced & 1023};
+        if (reply.enhanced.class_ == 0)
+            reply.enhanced.class_ = reply.code / 100 == 4 ? 4 : 5;
+    }
+    for (int i = 0; i < rule->n_phrases; i++) {
+        if (i)
+            text[n++] = 1;
+        memcpy(text + n, rule->phrases[i].p, rule->phrases[i].n);
+        n += rule->phrases[i].n;
+    }
+    reply.text = (bl_slice){text, n};
+    return reply;
+}
+
+static bool same_conditions(const struct rt_rule *a, const struct rt_rule *b)
+{
+    if (memcmp(&a->want, &b->want, sizeof a->want) != 0 || a->n_phrases != b->n_phrases)
+        return false;
+    for (int i = 0; i < a->n_phrases; i++)
+        if (!bl_slice_eq(a->phrases[i], b->phrases[i]))
+            return false;
+    return true;
+}
+
+static enum bl_code check_rule(const struct compiler *c, uint32_t model_rule)
+{
+    const struct rt_rule *rule = rt_rule(&c->model, model_rule), *winner;
+    char text[BL_PARTS_MAX * (BL_PHRASE_MAX + 1)];
+    bl_reply reply = weakest_reply(c, rule, text);
+    bl_verdict v = bl_classify(c->rules, &reply);
+    bl_slice file;
+    const char *what = "can never win, decided first by";
+
+    if (v.rule == c->rank_of[model_rule])
+        return BL_OK;
+    if (v.rule + 1 == c->rules->n_rules)
+        return bl_rules_text_fail(&c->model, rule->place, "matches not even its own words");
+    winner = rt_rule(&c->model, c->sorted[v.rule].rule);
+    if (same_conditions(rule, winner))
+        what = rule->category == winner->category ? "duplicate of" : "contradicts";
+    file = bl_rules_text_file_name(c->model.files[winner->place.file].name);
+    return bl_rules_text_fail(&c->model, rule->place, "%s '%.*s' (%.*s:%u)", what, (int)winner->id.n,
+                              winner->id.p, (int)file.n, file.p, winner->place.line);
+}
+
+static enum bl_code check_sample(const struct compiler *c, const struct rt_sample *sample)
+{
+    const struct rt_rule *rule = rt_rule(&c->model, sample->rule), *winner;
+    bl_reply reply = {.text = sample->text, .relay_host = host_of(c, rule->want.provider),
+                      .phase = phase_of(rule->want.phases, BL_PHASE_RCPT)};
+    bl_verdict v;
+
+    bl_rules_text_codes(sample->text, &reply);
+    v = bl_classify(c->rules, &reply);
+    if (v.rule + 1 == c->rules->n_rules)
+        return bl_rules_text_fail(&c->model, sample->place, "no rule takes this sample");
+    winner = rt_rule(&c->model, c->sorted[v.rule].rule);
+    if (winner->group == rule->group)
+        return BL_OK;
+    return bl_rules_text_fail(&c->model, sample->place, "this sample is decided by '%.*s' as %.*s",
+                              (int)winner->id.n, winner->id.p, (int)winner->category_name.n,
+                              winner->category_name.p);
+}
+
+static enum bl_code check(const struct compiler *c)
+{
+    enum bl_code rc = BL_OK;
+
+    for (uint32_t i = 0; i < c->model.rules.n && rc == BL_OK; i++)
+        if (!rt_rule(&c->model, i)->is_code)
+            rc = check_rule(c, i);
+    for (size_t i = 0; i < c->model.samples.n && rc == BL_OK; i++)
+        rc = check_sample(c, rt_sample(&c->model, i));
+    return rc;
+}
+
+static enum bl_code build(struct compiler *c)
+{
+    enum bl_code rc = keep_names(c);
+
+    if (rc != BL_OK)
+        return rc;
+    if (!bl_rules_find_category(c->rules, BL_SLICE("unclassified"), &c->rules->unclassified))
+        return bl_fail(c->err, BL_BAD_INPUT, 0, "categories.tsv has no category 'unclassified'");
+    if ((rc = sort_rules(c)) == BL_OK && (rc = keep_rules(c)) == BL_OK &&
+        (rc = build_phrases(c)) == BL_OK && (rc = list_loose(c)) == BL_OK &&
+        (rc = build_digits(c)) == BL_OK)
+        rc = check(c);
+    return rc;
+}
+
+enum bl_code bl_rules_compile(const struct bl_rules_file *files, size_t n, struct bl_rules **out,
+                              bl_err *err)
+{
+    struct owned_rules *owned = bl_calloc(1, sizeof *owned);
+    struct compiler c = {.err = err};
+    enum bl_code rc;
+
+    if (!owned)
+        return bl_fail(err, BL_NO_MEMORY, 0, "out of memory compiling rules");
+    bl_arena_init(&owned->arena, TABLES_BYTES);
+    c.rules = &owned->rules;
+    c.arena = &owned->arena;
+    rc = bl_rules_text_read(&c.model, files, n, err);
+    if (rc == BL_OK)
+        rc = build(&c);
+    bl_rules_text_release(&c.model);
+    bl_digits_release(&c.digits);
+    bl_free(c.sorted);
+    bl_free(c.rank_of);
+    if (rc == BL_OK) {
+        *out = &owned->rules;
+        return BL_OK;
+    }
+    bl_rules_free(&owned->rules);
+    return rc;
+}
+
+void bl_rules_free(struct bl_rules *rules)
+{
+    struct owned_rules *owned = (struct owned_rules *)(void *)rules;
+
+    if (!owned)
+        return;
+    bl_arena_release(&owned->arena);
+    bl_free(owned);
+}

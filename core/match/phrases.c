@@ -1,0 +1,390 @@
+/* The automaton of Aho and Corasick over folded bytes, in two small tables.
+ *
+ * Folding: each byte has a class; upper and lower case share one, so do all blanks, and every byte that
+ * stands in no phrase is class `other`.  A blank after a blank stays in the state, so a run of blanks
+ * reads as one.
+ *
+ * Complete rows (states x classes) would be two thirds of a megabyte for a thousand phrases, of which
+ * nearly all says the same: from almost any state almost any byte leads to where the last two bytes alone
+ * would lead.  So there is
+ *
+ *   pairs[class before][class]   the state after just these two: at most two symbols deep
+ *   cells[state + class]         the exceptions, all states laid over each other (a double array)
+ *
+ *                 state s: exceptions for classes 3 and 7           state t: exception for 4
+ *   cells  ... | s |   |   | s+3 | t |   |   | s+7 | t+4 | ...
+ *              class in the low byte: 3 at s+3, so it belongs to s; found from t as t+c with c != 3, the
+ *              class differs and the pair decides.  No two states have the same number.
+ *
+ * Both loads do not depend on each other, the choice is a conditional move, and the loop-carried path is
+ * one add, one load, one compare.  A cell holds state << 9 | output << 8 | class.  The cell of a state's own
+ * number (class 0, which no byte has) holds where its outputs start.
+ *
+ * Building: trie, breadth first; a state's complete row is its fail state's row with its own children put
+ * in; then exceptions are what differs from the pair, and states are placed first fit, those with many
+ * exceptions first. */
+#include "phrases.h"
+
+#include "bounceline/alloc.h"
+
+#include <stdlib.h>
+
+enum { PACKED_MAX = 1 << 22 /* of the 23 bits that a cell has for numbers and lists */ };
+
+struct node {
+    uint32_t child, sibling, fail, uses; /* uses: 1 + index of the last phrase ending here */
+    uint8_t  class_;
+};
+
+struct build {
+    const struct bl_phrase_use *uses;
+    size_t                      n_uses;
+    struct node                *nodes;
+    uint32_t                    n_nodes, classes;
+    uint8_t                     class_of[256];
+    uint32_t                   *next_use; /* per use: 1 + another one with the same phrase */
+    uint32_t                   *order;    /* nodes breadth first */
+    uint32_t                   *rows;     /* n_nodes * classes */
+    uint32_t                   *outputs, *output_of; /* output_of: 1 + start of the list; 0: none */
+    size_t                      n_outputs, outputs_room;
+    uint32_t                   *base; /* node -> number in the double array */
+    uint32_t                   *cells;
+    uint8_t                    *used; /* bit 0: the cell is taken; bit 1: the number is taken */
+    size_t                      n_cells, cells_room;
+    bool                        too_large;
+};
+
+static bool too_large(struct build *b)
+{
+    b->too_large = true;
+    return false;
+}
+
+static void fold_classes(struct build *b)
+{
+    uint32_t n = BL_CLASS_BLANK + 1;
+
+    memset(b->class_of, BL_CLASS_OTHER, sizeof b->class_of);
+    for (int c = 0; c < 256; c++)
+        if (bl_is_blank_byte((char)c))
+            b->class_of[c] = BL_CLASS_BLANK;
+    for (size_t i = 0; i < b->n_uses; i++)
+        for (size_t j = 0; j < b->uses[i].text.n; j++) {
+            uint8_t c = (uint8_t)b->uses[i].text.p[j];
+
+            if (b->class_of[c] == BL_CLASS_OTHER)
+                b->class_of[c] = (uint8_t)n++;
+        }
+    for (int c = 'A'; c <= 'Z'; c++)
+        b->class_of[c] = b->class_of[c | 0x20];
+    b->classes = n;
+}
+
+static uint32_t find_child(const struct build *b, uint32_t node, uint8_t class_)
+{
+    uint32_t child = b->nodes[node].child;
+
+    while (child && b->nodes[child].class_ != class_)
+        child = b->nodes[child].sibling;
+    return child;
+}
+
+static void add_phrase(struct build *b, uint32_t use)
+{
+    bl_slice text = b->uses[use].text;
+    uint32_t node = 0;
+
+    for (size_t i = 0; i < text.n; i++) {
+        uint8_t class_ = b->class_of[(uint8_t)text.p[i]];
+        uint32_t child = find_child(b, node, class_);
+
+        if (!child) {
+            child = b->n_nodes++;
+            b->nodes[child] = (struct node){.class_ = class_, .sibling = b->nodes[node].child};
+            b->nodes[node].child = child;
+        }
+        node = child;
+    }
+    b->next_use[use] = b->nodes[node].uses;
+    b->nodes[node].uses = use + 1;
+}
+
+/* Breadth first: order, fail states and complete rows.  A fail state is shallower than its state, so its
+ * row is complete when it is copied. */
+static void link_states(struct build *b)
+{
+    uint32_t n = 0, done = 0;
+
+    b->order[n++] = 0;
+    memset(b->rows, 0, sizeof *b->rows * b->classes);
+    while (done < n) {
+        uint32_t node = b->order[done++], *row = b->rows + (size_t)node * b->classes;
+
+        if (node)
+            memcpy(row, b->rows + (size_t)b->nodes[node].fail * b->classes, sizeof *row * b->classes);
+        if (node && b->nodes[node].class_ == BL_CLASS_BLANK)
+            row[BL_CLASS_BLANK] = node; /* a run of blanks is one */
+        for (uint32_t child = b->nodes[node].child; child; child = b->nodes[child].sibling) {
+            uint8_t class_ = b->nodes[child].class_;
+
+            b->nodes[child].fail = node ? row[class_] : 0;
+            row[class_] = child;
+            b->order[n++] = child;
+        }
+    }
+}
+
+static int by_rule(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+static bool put_output(struct build *b, uint32_t output)
+{
+    if (b->n_outputs >= PACKED_MAX)
+        return too_large(b);
+    if (b->n_outputs == b->outputs_room) {
+        size_t room = b->outputs_room ? b->outputs_room * 2 : 1024;
+        uint32_t *outputs = bl_realloc(b->outputs, room * sizeof *outputs);
+
+        if (!outputs)
+            return false;
+        b->outputs = outputs;
+        b->outputs_room = room;
+    }
+    b->outputs[b->n_outputs++] = output;
+    return true;
+}
+
+/* A state's list: the phrases that end in it and those of its fail state, the strongest rule first. */
+static bool list_outputs(struct build *b)
+{
+    for (uint32_t i = 1; i < b->n_nodes; i++) {
+        uint32_t node = b->order[i], from = b->output_of[b->nodes[node].fail];
+        size_t start = b->n_outputs;
+
+        if (!b->nodes[node].uses) {
+            b->output_of[node] = from;
+            continue;
+        }
+        for (uint32_t use = b->nodes[node].uses; use; use = b->next_use[use - 1]) {
+            const struct bl_phrase_use *u = &b->uses[use - 1];
+
+            if (!put_output(b, bl_output(u->rule, u->part, u->last, (uint32_t)u->text.n)))
+                return false;
+        }
+        while (from) {
+            uint32_t output = b->outputs[from - 1];
+
+            if (!put_output(b, output & 0x7fffffff))
+                return false;
+            from = bl_output_ends(output) ? 0 : from + 1;
+        }
+        qsort(b->outputs + start, b->n_outputs - start, sizeof *b->outputs, by_rule);
+        b->outputs[b->n_outputs - 1] |= 1u << 31;
+        b->output_of[node] = (uint32_t)start + 1;
+    }
+    return true;
+}
+
+static uint32_t pair_state(const struct build *b, uint32_t before, uint32_t class_)
+{
+    return b->rows[(size_t)b->rows[before] * b->classes + class_];
+}
+
+static size_t list_exceptions(const struct build *b, uint32_t node, uint8_t *out)
+{
+    const uint32_t *row = b->rows + (size_t)node * b->classes;
+    size_t n = 0;
+
+    for (uint32_t c = 1; node && c < b->classes; c++)
+        if (row[c] != pair_state(b, b->nodes[node].class_, c))
+            out[n++] = (uint8_t)c;
+    return n;
+}
+
+enum { CELL_TAKEN = 1, NUMBER_TAKEN = 2 };
+
+static bool have_cells(struct build *b, size_t n)
+{
+    size_t room = b->cells_room ? b->cells_room : 4096;
+    uint32_t *cells;
+    uint8_t *used;
+
+    if (n <= b->cells_room)
+        return true;
+    if (n >= PACKED_MAX)
+        return too_large(b);
+    while (room < n)
+        room *= 2;
+    cells = bl_realloc(b->cells, room * sizeof *cells);
+    if (!cells)
+        return false;
+    b->cells = cells;
+    used = bl_realloc(b->used, room);
+    if (!used)
+        return false;
+    b->used = used;
+    memset(cells + b->cells_room, 0, (room - b->cells_room) * sizeof *cells);
+    memset(used + b->cells_room, 0, room - b->cells_room);
+    b->cells_room = room;
+    return true;
+}
+
+static bool fits(const struct build *b, size_t at, bool output, const uint8_t *classes, size_t n)
+{
+    if ((b->used[at] & NUMBER_TAKEN) || (output && (b->used[at] & CELL_TAKEN)))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (b->used[at + classes[i]] & CELL_TAKEN)
+            return false;
+    return true;
+}
+
+/* First fit, from where the last state with as many exceptions went. */
+static bool place(struct build *b, uint32_t node, const uint8_t *classes, size_t n, size_t *from)
+{
+    bool output = b->output_of[node];
+    size_t at = *from;
+
+    for (;; at++) {
+        if (!have_cells(b, at + 256 + 1))
+            return false;
+        if (fits(b, at, output, classes, n))
+            break;
+    }
+    *from = at;
+    b->base[node] = (uint32_t)at;
+    b->used[at] = (uint8_t)(b->used[at] | NUMBER_TAKEN | (output ? CELL_TAKEN : 0));
+    for (size_t i = 0; i < n; i++)
+        b->used[at + classes[i]] |= CELL_TAKEN;
+    if (at + b->classes > b->n_cells)
+        b->n_cells = at + b->classes;
+    return true;
+}
+
+/* States sorted by how many exceptions they have, most first; `start` has classes + 2 places. */
+static bool place_states(struct build *b, uint32_t *sorted, uint32_t *start)
+{
+    uint8_t exceptions[256];
+    size_t from[256] = {0};
+
+    memset(start, 0, (b->classes + 2) * sizeof *start);
+    for (uint32_t node = 0; node < b->n_nodes; node++)
+        start[b->classes - list_exceptions(b, node, exceptions) + 1]++;
+    for (uint32_t i = 1; i <= b->classes + 1; i++)
+        start[i] += start[i - 1];
+    for (uint32_t node = 0; node < b->n_nodes; node++)
+        sorted[start[b->classes - list_exceptions(b, node, exceptions)]++] = node;
+    for (uint32_t i = 0; i < b->n_nodes; i++) {
+        size_t n = list_exceptions(b, sorted[i], exceptions);
+
+        if (!place(b, sorted[i], exceptions, n, &from[n]))
+            return false;
+    }
+    return true;
+}
+
+static uint32_t cell(const struct build *b, uint32_t node, uint32_t class_)
+{
+    return b->base[node] << 9 | (b->output_of[node] ? 256u : 0) | class_;
+}
+
+static void fill_cells(struct build *b, uint32_t *pairs)
+{
+    uint8_t exceptions[256];
+
+    for (uint32_t node = 0; node < b->n_nodes; node++) {
+        size_t n = list_exceptions(b, node, exceptions);
+
+        for (size_t i = 0; i < n; i++)
+            b->cells[b->base[node] + exceptions[i]] =
+                cell(b, b->rows[(size_t)node * b->classes + exceptions[i]], exceptions[i]);
+        if (b->output_of[node])
+            b->cells[b->base[node]] = (b->output_of[node] - 1) << 9;
+    }
+    for (uint32_t before = 0; before < b->classes; before++)
+        for (uint32_t c = 0; c < b->classes; c++)
+            pairs[before * b->classes + c] = cell(b, pair_state(b, before, c), 0);
+}
+
+static const uint32_t *keep_words(struct bl_arena *arena, const uint32_t *words, size_t n)
+{
+    uint32_t *kept = bl_arena_alloc(arena, n * sizeof *kept);
+
+    if (kept && n)
+        memcpy(kept, words, n * sizeof *kept);
+    return kept;
+}
+
+static bool finish(struct build *b, struct bl_arena *arena, struct bl_phrases *out)
+{
+    uint32_t *pairs = bl_arena_alloc(arena, sizeof *pairs * b->classes * b->classes);
+    uint8_t *class_of = bl_arena_alloc(arena, sizeof b->class_of);
+
+    if (!pairs || !class_of)
+        return false;
+    fill_cells(b, pairs);
+    memcpy(class_of, b->class_of, sizeof b->class_of);
+    *out = (struct bl_phrases){
+        .class_of = class_of,
+        .cells = keep_words(arena, b->cells, b->n_cells),
+        .pairs = pairs,
+        .outputs = keep_words(arena, b->outputs, b->n_outputs),
+        .n_cells = (uint32_t)b->n_cells,
+        .n_outputs = (uint32_t)b->n_outputs,
+        .classes = b->classes,
+        .start = b->base[b->rows[BL_CLASS_BLANK]],
+    };
+    return out->cells && out->outputs;
+}
+
+enum bl_code bl_phrases_build(struct bl_arena *arena, const struct bl_phrase_use *uses, size_t n,
+                              struct bl_phrases *out, bl_err *err)
+{
+    struct build b = {.uses = uses, .n_uses = n, .n_nodes = 1};
+    uint32_t *sorted = NULL, *start = NULL;
+    size_t states = 1;
+    enum bl_code rc = BL_NO_MEMORY;
+
+    for (size_t i = 0; i < n; i++)
+        states += uses[i].text.n;
+    if (states > BL_STATES_MAX)
+        return bl_fail(err, BL_LIMIT, 0, "phrases hold more than %d bytes together", BL_STATES_MAX);
+    fold_classes(&b);
+    b.nodes = bl_calloc(states, sizeof *b.nodes);
+    b.next_use = bl_calloc(n + 1, sizeof *b.next_use);
+    if (!b.nodes || !b.next_use)
+        goto out;
+    for (size_t i = 0; i < n; i++)
+        add_phrase(&b, (uint32_t)i);
+    b.order = bl_calloc(b.n_nodes, sizeof *b.order);
+    b.rows = bl_malloc((size_t)b.n_nodes * b.classes * sizeof *b.rows);
+    b.output_of = bl_calloc(b.n_nodes, sizeof *b.output_of);
+    b.base = bl_calloc(b.n_nodes, sizeof *b.base);
+    sorted = bl_calloc(b.n_nodes, sizeof *sorted);
+    start = bl_calloc(b.classes + 2, sizeof *start);
+    if (!b.order || !b.rows || !b.output_of || !b.base || !sorted || !start)
+        goto out;
+    link_states(&b);
+    if (list_outputs(&b) && place_states(&b, sorted, start) && finish(&b, arena, out))
+        rc = BL_OK;
+out:
+    if (rc != BL_OK)
+        rc = b.too_large ? bl_fail(err, BL_LIMIT, 0, "the phrase table outgrows its limits")
+                         : bl_fail(err, rc, 0, "out of memory building the phrase table");
+    bl_free(b.nodes);
+    bl_free(b.next_use);
+    bl_free(b.order);
+    bl_free(b.rows);
+    bl_free(b.outputs);
+    bl_free(b.output_of);
+    bl_free(b.base);
+    bl_free(b.cells);
+    bl_free(b.used);
+    bl_free(sorted);
+    bl_free(start);
+    return rc;
+}

@@ -1,0 +1,42 @@
+/* What people and reports ask of a rule set. */
+#include "tables.h"
+
+size_t bl_rules_categories(const struct bl_rules *rules)
+{
+    return rules->n_categories;
+}
+
+const struct bl_category *bl_rules_category(const struct bl_rules *rules, uint16_t index)
+{
+    return index < rules->n_categories ? &rules->categories[index] : NULL;
+}
+
+bool bl_rules_find_category(const struct bl_rules *rules, bl_slice name, uint16_t *out)
+{
+    for (uint16_t i = 0; i < rules->n_categories; i++)
+        if (bl_slice_eq(rules->categories[i].name, name)) {
+            *out = i;
+            return true;
+        }
+    return false;
+}
+
+size_t bl_rules_count(const struct bl_rules *rules)
+{
+    return rules->n_rules;
+}
+
+const struct bl_rule_info *bl_rules_rule(const struct bl_rules *rules, uint32_t index)
+{
+    return index < rules->n_rules ? &rules->infos[index] : NULL;
+}
+
+size_t bl_rules_providers(const struct bl_rules *rules)
+{
+    return rules->n_providers;
+}
+
+bl_slice bl_rules_provider_name(const struct bl_rules *rules, uint16_t provider)
+{
+    return rules->providers[provider < rules->n_providers ? provider : 0];
+}

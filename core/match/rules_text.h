@@ -1,0 +1,83 @@
+/* rules_text.h -- rule files as read, before they become tables (private to match/)
+ *
+ * Shapes     see core/rules/README.md
+ * Ownership  slices point into the texts handed to bl_rules_text_read, folded phrases into `arena`
+ * Errors     BL_BAD_INPUT with "FILE:LINE:COLUMN: what is wrong", BL_NO_MEMORY, BL_LIMIT
+ */
+#ifndef BL_MATCH_RULES_TEXT_H
+#define BL_MATCH_RULES_TEXT_H
+
+#include "bounceline/arena.h"
+
+#include "tables.h"
+
+struct rt_place {
+    uint32_t file, line, column;
+};
+
+/* How a key of codes.tsv may yield to another one for the same node of the trie. */
+enum rt_reach { RT_EXACT, RT_RANGE, RT_ANY_CLASS };
+
+struct rt_rule {
+    bl_slice        id, source, category_name;
+    struct rt_place place, category_place;
+    struct bl_want  want;
+    uint16_t        category;
+    uint32_t        group; /* the first alternative of the same line */
+    uint8_t         tier, type, action, n_phrases;
+    bl_slice        phrases[BL_PARTS_MAX]; /* folded */
+    /* rows of codes.tsv only */
+    bool     is_code;
+    uint8_t  reach; /* enum rt_reach */
+    uint16_t basic, class_, subject, detail_from, detail_to; /* 0xffff: not named, or any */
+};
+
+struct rt_sample {
+    bl_slice        text;
+    struct rt_place place;
+    uint32_t        rule; /* first alternative of the rule it belongs to, in the order read */
+};
+
+/* A growing array of fixed-size items. */
+struct rt_list {
+    char  *items;
+    size_t n, room, item_bytes;
+};
+
+struct rt_model {
+    const struct bl_rules_file *files;
+    size_t                      n_files;
+    struct bl_arena             arena;
+    struct rt_list              categories, rules, samples, providers, suffixes;
+    struct rt_place             fallback; /* the row of `unclassified`; line 0: none */
+    bl_err                     *err;
+};
+
+enum { RT_NONE = 0xffff };
+
+/* Call bl_rules_text_release afterwards in any case. */
+enum bl_code bl_rules_text_read(struct rt_model *model, const struct bl_rules_file *files, size_t n,
+                     bl_err *err);
+void         bl_rules_text_release(struct rt_model *model);
+
+static inline struct rt_rule *rt_rule(const struct rt_model *model, size_t i)
+{
+    return (struct rt_rule *)(void *)model->rules.items + i;
+}
+
+static inline struct rt_sample *rt_sample(const struct rt_model *model, size_t i)
+{
+    return (struct rt_sample *)(void *)model->samples.items + i;
+}
+
+/* "FILE:LINE:COLUMN: what", into model->err; returns BL_BAD_INPUT. */
+__attribute__((format(printf, 3, 4))) enum bl_code
+bl_rules_text_fail(const struct rt_model *model, struct rt_place place, const char *format, ...);
+
+/* The last part of a path. */
+bl_slice bl_rules_text_file_name(bl_slice path);
+
+/* Reads a sample's own codes: `550 5.1.1 text`, `550-5.1.1 text`, `550 text`. */
+void bl_rules_text_codes(bl_slice text, bl_reply *reply);
+
+#endif

@@ -1,0 +1,212 @@
+/* rulec -- compiles core/rules/ at build time and prints the tables as C
+ *
+ *   rulec OUT.c FILE...
+ *
+ * The compiler is the library's own (core/match); here are only the files and the printing. */
+#include "tables.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static bool read_file(const char *path, bl_slice *out)
+{
+    FILE *file = fopen(path, "rb");
+    char *text = NULL;
+    long size = -1;
+    bool ok = false;
+
+    if (file && fseek(file, 0, SEEK_END) == 0)
+        size = ftell(file);
+    if (size >= 0 && size <= BL_RULES_TEXT_MAX && fseek(file, 0, SEEK_SET) == 0)
+        text = malloc((size_t)size + 1);
+    if (text)
+        ok = fread(text, 1, (size_t)size, file) == (size_t)size;
+    if (file)
+        fclose(file);
+    if (!ok) {
+        fprintf(stderr, "rulec: cannot read '%s'\n", path);
+        free(text);
+        return false;
+    }
+    *out = (bl_slice){text, (size_t)size};
+    return true;
+}
+
+static void print_slice(FILE *out, bl_slice s)
+{
+    fputs("{\"", out);
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+
+        if (c == '"' || c == '\\' || c == '?')
+            fprintf(out, "\\%c", c);
+        else if (c < 0x20 || c >= 0x7f)
+            fprintf(out, "\\%03o", c);
+        else
+            fputc(c, out);
+    }
+    fprintf(out, "\", %zu}", s.n);
+}
+
+static void print_words(FILE *out, const char *type, const char *name, const void *words, size_t n,
+                        size_t bytes)
+{
+    fprintf(out, "static const %s %s[%zu] = {", type, name, n ? n : 1);
+    for (size_t i = 0; i < n; i++) {
+        const char *at = (const char *)words + i * bytes;
+        unsigned long value = bytes == 1   ? *(const uint8_t *)at
+                              : bytes == 2 ? *(const uint16_t *)(const void *)at
+                                           : *(const uint32_t *)(const void *)at;
+
+        fprintf(out, "%s%#lx,", i % 12 ? "" : "\n    ", value);
+    }
+    fputs(n ? "\n};\n\n" : "0};\n\n", out);
+}
+
+static void print_categories(FILE *out, const struct bl_rules *r)
+{
+    fprintf(out, "static const struct bl_category categories[%u] = {\n", r->n_categories);
+    for (uint16_t i = 0; i < r->n_categories; i++) {
+        const struct bl_category *c = &r->categories[i];
+        const bl_slice rest[] = {c->ses_type, c->ses_subtype, c->meaning, c->remedy};
+
+        fputs("    {", out);
+        print_slice(out, c->name);
+        fprintf(out, ", (enum bl_scope)%d, (enum bl_type)%d, (enum bl_action)%d", (int)c->scope,
+                (int)c->type, (int)c->action);
+        for (size_t j = 0; j < BL_COUNT(rest); j++) {
+            fputs(",\n     ", out);
+            print_slice(out, rest[j]);
+        }
+        fputs("},\n", out);
+    }
+    fputs("};\n\n", out);
+}
+
+static void print_rules(FILE *out, const struct bl_rules *r)
+{
+    fprintf(out, "static const struct bl_rule rules[%u] = {\n", r->n_rules);
+    for (uint32_t i = 0; i < r->n_rules; i++) {
+        const struct bl_rule *rule = &r->rules[i];
+        const struct bl_want *w = &rule->want;
+
+        fprintf(out, "    {{%#x, %#x, %#x, %#x, %u, %#x}, %u, %u, %u, %u, %u, %u},\n", w->enhanced,
+                w->enhanced_mask, w->basic, w->basic_mask, w->provider, w->phases, rule->category,
+                rule->sequence, rule->tier, rule->type, rule->action, rule->parts);
+    }
+    fprintf(out, "};\n\nstatic const struct bl_rule_info infos[%u] = {\n", r->n_rules);
+    for (uint32_t i = 0; i < r->n_rules; i++) {
+        const struct bl_rule_info *info = &r->infos[i];
+
+        fputs("    {", out);
+        print_slice(out, info->id);
+        fputs(", ", out);
+        print_slice(out, info->file);
+        fprintf(out, ", %u, %u, ", info->line, info->category);
+        print_slice(out, info->source);
+        fputs("},\n", out);
+    }
+    fputs("};\n\n", out);
+}
+
+static void print_providers(FILE *out, const struct bl_rules *r)
+{
+    fprintf(out, "static const bl_slice providers[%u] = {\n", r->n_providers);
+    for (uint16_t i = 0; i < r->n_providers; i++) {
+        fputs("    ", out);
+        print_slice(out, r->providers[i]);
+        fputs(",\n", out);
+    }
+    fprintf(out, "};\n\nstatic const struct bl_provider_suffix suffixes[%u] = {\n", r->n_suffixes + 1);
+    for (uint32_t i = 0; i < r->n_suffixes; i++) {
+        fputs("    {", out);
+        print_slice(out, r->suffixes[i].suffix);
+        fprintf(out, ", %u},\n", r->suffixes[i].provider);
+    }
+    fputs("};\n\n", out);
+    print_words(out, "uint16_t", "suffix_slots", r->suffix_slots, r->suffix_mask + 1, 2);
+}
+
+static void print_digits(FILE *out, const struct bl_rules *r)
+{
+    fprintf(out, "static const struct bl_digit_node digits[%u] = {\n", r->n_digits);
+    for (uint32_t i = 0; i < r->n_digits; i++) {
+        fputs("    {{", out);
+        for (int d = 0; d < BL_DIGITS; d++)
+            fprintf(out, "%u,", r->digits[i].child[d]);
+        fprintf(out, "}, %#x},\n", r->digits[i].rule);
+    }
+    fputs("};\n\n", out);
+}
+
+static void print_tables(FILE *out, const struct bl_rules *r)
+{
+    const struct bl_phrases *p = &r->phrases;
+
+    fputs("/* made by rulec from core/rules/; do not edit */\n#include \"tables.h\"\n\n", out);
+    print_categories(out, r);
+    print_rules(out, r);
+    print_providers(out, r);
+    print_digits(out, r);
+    print_words(out, "uint32_t", "loose", r->loose, r->n_loose, 4);
+    print_words(out, "uint32_t", "loose_start", r->loose_start, r->n_providers + 1u, 4);
+    print_words(out, "uint8_t", "class_of", p->class_of, 256, 1);
+    print_words(out, "uint32_t", "cells", p->cells, p->n_cells, 4);
+    print_words(out, "uint32_t", "pairs", p->pairs, (size_t)p->classes * p->classes, 4);
+    print_words(out, "uint32_t", "outputs", p->outputs, p->n_outputs, 4);
+    fprintf(out,
+            "static const struct bl_rules builtin = {\n"
+            "    categories, rules, infos, digits, providers, suffixes, suffix_slots, loose,"
+            " loose_start,\n"
+            "    {class_of, cells, pairs, outputs, %u, %u, %u, %u},\n"
+            "    %u, %u, %u, %u, %u, %u, %u, %u, %u,\n};\n\n"
+            "const struct bl_rules *bl_rules_builtin(void)\n{\n    return &builtin;\n}\n",
+            p->n_cells, p->n_outputs, p->classes, p->start, r->n_rules, r->n_digits, r->n_suffixes,
+            r->suffix_mask, r->n_loose, r->n_categories, r->n_providers, r->n_sequences,
+            r->unclassified);
+}
+
+static int write_tables(const char *path, const struct bl_rules *rules)
+{
+    FILE *out = fopen(path, "w");
+    bool ok = out;
+
+    if (out) {
+        print_tables(out, rules);
+        ok = !ferror(out);
+        ok = fclose(out) == 0 && ok;
+    }
+    if (!ok)
+        fprintf(stderr, "rulec: cannot write '%s'\n", path);
+    return ok ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    struct bl_rules_file *files = calloc((size_t)argc, sizeof *files);
+    struct bl_rules *rules = NULL;
+    bl_err err = {0};
+    size_t n = 0;
+    int status = 1;
+
+    for (int i = 2; files && i < argc; i++, n++) {
+        files[n].name = (bl_slice){argv[i], strlen(argv[i])};
+        if (!read_file(argv[i], &files[n].text))
+            goto out;
+    }
+    if (n == 0) {
+        fprintf(stderr, "usage: rulec OUT.c FILE...\n");
+        goto out;
+    }
+    if (bl_rules_compile(files, n, &rules, &err) != BL_OK) {
+        fprintf(stderr, "%s\n", err.text);
+        goto out;
+    }
+    status = write_tables(argv[1], rules);
+out:
+    bl_rules_free(rules);
+    for (size_t i = 0; i < n; i++)
+        free((void *)(uintptr_t)files[i].text.p);
+    free(files);
+    return status;
+}
