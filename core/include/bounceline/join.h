@@ -4,12 +4,19 @@
  * join is a function of the stream: the same records give the same events whatever the number of
  * workers, and a snapshot continues exactly.
  *
- * Shapes     capacity in entries and in bytes of text; the oldest queue id is evicted first
+ * A queue id lives from the first line that names it to `removed`, and for a while longer (a few thousand
+ * further removals), because the last delivery line may come after it.  Short ids are used again: a line
+ * that can only belong to another message starts afresh.  A recipient whose last result was deferred is
+ * remembered until it has another; those left when the queue id expires are BL_EXPIRED, with the
+ * verdict and reply of their last deferral, cut to BL_JOIN_REPLY_MAX.
+ *
+ * Shapes     capacity in entries and in bytes of text; the oldest queue id is evicted first, removed
+ *            ones before live ones.  Memory: see join.c
  * Units      -
  * Ownership  events borrow from the block and from the join, valid during the callback
  * Threads    one at a time
  * Errors     bl_join_new: NULL; bl_join_load: BL_BAD_INPUT for a damaged snapshot, join is then empty
- * Source     -
+ * Source     notes on log formats, correlation
  */
 #ifndef BOUNCELINE_JOIN_H
 #define BOUNCELINE_JOIN_H
@@ -19,20 +26,34 @@
 
 struct bl_join;
 
+enum { BL_JOIN_REPLY_MAX = 256 };
+
 struct bl_join_stats {
-    uint64_t live, evicted, text_dropped, unknown; /* unknown: deliveries whose queue id was not live */
+    uint64_t live;            /* queue ids known now */
+    uint64_t evicted;         /* live ones given up for want of room */
+    uint64_t text_dropped;    /* texts and deferrals not kept for want of room */
+    uint64_t unknown;         /* deliveries whose queue id was not known */
+    uint64_t expired_unknown; /* expiries of which no recipient was known */
 };
 
+/* The most the join will allocate is bounded by the two caps; everything is reserved here, pages are
+ * touched when used.  `rules` must outlive the join or be replaced by bl_join_set_rules. */
 struct bl_join *bl_join_new(const struct bl_rules *rules, size_t entries_cap, size_t text_cap_bytes);
 void            bl_join_free(struct bl_join *join);
-void            bl_join_clear(struct bl_join *join);
+void            bl_join_clear(struct bl_join *join); /* statistics too */
 
-/* Feeds a block's records, in order; calls `fn` for each outcome. */
+/* Another rule set: remembered deferrals are classified anew, since their verdicts are numbers of the
+ * old set. */
+void bl_join_set_rules(struct bl_join *join, const struct bl_rules *rules);
+
+/* Feeds a block's records, in order; calls `fn` for each outcome.  A warm-up block is only fed: no
+ * event, no statistics of its deliveries. */
 void bl_join_block(struct bl_join *join, const struct bl_block *block, bl_event_fn *fn, void *arg);
 
 struct bl_join_stats bl_join_stats(const struct bl_join *join);
 
-/* A checksummed image.  `*out` is bl_malloc'ed. */
+/* A checksummed image.  `*out` is bl_malloc'ed.  An image made under other rules is classified anew; one
+ * made with larger caps keeps what fits, the newest. */
 enum bl_code bl_join_save(const struct bl_join *join, char **out, size_t *out_n);
 enum bl_code bl_join_load(struct bl_join *join, bl_slice image);
 
