@@ -10,7 +10,7 @@
  * Shapes     at most `blocks` are in flight: that bounds the memory
  * Units      -
  * Ownership  blocks belong to the pipeline and are lent by bl_pipeline_block
- * Threads    block, submit, stop: the owner's; consume: the stage thread's
+ * Threads    consume and freed: the stage thread's; everything else: the owner's
  * Errors     bl_pipeline_start: BL_NO_MEMORY, BL_IO (thread)
  * Source     DESIGN 3
  */
@@ -19,30 +19,37 @@
 
 #include "bounceline/block.h"
 
+enum { BL_WORKERS_MAX = 64 };
+
 struct bl_pipeline;
 
 struct bl_pipeline_options {
-    unsigned workers; /* 0: no threads */
-    size_t   blocks;  /* in flight; 0: a default that fits the workers */
+    unsigned workers; /* 0: no threads; at most BL_WORKERS_MAX are started */
+    size_t   blocks;  /* in flight; 0: two for each worker and four more */
     bl_zone  zone;
     const struct bl_rules *rules;
     /* On the stage thread, in order.  May wait (for a free batch). */
     void (*consume)(void *arg, struct bl_block *block);
-    /* On the stage thread, after blocks became free; may wake the owner.  NULL allowed. */
+    /* On the stage thread, when a block became free after bl_pipeline_block had to say NULL: wakes the
+     * owner (uv_async_send).  NULL allowed. */
     void (*freed)(void *arg);
     void *arg;
 };
 
 enum bl_code bl_pipeline_start(struct bl_pipeline **out, const struct bl_pipeline_options *options, bl_err *err);
 
-/* A free block with kind DATA and nothing in it, or NULL when all are in flight.  `wait` waits for one. */
+/* A free block with kind DATA and nothing in it, or NULL when all are in flight.  `wait` waits for one
+ * (without workers there is nothing to wait for). */
 struct bl_block *bl_pipeline_block(struct bl_pipeline *pipeline, bool wait);
 void             bl_pipeline_return(struct bl_pipeline *pipeline, struct bl_block *unused);
 void             bl_pipeline_submit(struct bl_pipeline *pipeline, struct bl_block *block);
 
-/* Another rule set from the next block on; the old one is free to be freed when this returns true for
- * the last time it is asked: every thread has passed a block boundary. */
+/* Another rule set, from the next block submitted on. */
 void bl_pipeline_set_rules(struct bl_pipeline *pipeline, const struct bl_rules *rules);
+
+/* True when every block submitted before the last bl_pipeline_set_rules was consumed: no thread looks at
+ * an older rule set any more, and it may be freed. */
+bool bl_pipeline_rules_settled(const struct bl_pipeline *pipeline);
 
 /* Waits until everything submitted was consumed, ends the threads, frees. */
 void bl_pipeline_stop(struct bl_pipeline *pipeline);
