@@ -235,7 +235,8 @@ static void on_event(void *arg, const bl_event *event)
         int64_t minute = event->time_us > 0 ? event->time_us / 60000000 : 0;
 
         bl_tally_event(stage->open->tally, minute, event, stage->rules);
-        stage->range->outcome[event->outcome]++;
+        if (event->outcome != BL_DEFERRED || event->attempt) /* as the tally counts them */
+            stage->range->outcome[event->outcome]++;
         if (event->failed && (event->outcome == BL_BOUNCED || event->outcome == BL_EXPIRED))
             note_recent(stage, event);
     }

@@ -1,0 +1,359 @@
+/* ctest: label=quick timeout=240
+ * The stage, killed and begun again at any moment, against itself undisturbed.
+ *
+ * A made-up log runs through worker, join and stage; two slots stand for Redis.  Each slot takes batches at
+ * its own pace, by the fence's rule: only what begins where the slot stands.  At random moments everything
+ * but the slots and the kept snapshots is thrown away.  In the end the slots must hold exactly what one
+ * undisturbed pass gives: counters, and the sequence of address events.
+ *
+ * Negative control: with one position for both slots (`without_slot_positions`) the same runs differ. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "bounceline/alloc.h"
+#include "bounceline/stage.h"
+
+enum { LOG_CAP = 1 << 20, MESSAGES = 400, TRACE_CAP = 1 << 20, KEPT = 3, ROUNDS = 60 };
+
+static uint64_t seed;
+
+static unsigned pick(unsigned n)
+{
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    return (unsigned)(seed >> 33) % n;
+}
+
+/* --- the log: messages whose lines interleave, with deferrals that expire and ids used again --- */
+
+static char *log_text;
+static size_t log_n;
+
+static void put_line(const char *program, const char *format, ...)
+{
+    static unsigned clock;
+    va_list args;
+
+    clock++;
+    log_n += (size_t)sprintf(log_text + log_n, "Nov 22 %02u:%02u:%02u mx postfix/%s[7]: ", clock / 3600 % 24,
+                             clock / 60 % 60, clock % 60, program);
+    va_start(args, format);
+    log_n += (size_t)vsprintf(log_text + log_n, format, args);
+    va_end(args);
+    log_text[log_n++] = '\n';
+}
+
+/* Line `step` of message `i`; false when it has ended.  Few recipients, so that their states matter. */
+static bool put_step(unsigned i, unsigned step)
+{
+    unsigned id = i % 97, who = i * 7 % 23;
+
+    switch (step) {
+    case 0: put_line("smtpd", "%05X: client=app[192.0.2.9]", 0xA0000 + id); return true;
+    case 1: put_line("cleanup", "%05X: message-id=<%u@app.example>", 0xA0000 + id, i); return true;
+    case 2: put_line("qmgr", "%05X: from=<s%u@sender.example>, size=9, nrcpt=2 (queue active)", 0xA0000 + id, i % 5); return true;
+    case 3:
+        if (i % 3 == 0)
+            put_line("smtp", "%05X: to=<r%u@d.example>, relay=mx.d.example[192.0.2.1]:25, delay=1, delays=0/0/0/1, dsn=5.1.1, status=bounced (host mx.d.example[192.0.2.1] said: 550 5.1.1 <r%u@d.example>: Recipient address rejected: User unknown (in reply to RCPT TO command))", 0xA0000 + id, who, who);
+        else if (i % 3 == 1)
+            put_line("smtp", "%05X: to=<r%u@d.example>, relay=mx.d.example[192.0.2.1]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (250 2.0.0 Ok)", 0xA0000 + id, who);
+        else
+            put_line("smtp", "%05X: to=<r%u@d.example>, relay=mx.d.example[192.0.2.1]:25, delay=1, delays=0/0/0/1, dsn=4.2.2, status=deferred (host mx.d.example[192.0.2.1] said: 452 4.2.2 mailbox full (in reply to RCPT TO command))", 0xA0000 + id, who);
+        return true;
+    case 4:
+        if (i % 3 == 2)
+            put_line("qmgr", "%05X: from=<s%u@sender.example>, status=expired, returned to sender", 0xA0000 + id, i % 5);
+        else
+            put_line("smtp", "%05X: to=<q%u@e.example>, relay=mx.e.example[192.0.2.2]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (250 ok)", 0xA0000 + id, who);
+        return true;
+    case 5: put_line("qmgr", "%05X: removed", 0xA0000 + id); return true;
+    default: return false;
+    }
+}
+
+static void make_log(void)
+{
+    unsigned live[16], step[16], n = 0, next = 0;
+
+    log_text = malloc(LOG_CAP);
+    assert_non_null(log_text);
+    while (next < MESSAGES || n > 0) {
+        if (n < 16 && next < MESSAGES && pick(3) == 0) {
+            live[n] = next++;
+            step[n++] = 0;
+        }
+        if (n > 0) {
+            unsigned at = pick(n);
+
+            if (!put_step(live[at], step[at]++)) {
+                live[at] = live[--n];
+                step[at] = step[n];
+            }
+        }
+    }
+}
+
+/* --- what stands for Redis --- */
+
+struct slot {
+    struct bl_positions at;
+    uint64_t lines, outcome[BL_OUTCOMES];
+    char    *trace; /* of the address slot */
+    size_t   trace_n;
+};
+
+static struct bl_snapshot *kept[KEPT]; /* newest first */
+
+static void note(struct slot *slot, const bl_address_event *e)
+{
+    slot->trace_n += (size_t)sprintf(slot->trace + slot->trace_n, "%d %.*s %lld %.*s %.*s %.*s\n", (int)e->kind,
+                                     (int)e->address.n, e->address.p, (long long)e->time_ms, (int)e->sender.n,
+                                     e->sender.p, (int)e->message_id.n, e->message_id.p, (int)e->category.n,
+                                     e->category.p);
+}
+
+/* The fence: a range applies when it begins where the slot is, or where it was cut off before. */
+static void apply(struct slot *slot, const struct bl_batch *batch, bool counters)
+{
+    for (size_t i = 0; i < batch->ranges; i++) {
+        const struct bl_range *range = &batch->range[i];
+        uint64_t has = bl_positions_offset(&slot->at, range->end.generation);
+
+        if (has >= range->end.offset)
+            return; /* one source, one generation here: all or nothing */
+        assert_true(range->begin <= has);
+        assert_int_equal(bl_positions_put(&slot->at, &range->end), BL_OK);
+        slot->lines += range->lines;
+        for (int o = 0; o < BL_OUTCOMES; o++)
+            slot->outcome[o] += range->outcome[o];
+    }
+    for (size_t i = 0; !counters && i < batch->events[0].n; i++)
+        note(slot, &batch->events[0].v[i]);
+}
+
+static void keep(struct bl_batch *batch)
+{
+    if (!batch->snapshot)
+        return;
+    bl_snapshot_free(kept[KEPT - 1]);
+    memmove(kept + 1, kept, (KEPT - 1) * sizeof kept[0]);
+    kept[0] = batch->snapshot;
+    batch->snapshot = NULL;
+}
+
+/* --- one life of the pipeline --- */
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* A block of some lines from `offset`, not beyond any slot's offset. */
+static void fill(struct bl_block *block, uint64_t offset, const uint64_t *cut, size_t cuts, uint64_t counted_from)
+{
+    uint64_t end = offset;
+    unsigned lines = 1 + pick(12);
+
+    for (size_t i = 0; i < cuts; i++)
+        if (cut[i] > offset && cut[i] < log_n)
+            end = end == offset ? cut[i] : least(end, cut[i]);
+    if (end == offset)
+        end = log_n;
+    block->n = 0;
+    while (lines-- > 0 && offset + block->n < end)
+        block->n += (size_t)((const char *)memchr(log_text + offset + block->n, '\n', log_n) -
+                             (log_text + offset + block->n)) + 1;
+    memcpy(block->bytes, log_text + offset, block->n);
+    block->kind = BL_BLOCK_DATA;
+    block->begin = offset;
+    block->end = (bl_position){.generation = 1, .offset = offset + block->n};
+    block->reference_s = 1795323818;
+    block->warm_up = block->end.offset <= counted_from;
+}
+
+static struct bl_resume *resume_of(const struct slot *slots, bool without_slot_positions)
+{
+    struct bl_resume *resume = bl_calloc(1, sizeof *resume);
+
+    assert_non_null(resume);
+    resume->run = 1;
+    resume->partitions = 1;
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(bl_positions_copy(&resume->slot[i], &slots[without_slot_positions ? 0 : i].at), BL_OK);
+    for (size_t i = 0; i < KEPT && !resume->snapshot; i++) {
+        char *file;
+        size_t n;
+
+        if (!kept[i] || !bl_snapshot_usable(kept[i], resume->slot, 2))
+            continue;
+        assert_int_equal(bl_snapshot_encode(kept[i], &file, &n), BL_OK);
+        assert_int_equal(bl_snapshot_decode((bl_slice){file, n}, &resume->snapshot, NULL), BL_OK);
+        bl_free(file);
+    }
+    return resume;
+}
+
+/* Runs until the end (true) or, when `may_die`, until killed at random. */
+static bool live(struct slot *slots, bool may_die, bool without_slot_positions)
+{
+    struct bl_stage_options options = {.sources = 1, .join_entries = 256, .join_text_bytes = 1 << 16,
+                                       .batch_fields = 60, .batch_events = 8, .filter_cap = 1000,
+                                       .snapshot_blocks = 5, .snapshot_flushes = 3};
+    struct bl_stage *stage = bl_stage_new(bl_rules_builtin(), &options);
+    struct bl_worker *worker = bl_worker_new(&(bl_zone){0});
+    struct bl_block *block = bl_block_new();
+    struct bl_batch *batch = bl_batch_new();
+    struct bl_resume *resume = resume_of(slots, without_slot_positions);
+    struct bl_address_hashes *all = bl_calloc(1, sizeof *all);
+    uint64_t cut[2] = {bl_positions_offset(&resume->slot[0], 1), bl_positions_offset(&resume->slot[1], 1)};
+    uint64_t low = least(cut[0], cut[1]);
+    uint64_t offset = resume->snapshot ? bl_positions_offset(&resume->snapshot->positions, 1) : 0;
+    bool died = false;
+
+    assert_true(stage && worker && block && batch && all);
+    if (without_slot_positions)
+        slots[1].at.n = 0, bl_positions_copy(&slots[1].at, &slots[0].at);
+    block->kind = BL_BLOCK_RESET;
+    block->payload = resume;
+    bl_stage_block(stage, block);
+    block->kind = BL_BLOCK_ADDRESSES; /* what Redis would say is known: every recipient there is */
+    all->v = bl_calloc(46, sizeof *all->v);
+    for (unsigned i = 0; i < 46; i++) {
+        char name[32];
+        int n = sprintf(name, i < 23 ? "r%u@d.example" : "q%u@e.example", i % 23);
+
+        all->v[all->n++] = bl_address_hash((bl_slice){name, (size_t)n});
+    }
+    block->payload = all;
+    bl_stage_block(stage, block);
+    block->run = 1;
+    while (!died && offset < log_n) {
+        struct bl_batch *due;
+
+        if (bl_stage_wants_batch(stage)) {
+            bl_stage_lend(stage, batch);
+            batch = NULL;
+        }
+        fill(block, offset, cut, 2, low);
+        offset = block->end.offset;
+        bl_block_parse(worker, bl_rules_builtin(), block);
+        bl_stage_block(stage, block);
+        if (offset >= log_n || pick(9) == 0) {
+            block->kind = BL_BLOCK_FLUSH;
+            bl_stage_block(stage, block);
+        }
+        due = bl_stage_take(stage);
+        if (!due)
+            continue;
+        /* Between the two slots, before both, or after both. */
+        died = may_die && pick(6) == 0;
+        if (!died || pick(2))
+            apply(&slots[0], due, true);
+        if (!died || pick(2))
+            apply(&slots[1], due, false);
+        if (!died)
+            keep(due);
+        bl_batch_clear(due);
+        batch = due;
+    }
+    bl_batch_free(batch);
+    bl_block_free(block);
+    bl_worker_free(worker);
+    bl_stage_free(stage);
+    return !died;
+}
+
+static void init_slots(struct slot *slots)
+{
+    for (size_t i = 0; i < 2; i++) {
+        slots[i] = (struct slot){.trace = malloc(TRACE_CAP)};
+        assert_non_null(slots[i].trace);
+        slots[i].trace[0] = '\0';
+    }
+}
+
+static void release_slots(struct slot *slots)
+{
+    for (size_t i = 0; i < 2; i++) {
+        bl_positions_release(&slots[i].at);
+        free(slots[i].trace);
+    }
+    for (size_t i = 0; i < KEPT; i++) {
+        bl_snapshot_free(kept[i]);
+        kept[i] = NULL;
+    }
+}
+
+static bool same(const struct slot *a, const struct slot *b)
+{
+    return a[0].lines == b[0].lines && memcmp(a[0].outcome, b[0].outcome, sizeof a[0].outcome) == 0 &&
+           a[1].trace_n == b[1].trace_n && memcmp(a[1].trace, b[1].trace, a[1].trace_n) == 0;
+}
+
+/* How many of the rounds ended with something else than the undisturbed run. */
+static unsigned rounds_that_differ(bool without_slot_positions)
+{
+    struct slot calm[2], torn[2];
+    unsigned differ = 0;
+
+    init_slots(calm);
+    assert_true(live(calm, false, false));
+    assert_int_equal(calm[0].outcome[BL_BOUNCED], (MESSAGES + 2) / 3);
+    assert_int_equal(calm[0].outcome[BL_EXPIRED], MESSAGES / 3);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        unsigned lives = 1;
+
+        for (size_t i = 0; i < KEPT; i++) {
+            bl_snapshot_free(kept[i]);
+            kept[i] = NULL;
+        }
+        init_slots(torn);
+        while (!live(torn, lives < 40, without_slot_positions))
+            lives++;
+        differ += !same(calm, torn);
+        release_slots(torn);
+    }
+    release_slots(calm);
+    return differ;
+}
+
+static void killed_anywhere_gives_what_an_undisturbed_run_gives(void **state)
+{
+    (void)state;
+    assert_int_equal(rounds_that_differ(false), 0);
+}
+
+static void with_one_position_for_all_slots_it_does_not(void **state)
+{
+    (void)state;
+    assert_true(rounds_that_differ(true) > ROUNDS / 2);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    seed = 20261123;
+    make_log();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    free(log_text);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(killed_anywhere_gives_what_an_undisturbed_run_gives),
+        cmocka_unit_test(with_one_position_for_all_slots_it_does_not),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
