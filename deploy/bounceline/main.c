@@ -1,4 +1,102 @@
-int main(void)
+/* bounceline: which command, and nothing else. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "options.h"
+#include "text.h"
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *what;
+} commands[] = {
+    {"scan", cmd_scan, "report on logs: what failed, why, whose fault, where"},
+    {"classify", cmd_classify, "the verdict on SMTP replies"},
+};
+
+static void help(FILE *to)
 {
-    return 64;
+    fputs("bounceline reads what mail servers log and says why mail fails, and whom to stop mailing.\n"
+          "\n"
+          "  bounceline scan /var/log/mail.log*                    a report on your logs\n"
+          "  bounceline classify '550 5.1.1 User unknown'          the verdict on one reply\n"
+          "  bounceline run /var/log/mail.log                      follow a log, keep Redis up to date\n"
+          "  bounceline stats --since 1h                           what happened in the last hour\n"
+          "  bounceline suppress check ana@example.org && echo do not mail\n"
+          "\n"
+          "Commands (bounceline COMMAND --help says more):\n", to);
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].what);
+    fputs("\n"
+          "On every command that needs them:\n"
+          "  --redis URL   unix:/path or redis://[user[:password]@]host[:port][/db]; without it a private\n"
+          "                redis-server in the state directory        (or BOUNCELINE_REDIS)\n"
+          "  --state DIR   the state directory                        (or BOUNCELINE_STATE)\n"
+          "  --node NAME   this host's name in Redis                  (or BOUNCELINE_NODE)\n"
+          "\n"
+          "Exit codes: 0 done, 1 a clean no, 64 usage, 65 bad data, 66 no such input, 69 Redis unavailable,\n"
+          "74 input or output error, 78 configuration.\n", to);
+}
+
+/* --redis, --state and --node may also stand before the command: they become the environment's. */
+static int take_leading(int argc, char **argv, int at)
+{
+    static const struct { const char *option, *variable; } leading[] = {
+        {"--redis", "BOUNCELINE_REDIS"}, {"--state", "BOUNCELINE_STATE"}, {"--node", "BOUNCELINE_NODE"},
+    };
+
+    for (size_t i = 0; i < sizeof leading / sizeof *leading; i++) {
+        size_t n = strlen(leading[i].option);
+
+        if (strncmp(argv[at], leading[i].option, n) != 0)
+            continue;
+        if (argv[at][n] == '=') {
+            setenv(leading[i].variable, argv[at] + n + 1, 1);
+            return 1;
+        }
+        if (argv[at][n] == 0 && at + 1 < argc) {
+            setenv(leading[i].variable, argv[at + 1], 1);
+            return 2;
+        }
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    int at = 1, taken;
+    char shown[64];
+
+    signal(SIGPIPE, SIG_IGN); /* a reader that has left is a failed write, and is handled as one */
+    while (at < argc && (taken = take_leading(argc, argv, at)) > 0)
+        at += taken;
+    if (at == argc) {
+        help(stderr);
+        return BL_EXIT_USAGE;
+    }
+    if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0 ||
+        (strcmp(argv[at], "help") == 0 && at + 1 == argc)) {
+        help(stdout);
+        return 0;
+    }
+    if (strcmp(argv[at], "--version") == 0 || strcmp(argv[at], "-V") == 0) {
+        puts("bounceline " BL_VERSION);
+        return 0;
+    }
+    if (strcmp(argv[at], "help") == 0) {
+        static char ask[] = "--help";
+
+        argv[at] = argv[at + 1];
+        argv[at + 1] = ask;
+        argc = at + 2;
+    }
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (strcmp(argv[at], commands[i].name) == 0)
+            return commands[i].run(argc - at, argv + at);
+    fprintf(stderr, "bounceline: there is no command '%s'; bounceline --help lists them\n",
+            bl_text_message(shown, sizeof shown, argv[at]));
+    return BL_EXIT_USAGE;
 }

@@ -1,0 +1,30 @@
+/* address_set.h -- which addresses a scan would have suppressed
+ *
+ * Hashes only: two addresses with one 64-bit hash count as one, which a log of a million addresses meets
+ * once in some thirty million scans.
+ *
+ * Shapes     at most BL_ADDRESS_SET_MAX at one time
+ * Units      -
+ * Ownership  the object is the set's own
+ * Threads    one at a time
+ * Errors     bl_address_set_new: NULL; bl_address_set_add: false when it is full
+ * Source     Knuth, TAOCP 6.4, algorithm R (deletion from a linearly probed table)
+ */
+#ifndef BOUNCELINE_ADDRESS_SET_H
+#define BOUNCELINE_ADDRESS_SET_H
+
+#include "bounceline/slice.h"
+
+enum { BL_ADDRESS_SET_MAX = 1 << 20 };
+
+struct bl_address_set;
+
+struct bl_address_set *bl_address_set_new(void);
+void                   bl_address_set_free(struct bl_address_set *set);
+
+/* Recipients as logged; what is no address is passed over. */
+bool   bl_address_set_add(struct bl_address_set *set, bl_slice recipient);
+void   bl_address_set_remove(struct bl_address_set *set, bl_slice recipient);
+size_t bl_address_set_count(const struct bl_address_set *set);
+
+#endif

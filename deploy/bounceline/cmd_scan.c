@@ -1,0 +1,405 @@
+/* cmd_scan.c -- a report on logs, or their events
+ *
+ * The daemon's own path without its ends: files are read into blocks here, parsed by the pipeline, joined
+ * and counted on its stage thread.  All files are one stream in the order of their age, so a sender logged
+ * before a rotation is known behind it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bounceline/join.h"
+#include "commands.h"
+#include "events.h"
+#include "options.h"
+#include "pipeline.h"
+#include "report.h"
+#include "siblings.h"
+#include "splitter.h"
+#include "text.h"
+#include "unpack.h"
+#include "zone.h"
+
+enum {
+    JOIN_ENTRIES = 131072,
+    JOIN_TEXT_BYTES = 16 << 20,
+    LIVE_BYTES = 32 << 10,
+    PROGRESS_AFTER_MS = 1000,
+    PROGRESS_EVERY_MS = 200
+};
+
+struct scan {
+    /* what was asked for */
+    unsigned workers;
+    bool     json, events;
+    int64_t  since_us, until_us;
+
+    const struct bl_rules *rules;
+    struct bl_output      *out;
+    struct bl_report      *report;
+    struct bl_join        *join;
+    struct bl_pipeline    *pipeline;
+    bl_zone                zone; /* the pipeline's */
+
+    size_t   files, packed[BL_ZSTD + 1];
+    uint64_t bytes, bytes_known; /* read; sizes of all files, for the progress shown */
+    int64_t  started_ms, shown_ms;
+    bool     progress;
+    int      exit_code; /* the first thing that went wrong */
+};
+
+static void help(void)
+{
+    fputs("bounceline scan: what a log says about failed mail\n"
+          "\n"
+          "  bounceline scan /var/log/mail.log*              a report, rotated and packed files included\n"
+          "  journalctl -o short-iso -u 'postfix@*' | bounceline scan -\n"
+          "  bounceline scan --json mail.log | jq .rates     the same as one JSON object\n"
+          "  bounceline scan --events mail.log | grep '\"category\":\"mailbox-full\"'\n"
+          "  bounceline scan --since 24h /var/log/mail.log\n"
+          "\n"
+          "  -j N           read with N threads besides (default 1: none)\n"
+          "  --json         one JSON object\n"
+          "  --events       one JSON object a line for each recipient's outcome, in the order of the log\n"
+          "  --since T      only outcomes from T on: 2026-11-22, 2026-11-22T05:00:00Z, or 90s 5m 24h 7d ago\n"
+          "  --until T      only outcomes before T\n"
+          "\n"
+          "FILE is plain, .gz or .zst, told apart by content, or - for standard input.  Files of one name are\n"
+          "read oldest first.  Exit code 66 when a file cannot be read, 65 when an archive is damaged; the rest\n"
+          "is reported all the same.\n", stdout);
+}
+
+static void complain(struct scan *scan, enum bl_code code, const bl_err *err)
+{
+    int exit_code = bl_complain(code, err);
+
+    if (scan->exit_code == 0)
+        scan->exit_code = exit_code;
+}
+
+static bool wanted(const struct scan *scan, const bl_event *event)
+{
+    return event->time_us >= scan->since_us && event->time_us < scan->until_us;
+}
+
+static void count_event(void *arg, const bl_event *event)
+{
+    struct scan *scan = arg;
+
+    if (wanted(scan, event))
+        bl_report_event(scan->report, event);
+}
+
+static void print_event(void *arg, const bl_event *event)
+{
+    struct scan *scan = arg;
+
+    if (wanted(scan, event))
+        bl_events_put(scan->out, event, scan->rules);
+}
+
+/* On the stage thread, block after block in the order of the log. */
+static void consume(void *arg, struct bl_block *block)
+{
+    struct scan *scan = arg;
+
+    if (block->kind != BL_BLOCK_DATA)
+        return;
+    if (!scan->events)
+        bl_report_block(scan->report, block);
+    bl_join_block(scan->join, block, scan->events ? print_event : count_event, scan);
+    if (scan->events && block->n < LIVE_BYTES)
+        bl_output_flush(scan->out); /* a pipe that gives a little at a time: somebody is watching */
+}
+
+/* The pipeline knows one zone; files years apart may need others around their own time. */
+static enum bl_code enter_zone(struct scan *scan, int64_t reference_s, bl_err *err)
+{
+    struct bl_pipeline_options options = {.workers = scan->workers, .rules = scan->rules, .consume = consume, .arg = scan};
+
+    bl_zone_around(reference_s, &options.zone);
+    if (scan->pipeline && memcmp(&options.zone, &scan->zone, sizeof scan->zone) == 0)
+        return BL_OK;
+    if (scan->pipeline)
+        bl_pipeline_stop(scan->pipeline);
+    scan->pipeline = NULL;
+    scan->zone = options.zone;
+    return bl_pipeline_start(&scan->pipeline, &options, err);
+}
+
+static int64_t steady_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void show_progress(struct scan *scan)
+{
+    char done[BL_TEXT_NUMBER_MAX], whole[BL_TEXT_NUMBER_MAX];
+    int64_t now;
+
+    if (!scan->progress)
+        return;
+    now = steady_ms();
+    if (now - scan->started_ms < PROGRESS_AFTER_MS || now - scan->shown_ms < PROGRESS_EVERY_MS)
+        return;
+    scan->shown_ms = now;
+    if (scan->bytes < scan->bytes_known)
+        fprintf(stderr, "\r%s of %s  %3.0f %% \x1b[K", bl_text_bytes(scan->bytes, done),
+                bl_text_bytes(scan->bytes_known, whole), 100.0 * (double)scan->bytes / (double)scan->bytes_known);
+    else
+        fprintf(stderr, "\r%s \x1b[K", bl_text_bytes(scan->bytes, done));
+}
+
+static void end_progress(const struct scan *scan)
+{
+    if (scan->shown_ms)
+        fputs("\r\x1b[K", stderr);
+}
+
+static bool stopped(const struct scan *scan)
+{
+    return bl_output_failed(scan->out) != 0;
+}
+
+/* Reads one stream into blocks until its end. */
+static enum bl_code read_lines(struct scan *scan, struct bl_unpack *unpack, struct bl_splitter *splitter,
+                               int64_t reference_s, bl_err *err)
+{
+    struct bl_block *block = NULL;
+    enum bl_code rc = BL_OK;
+
+    while (rc == BL_OK && !stopped(scan)) {
+        size_t got = 0, room;
+        char *to;
+        bool whole;
+
+        if (!block)
+            block = bl_pipeline_block(scan->pipeline, true);
+        block->reference_s = reference_s;
+        to = bl_splitter_room(splitter, block, &room);
+        rc = bl_unpack_read(unpack, to, room, &got, err);
+        scan->bytes += got;
+        if (got == 0 && rc != BL_OK)
+            break; /* the line that a damaged archive ends in is half a line */
+        whole = got ? bl_splitter_fill(splitter, block, got) : bl_splitter_finish(splitter, block);
+        if (whole) {
+            bl_pipeline_submit(scan->pipeline, block);
+            block = NULL;
+        }
+        if (got == 0)
+            break;
+        show_progress(scan);
+    }
+    if (block)
+        bl_pipeline_return(scan->pipeline, block);
+    return rc;
+}
+
+static enum bl_code open_input(const char *path, struct stat *st, int *out, bl_err *err)
+{
+    bool standard = strcmp(path, "-") == 0;
+    int fd = standard ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+    if (fd < 0)
+        return bl_fail(err, BL_NO_INPUT, errno, "cannot open '%s': %s", path, strerror(errno));
+    if (fstat(fd, st) != 0 || S_ISDIR(st->st_mode)) {
+        close(fd);
+        return bl_fail(err, BL_NO_INPUT, EISDIR, "cannot read '%s': it is a directory", path);
+    }
+    *out = fd;
+    return BL_OK;
+}
+
+/* What a stamp without a year is near to: the last write of a file, now for a pipe. */
+static int64_t reference_of(const struct stat *st)
+{
+    return S_ISREG(st->st_mode) ? (int64_t)st->st_mtim.tv_sec : bl_now_ms() / 1000;
+}
+
+static void scan_file(struct scan *scan, const char *path, uint64_t generation)
+{
+    bl_position start = {.generation = generation};
+    struct bl_splitter splitter = {0};
+    struct bl_unpack *unpack = NULL;
+    struct stat st;
+    enum bl_code rc;
+    bl_err err = {0};
+    int fd = -1;
+
+    rc = open_input(path, &st, &fd, &err);
+    if (rc != BL_OK)
+        goto out;
+    posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    rc = bl_unpack_open(&unpack, fd, strcmp(path, "-") == 0 ? "standard input" : path, &err);
+    if (rc != BL_OK)
+        goto out;
+    rc = enter_zone(scan, reference_of(&st), &err);
+    if (rc != BL_OK)
+        goto out;
+    rc = bl_splitter_init(&splitter, &start);
+    if (rc != BL_OK)
+        goto out;
+    splitter.hashing = false; /* positions are the daemon's */
+    scan->files++;
+    scan->packed[bl_unpack_packing(unpack)]++;
+    rc = read_lines(scan, unpack, &splitter, reference_of(&st), &err);
+out:
+    if (rc != BL_OK) {
+        end_progress(scan);
+        complain(scan, rc, &err);
+    }
+    bl_splitter_release(&splitter);
+    bl_unpack_close(unpack);
+}
+
+static void print_report(struct scan *scan, const struct bl_summary *summary)
+{
+    char bytes[BL_TEXT_NUMBER_MAX], lines[BL_TEXT_NUMBER_MAX];
+    struct bl_output *out = scan->out;
+
+    bl_output_format(out, "read %zu %s", scan->files, scan->files == 1 ? "file" : "files");
+    if (scan->packed[BL_GZIP] + scan->packed[BL_ZSTD])
+        bl_output_format(out, " (%zu gz, %zu zst)", scan->packed[BL_GZIP], scan->packed[BL_ZSTD]);
+    bl_output_format(out, ", %s, %s lines\n", bl_text_bytes(scan->bytes, bytes), bl_text_number(summary->lines, lines));
+    bl_report_print_period(scan->report, out);
+    bl_summary_print(summary, scan->rules, bl_text_may_colour(STDOUT_FILENO), out);
+    bl_report_print_unparsed(scan->report, out);
+}
+
+/* Talk, hence stderr: the report itself is the same every time. */
+static void say_speed(const struct scan *scan, uint64_t lines)
+{
+    double seconds = (double)(steady_ms() - scan->started_ms) / 1000;
+
+    if (seconds > 0 && isatty(STDERR_FILENO))
+        fprintf(stderr, "%.1f s, %.2f million lines/s\n", seconds, (double)lines / seconds / 1e6);
+}
+
+static enum bl_code report(struct scan *scan)
+{
+    struct bl_summary *summary = bl_summary_new();
+
+    if (!summary)
+        return BL_NO_MEMORY;
+    bl_report_summarise(scan->report, summary);
+    if (scan->json)
+        bl_summary_json(summary, scan->out);
+    else
+        print_report(scan, summary);
+    bl_output_flush(scan->out);
+    say_speed(scan, summary->lines);
+    bl_summary_free(summary);
+    return BL_OK;
+}
+
+static void add_known_sizes(struct scan *scan, char **paths, size_t n)
+{
+    struct stat st;
+
+    for (size_t i = 0; i < n; i++)
+        if (stat(paths[i], &st) == 0 && S_ISREG(st.st_mode))
+            scan->bytes_known += (uint64_t)st.st_size;
+}
+
+static int scan_all(struct scan *scan, char **paths, size_t n)
+{
+    enum bl_code rc = BL_NO_MEMORY;
+
+    scan->rules = bl_rules_builtin();
+    scan->join = bl_join_new(scan->rules, JOIN_ENTRIES, JOIN_TEXT_BYTES);
+    scan->report = bl_report_new(scan->rules);
+    if (!scan->join || !scan->report)
+        goto out;
+    scan->progress = isatty(STDERR_FILENO) && !scan->events;
+    scan->started_ms = steady_ms();
+    add_known_sizes(scan, paths, n);
+    bl_siblings_sort(paths, n);
+    for (size_t i = 0; i < n && !stopped(scan); i++)
+        scan_file(scan, paths[i], i + 1);
+    if (scan->pipeline)
+        bl_pipeline_stop(scan->pipeline);
+    scan->pipeline = NULL;
+    end_progress(scan);
+    rc = scan->files && !scan->events ? report(scan) : BL_OK;
+out:
+    if (rc != BL_OK)
+        complain(scan, rc, NULL);
+    bl_report_free(scan->report);
+    bl_join_free(scan->join);
+    return scan->exit_code;
+}
+
+static bool take_options(struct scan *scan, int argc, char **argv, int *exit_code)
+{
+    enum { JSON = BL_OPTION_OWN, EVENTS, SINCE, UNTIL };
+    static const struct option known[] = {
+        {"json", no_argument, 0, JSON},
+        {"events", no_argument, 0, EVENTS},
+        {"since", required_argument, 0, SINCE},
+        {"until", required_argument, 0, UNTIL},
+        {"jobs", required_argument, 0, 'j'},
+        {"help", no_argument, 0, 'h'},
+        {0},
+    };
+    int64_t now_ms = bl_now_ms(), time_ms;
+    uint64_t number;
+    int c;
+
+    opterr = 0;
+    optind = 0;
+    *exit_code = 0;
+    while ((c = getopt_long(argc, argv, ":j:h", known, NULL)) != -1) {
+        switch (c) {
+        case 'h':
+            help();
+            return false;
+        case 'j':
+            if (!bl_option_number(optarg, 1, BL_WORKERS_MAX, &number)) {
+                *exit_code = bl_usage("scan", "-j takes a number from 1 to %d, not '%s'", BL_WORKERS_MAX, optarg);
+                return false;
+            }
+            scan->workers = number > 1 ? (unsigned)number : 0;
+            break;
+        case JSON:
+            scan->json = true;
+            break;
+        case EVENTS:
+            scan->events = true;
+            break;
+        case SINCE:
+        case UNTIL:
+            if (!bl_option_time(optarg, now_ms, &time_ms)) {
+                *exit_code = bl_usage("scan", "'%s' is no time; 2026-11-22, 2026-11-22T05:00:00Z and 24h are", optarg);
+                return false;
+            }
+            *(c == SINCE ? &scan->since_us : &scan->until_us) = time_ms * 1000;
+            break;
+        default:
+            *exit_code = bl_usage_option("scan", argc, argv, c);
+            return false;
+        }
+    }
+    if (optind == argc)
+        *exit_code = bl_usage("scan", "which log? a file, or - for standard input");
+    return optind < argc;
+}
+
+int cmd_scan(int argc, char **argv)
+{
+    static struct bl_output out;
+    struct scan scan = {.out = &out, .since_us = INT64_MIN, .until_us = INT64_MAX};
+    int exit_code, written;
+
+    if (!take_options(&scan, argc, argv, &exit_code))
+        return exit_code;
+    bl_output_init(&out, STDOUT_FILENO);
+    exit_code = scan_all(&scan, argv + optind, (size_t)(argc - optind));
+    written = bl_output_finish(&out);
+    return exit_code ? exit_code : written;
+}

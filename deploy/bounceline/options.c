@@ -1,0 +1,184 @@
+#include "options.h"
+
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bounceline/stamp.h"
+#include "text.h"
+#include "zone.h"
+
+static const char *environment(const char *name)
+{
+    const char *value = getenv(name);
+
+    return value && *value ? value : NULL;
+}
+
+/* systemd's directory, else the system's for root, else the user's. */
+static const char *default_state(char *room, size_t n)
+{
+    const char *systemd = environment("STATE_DIRECTORY"), *xdg = environment("XDG_STATE_HOME");
+    const char *home = environment("HOME");
+
+    if (systemd)
+        snprintf(room, n, "%.*s", (int)strcspn(systemd, ":"), systemd); /* may be a list */
+    else if (geteuid() == 0)
+        snprintf(room, n, "/var/lib/bounceline");
+    else if (xdg)
+        snprintf(room, n, "%s/bounceline", xdg);
+    else
+        snprintf(room, n, "%s/.local/state/bounceline", home ? home : "");
+    return room;
+}
+
+void bl_where_init(struct bl_where *where)
+{
+    where->redis = environment("BOUNCELINE_REDIS");
+    where->state = environment("BOUNCELINE_STATE");
+    where->node = environment("BOUNCELINE_NODE");
+    where->node_given = where->node != NULL;
+    if (!where->state)
+        where->state = default_state(where->state_room, sizeof where->state_room);
+    if (!where->node) {
+        if (gethostname(where->node_room, sizeof where->node_room) != 0 || !where->node_room[0])
+            strcpy(where->node_room, "localhost");
+        where->node_room[sizeof where->node_room - 1] = 0;
+        where->node = where->node_room;
+    }
+}
+
+bool bl_where_take(struct bl_where *where, int option, const char *value)
+{
+    switch (option) {
+    case BL_OPTION_REDIS:
+        where->redis = value;
+        return true;
+    case BL_OPTION_STATE:
+        where->state = value;
+        return true;
+    case BL_OPTION_NODE:
+        where->node = value;
+        where->node_given = true;
+        return true;
+    default:
+        return false;
+    }
+}
+
+int bl_exit_code(enum bl_code code)
+{
+    switch (code) {
+    case BL_OK:          return 0;
+    case BL_NO_MEMORY:   return BL_EXIT_OS;
+    case BL_BAD_INPUT:   return BL_EXIT_DATA;
+    case BL_NO_INPUT:    return BL_EXIT_NO_INPUT;
+    case BL_IO:          return BL_EXIT_IO;
+    case BL_UNAVAILABLE: return BL_EXIT_UNAVAILABLE;
+    case BL_CONFLICT:    return BL_EXIT_UNAVAILABLE;
+    case BL_LIMIT:       return BL_EXIT_DATA;
+    case BL_USAGE:       return BL_EXIT_USAGE;
+    case BL_CONFIG:      return BL_EXIT_CONFIG;
+    }
+    return BL_EXIT_OS;
+}
+
+int bl_complain(enum bl_code code, const bl_err *err)
+{
+    char text[4 * sizeof err->text];
+
+    fprintf(stderr, "bounceline: %s\n",
+            err && err->text[0] ? bl_text_message(text, sizeof text, err->text)
+            : code == BL_NO_MEMORY ? "out of memory" : "failed");
+    return bl_exit_code(code);
+}
+
+int bl_usage(const char *command, const char *format, ...)
+{
+    char raw[512], text[4 * sizeof raw];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(raw, sizeof raw, format, args);
+    va_end(args);
+    fprintf(stderr, "bounceline %s: %s\nbounceline %s --help shows how it is used\n", command,
+            bl_text_message(text, sizeof text, raw), command);
+    return BL_EXIT_USAGE;
+}
+
+int bl_usage_option(const char *command, int argc, char **argv, int returned)
+{
+    char letter[] = {'-', (char)optopt, 0};
+    const char *typed = optind > 0 && optind <= argc ? argv[optind - 1] : "";
+    const char *name = optopt > 0 && optopt < 256 ? letter : typed;
+
+    if (returned == ':')
+        return bl_usage(command, "%s needs a value", name);
+    return bl_usage(command, "there is no option %s", name);
+}
+
+int64_t bl_now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static bool read_span(bl_slice text, int64_t *out_ms)
+{
+    uint64_t count;
+    int64_t unit;
+
+    if (!bl_slice_take_u64(&text, &count) || text.n != 1 || count > 1000000)
+        return false;
+    switch (text.p[0]) {
+    case 's': unit = 1000; break;
+    case 'm': unit = 60000; break;
+    case 'h': unit = 3600000; break;
+    case 'd': unit = 86400000; break;
+    default: return false;
+    }
+    *out_ms = (int64_t)count * unit;
+    return true;
+}
+
+bool bl_option_time(const char *text, int64_t now_ms, int64_t *out_ms)
+{
+    bl_slice in = {text, strlen(text)};
+    struct bl_stamper stamper;
+    char day[32];
+    bl_zone zone;
+    int64_t span_ms, time_us;
+
+    if (read_span(in, &span_ms)) {
+        *out_ms = now_ms - span_ms;
+        return true;
+    }
+    if (in.n == strlen("2026-11-22")) {
+        snprintf(day, sizeof day, "%sT00:00:00", text);
+        in = (bl_slice){day, strlen(day)};
+    }
+    bl_zone_around(now_ms / 1000, &zone);
+    bl_stamper_init(&stamper, &zone);
+    bl_stamper_refer(&stamper, now_ms / 1000);
+    if (!bl_stamp_take_rfc3339(&stamper, &in, &time_us) || in.n != 0)
+        return false;
+    *out_ms = time_us / 1000;
+    return true;
+}
+
+bool bl_option_number(const char *text, uint64_t low, uint64_t high, uint64_t *out)
+{
+    bl_slice in = {text, strlen(text)};
+    uint64_t value;
+
+    if (!bl_slice_take_u64(&in, &value) || in.n != 0 || value < low || value > high)
+        return false;
+    *out = value;
+    return true;
+}

@@ -1,0 +1,69 @@
+/* options.h -- what several commands read off their command line
+ *
+ * Shapes     text as the user typed it, NUL-terminated
+ * Units      *_ms: milliseconds since 1970 UTC, or a duration as named
+ * Ownership  bl_where borrows from argv and the environment, except for what lies in it
+ * Threads    the main one
+ * Errors     told on stderr; false
+ * Source     DESIGN 11; sysexits.h
+ */
+#ifndef BOUNCELINE_OPTIONS_H
+#define BOUNCELINE_OPTIONS_H
+
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bounceline/err.h"
+
+/* Where the data is: --redis, --state, --node; before them BOUNCELINE_REDIS, _STATE, _NODE; before those
+ * the defaults. */
+struct bl_where {
+    const char *redis;      /* NULL: the private server in the state directory */
+    const char *state;
+    const char *node;
+    bool        node_given; /* by option or environment: readers then look at this node only */
+    char        state_room[4096], node_room[256];
+};
+
+enum { BL_OPTION_REDIS = 256, BL_OPTION_STATE, BL_OPTION_NODE, BL_OPTION_OWN }; /* getopt_long values */
+
+#define BL_OPTIONS_WHERE                                  \
+    {"redis", required_argument, 0, BL_OPTION_REDIS},     \
+    {"state", required_argument, 0, BL_OPTION_STATE},     \
+    {"node", required_argument, 0, BL_OPTION_NODE}
+
+void bl_where_init(struct bl_where *where);
+bool bl_where_take(struct bl_where *where, int option, const char *value); /* false: not one of the three */
+
+enum {
+    BL_EXIT_NO = 1,
+    BL_EXIT_USAGE = 64,
+    BL_EXIT_DATA = 65,
+    BL_EXIT_NO_INPUT = 66,
+    BL_EXIT_UNAVAILABLE = 69,
+    BL_EXIT_OS = 71,
+    BL_EXIT_IO = 74,
+    BL_EXIT_CONFIG = 78
+};
+
+int bl_exit_code(enum bl_code code);
+
+/* Says `bounceline: TEXT`, escaped, and returns the exit code. */
+int bl_complain(enum bl_code code, const bl_err *err);
+
+/* Says what is wrong with the command line and where help is; returns 64. */
+__attribute__((format(printf, 2, 3))) int bl_usage(const char *command, const char *format, ...);
+
+/* After getopt_long returned '?' or ':' (with opterr 0): says which option it was. */
+int bl_usage_option(const char *command, int argc, char **argv, int returned);
+
+int64_t bl_now_ms(void);
+
+/* RFC 3339 (zone optional: then the local one), a date, or a span back from now: 90s 5m 24h 7d. */
+bool bl_option_time(const char *text, int64_t now_ms, int64_t *out_ms);
+
+/* A decimal number within the bounds. */
+bool bl_option_number(const char *text, uint64_t low, uint64_t high, uint64_t *out);
+
+#endif

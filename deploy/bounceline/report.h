@@ -1,0 +1,41 @@
+/* report.h -- a scan adds up
+ *
+ * Counters by domain, provider and sender in one bl_tally, the addresses that would be suppressed, a
+ * sample reply for each cause, samples of lines that were not understood.
+ *
+ * Shapes     memory is bounded whatever the log: see the caps; what falls over them is counted
+ * Units      time_us: microseconds since 1970 UTC
+ * Ownership  texts are copied; the rules are borrowed
+ * Threads    one at a time (the stage thread, then the main one)
+ * Errors     bl_report_new: NULL
+ * Source     DESIGN 5, 6, 11
+ */
+#ifndef BOUNCELINE_REPORT_H
+#define BOUNCELINE_REPORT_H
+
+#include "bounceline/block.h"
+#include "bounceline/event.h"
+#include "summary.h"
+
+enum {
+    BL_REPORT_ENTITIES = 131072,   /* domains, senders, providers; the rest under ~other */
+    BL_REPORT_FAILURES = 262144,   /* their counters by category */
+    BL_REPORT_SAMPLES = 8
+};
+
+struct bl_report;
+
+struct bl_report *bl_report_new(const struct bl_rules *rules);
+void              bl_report_free(struct bl_report *report);
+
+void bl_report_block(struct bl_report *report, const struct bl_block *block);
+void bl_report_event(void *report, const bl_event *event); /* a bl_event_fn */
+
+/* Valid until the next event; the rows borrow from the report. */
+void bl_report_summarise(const struct bl_report *report, struct bl_summary *summary);
+
+/* "2026-11-15 00:00:02 .. 2026-11-22 04:26:51 UTC   host mx1   postfix" and a newline. */
+void bl_report_print_period(const struct bl_report *report, struct bl_output *out);
+void bl_report_print_unparsed(const struct bl_report *report, struct bl_output *out);
+
+#endif

@@ -1,0 +1,20 @@
+/* siblings.h -- the rotated files of one log, oldest first
+ *
+ * A shell gives `mail.log*` as mail.log, mail.log.1, mail.log.2.gz: newest first, and the join needs the
+ * sender's line before the delivery's.
+ *
+ * Shapes     paths as named; `-` and others stay where they are, groups where their first member is
+ * Units      -
+ * Ownership  only the pointers are moved
+ * Threads    pure
+ * Errors     none
+ * Source     logrotate: NAME.N, NAME-YYYYMMDD..., each with .gz or .zst
+ */
+#ifndef BOUNCELINE_SIBLINGS_H
+#define BOUNCELINE_SIBLINGS_H
+
+#include <stddef.h>
+
+void bl_siblings_sort(char **paths, size_t n);
+
+#endif

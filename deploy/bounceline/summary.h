@@ -1,0 +1,88 @@
+/* summary.h -- what `scan` and `stats` have to say, as a report or as JSON
+ *
+ * One shape for both, whether the numbers come from a log or out of Redis.
+ *
+ * Shapes     tables hold the BL_SUMMARY_ROWS largest rows; the rest is added up under `~other`
+ * Units      counts of recipient outcomes; *_ms: milliseconds since 1970 UTC
+ * Ownership  names and samples are borrowed from whoever fills it in, until it was printed
+ * Threads    one at a time
+ * Errors     bl_summary_new: NULL
+ * Source     DESIGN 5 (rates) and 11 (fields)
+ */
+#ifndef BOUNCELINE_SUMMARY_H
+#define BOUNCELINE_SUMMARY_H
+
+#include "bounceline/rules.h"
+#include "bounceline/tally.h"
+#include "json.h"
+
+enum { BL_SUMMARY_ROWS = 1000, BL_SUMMARY_CAUSES = 256, BL_SUMMARY_WINDOWS = 4, BL_RATE_MIN_OUTCOMES = 200 };
+
+struct bl_summary_row {
+    bl_slice name, reason; /* reason: the most frequent category of its final failures */
+    uint64_t total, reason_n;
+    uint64_t outcome[BL_OUTCOMES];
+};
+
+struct bl_summary_table {
+    struct bl_summary_row row[BL_SUMMARY_ROWS]; /* a heap until bl_summary_finish, then largest first */
+    size_t                n;
+    uint64_t              names; /* all that were added */
+    bool                  has_other;
+    uint64_t              other[BL_OUTCOMES];
+};
+
+/* One category; final: bounced and expired. */
+struct bl_summary_cause {
+    bl_slice name;
+    uint64_t final, deferred, rejected, dropped;
+    bl_slice final_sample, deferred_sample, rejected_sample; /* a reply, or empty */
+};
+
+struct bl_summary {
+    bool     has_lines; /* lines and unparsed are known */
+    uint64_t lines, unparsed, long_lines;
+    int64_t  from_ms, to_ms; /* 0: not known */
+    uint64_t outcome[BL_OUTCOMES];
+    uint64_t null_outcome[BL_OUTCOMES]; /* of these, mail from the null sender */
+    uint64_t no_attempt; /* of the deferred ones, those that nothing was tried for: in no rate, no table */
+    struct bl_summary_cause cause[BL_SUMMARY_CAUSES];
+    size_t   causes;
+    struct bl_summary_table domains, providers, senders;
+    struct {
+        const char *name; /* "last hour" */
+        uint64_t    outcome[BL_OUTCOMES]; /* null sender left out */
+    } window[BL_SUMMARY_WINDOWS];
+    size_t   windows;
+    bool     has_hours;
+    uint64_t hour[24][BL_OUTCOMES]; /* hour of the day, UTC */
+    uint64_t suppressed;
+    bool     suppressed_at_least; /* more addresses than were kept count of */
+    const char *suppressed_words; /* "would be suppressed", "are suppressed" */
+};
+
+struct bl_summary *bl_summary_new(void);
+void               bl_summary_free(struct bl_summary *summary);
+
+/* The cause of that name, made when it is new; the last one stands for all that do not fit. */
+struct bl_summary_cause *bl_summary_cause(struct bl_summary *summary, bl_slice name);
+
+/* Byte by byte, the shorter first. */
+int bl_summary_compare_names(bl_slice a, bl_slice b);
+
+/* A row named `~other` is added to the table's rest. */
+void bl_summary_add(struct bl_summary_table *table, const struct bl_summary_row *row);
+
+/* After the last add, before printing. */
+void bl_summary_finish(struct bl_summary *summary);
+
+/* (bounced + expired) / (delivered + bounced + expired), and deferred / (delivered + deferred + bounced),
+ * of outcomes without the null sender's and without deferrals that were no attempts; false below BL_RATE_MIN_OUTCOMES.  `of` is what was divided by. */
+bool bl_summary_bounce_rate(const uint64_t outcome[BL_OUTCOMES], double *rate, uint64_t *of);
+bool bl_summary_deferral_rate(const uint64_t outcome[BL_OUTCOMES], double *rate, uint64_t *of);
+
+void bl_summary_json(const struct bl_summary *summary, struct bl_output *out);
+void bl_summary_print(const struct bl_summary *summary, const struct bl_rules *rules, bool colour,
+                      struct bl_output *out);
+
+#endif

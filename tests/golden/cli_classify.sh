@@ -1,0 +1,83 @@
+# ctest: label=quick timeout=60
+# What `classify` prints, from arguments and from standard input.
+set -u
+export LC_ALL=C
+BL=${BL_PROGRAM:-$1/bounceline}
+command -v python3 >/dev/null || { echo "needs python3"; exit 77; }
+DIR=$(mktemp -d) || exit 1
+trap 'rm -rf "$DIR"' EXIT
+cd "$DIR" || exit 1
+bad=0
+fail() { echo "FAILED: $*"; bad=1; }
+check() {
+    [ "$2" = "$3" ] || { fail "$1"; printf 'expected:\n%s\ngot:\n%s\n' "$2" "$3"; }
+}
+
+check "columns" \
+'invalid-recipient       hard         recipient   suppress 550 5.1.1 User unknown
+mailbox-full            soft         recipient   soft     452 4.2.2 Mailbox full' \
+    "$("$BL" classify '550 5.1.1 User unknown' '452 4.2.2 Mailbox full')"
+check "standard input is the same" "$("$BL" classify '550 5.1.1 User unknown' '452 4.2.2 Mailbox full')" \
+    "$(printf '550 5.1.1 User unknown\r\n452 4.2.2 Mailbox full' | "$BL" classify)"
+
+"$BL" classify --json --phase rcpt '550 5.1.1 User unknown' >json || fail "json: exit $?"
+python3 - <<'PY' || fail "json"
+import json
+j = json.load(open("json"))
+assert set(j) == {"v", "code", "enhanced", "category", "type", "scope", "ses_type", "ses_subtype", "action",
+                  "rule", "meaning", "remedy"}, j
+assert (j["v"], j["code"], j["enhanced"], j["category"]) == (1, 550, "5.1.1", "invalid-recipient")
+assert (j["type"], j["scope"], j["ses_type"], j["action"]) == ("hard", "recipient", "Permanent", "suppress")
+PY
+check "what is not there is absent" 'v category type' "$("$BL" classify --json 'no words we know' | python3 -c '
+import json, sys
+j = json.load(sys.stdin)
+assert "code" not in j and "enhanced" not in j and j["category"] == "unclassified", j
+print(*list(j)[:3])')"
+
+# Postfix's wrapping: only what was said counts, never the host's name
+check "wrapped" "$("$BL" classify --json --phase rcpt '550 5.1.1 User unknown')" \
+    "$("$BL" classify --json 'host spam-blocklist.example[192.0.2.1] said: 550 5.1.1 User unknown (in reply to RCPT TO command)')"
+
+# many lines: as many answers, in order, the same as one at a time; empty and endless lines are lines
+python3 - <<'PY'
+import random
+random.seed(7)
+words = ["550 5.1.1 User unknown", "452 4.2.2 Mailbox full", "", "554 5.7.1 blocked", "421 try later",
+         "550 \x1b[31m odd \x00 bytes", "x" * 70000, "550 5.1.1 " + "y" * 300000 + " User unknown"]
+with open("many", "wb") as f:
+    for i in range(3000):
+        w = words[random.randrange(6)] if i % 500 else random.choice(words[6:])
+        f.write(w.encode("latin-1") + b"\n")
+PY
+"$BL" classify --json <many >out || fail "many: exit $?"
+check "as many answers" 3000 "$(wc -l <out)"
+i=0
+for n in 1 2 3 500 501 777 1001 3000; do
+    line=$(sed -n "${n}p" many | head -c 65536 | tr -d '\000')
+    case $line in *odd*) continue ;; esac
+    check "line $n" "$("$BL" classify --json -- "$line")" "$(sed -n "${n}p" out)"
+done
+"$BL" classify <many >out
+LC_ALL=C grep -q "$(printf '[\001-\011\013-\037\177]')" out && fail "a control byte reached the answer"
+check "as many lines" 3000 "$(wc -l <out)"
+
+# somebody who asks line by line gets each answer at once
+python3 - "$BL" <<'PY' || fail "no answer to a single line"
+import subprocess, sys
+p = subprocess.Popen([sys.argv[1], "classify"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+for _ in range(3):
+    p.stdin.write(b"550 5.1.1 User unknown\n"); p.stdin.flush()
+    assert p.stdout.readline().startswith(b"invalid-recipient")
+p.stdin.close()
+assert p.wait(10) == 0
+PY
+
+"$BL" classify --phase nowhere x >/dev/null 2>&1; check "unknown phase" 64 $?
+"$BL" classify --phase >/dev/null 2>err; check "no value" 64 $?
+grep -q -- '--phase needs a value' err || fail "which option? $(cat err)"
+"$BL" nonsense >/dev/null 2>&1; check "unknown command" 64 $?
+"$BL" >/dev/null 2>&1; check "no command" 64 $?
+"$BL" --help | grep -q 'bounceline scan /var/log' || fail "help without an example"
+"$BL" --version | grep -q '^bounceline [0-9]' || fail "version"
+exit $bad

@@ -1,0 +1,179 @@
+# ctest: label=quick timeout=120
+# What `scan` prints: report, JSON, events; the same for every way of giving it the log; nothing of a log
+# reaches a terminal raw; what goes wrong with files.
+set -u
+export TZ=UTC LC_ALL=C
+unset NO_COLOR
+BL=${BL_PROGRAM:-$1/bounceline}
+command -v python3 >/dev/null || { echo "needs python3"; exit 77; }
+command -v zstd >/dev/null || { echo "needs zstd"; exit 77; }
+DIR=$(mktemp -d) || exit 1
+trap 'rm -rf "$DIR"' EXIT
+cd "$DIR" || exit 1
+bad=0
+fail() { echo "FAILED: $*"; bad=1; }
+check() { # NAME EXPECTED GOT
+    [ "$2" = "$3" ] || { fail "$1"; printf 'expected:\n%s\ngot:\n%s\n' "$2" "$3"; }
+}
+
+S=2026-11-22T05:00
+cat >mail.log <<LOG
+$S:00.000000+00:00 mx1 postfix/smtpd[11]: 4B2: client=app.example.net[192.0.2.9], sasl_method=PLAIN, sasl_username=shop
+$S:00.100000+00:00 mx1 postfix/cleanup[12]: 4B2: message-id=<one@app.example.net>
+$S:00.200000+00:00 mx1 postfix/qmgr[13]: 4B2: from=<news@shop.example>, size=900, nrcpt=3 (queue active)
+$S:01.500000+00:00 mx1 postfix/smtp[14]: 4B2: to=<ana@example.org>, relay=mx.example.org[192.0.2.20]:25, delay=1.5, delays=0.1/0/0.4/1, dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as 77)
+$S:02.000000+00:00 mx1 postfix/smtp[15]: 4B2: to=<gone@Example.ORG>, orig_to=<list@shop.example>, relay=mx.example.org[192.0.2.20]:25, delay=2, delays=0.1/0/0.9/1, dsn=5.1.1, status=bounced (host mx.example.org[192.0.2.20] said: 550 5.1.1 <gone@example.org>: Recipient address rejected: User unknown (in reply to RCPT TO command))
+$S:03.000000+00:00 mx1 postfix/smtp[16]: 4B2: to=<slow@example.com>, relay=mx.example.com[192.0.2.30]:25, delay=30, delays=0.1/0/30/0, dsn=4.2.2, status=deferred (host mx.example.com[192.0.2.30] said: 452 4.2.2 <slow@example.com>: Mailbox full (in reply to RCPT TO command))
+$S:04.000000+00:00 mx1 postfix/qmgr[13]: 5C3: from=<>, size=2000, nrcpt=1 (queue active)
+$S:04.250000+00:00 mx1 postfix/smtp[14]: 5C3: to=<news@shop.example>, relay=in.shop.example[192.0.2.40]:25, delay=0.25, delays=0.1/0/0.1/0, dsn=2.0.0, status=sent (250 ok)
+$S:05.000000+00:00 mx1 postfix/qmgr[13]: 4B2: from=<news@shop.example>, status=expired, returned to sender
+$S:05.000000+00:00 mx1 postfix/qmgr[13]: 4B2: removed
+LOG
+
+# --- events: every field, in the order of the log.  The rule's name belongs to the rules, not to this test.
+want='{"v":1,"time":"2026-11-22T05:00:01.500Z","host":"mx1","mta":"postfix","service":"postfix/smtp","queue_id":"4B2","sender":"news@shop.example","message_id":"<one@app.example.net>","client":"app.example.net[192.0.2.9]","sasl_user":"shop","recipient":"ana@example.org","relay_host":"mx.example.org","relay_ip":"192.0.2.20","delay_s":1.5,"outcome":"delivered","code":250,"enhanced":"2.0.0","reply":"250 2.0.0 Ok: queued as 77"}
+{"v":1,"time":"2026-11-22T05:00:02Z","host":"mx1","mta":"postfix","service":"postfix/smtp","queue_id":"4B2","sender":"news@shop.example","message_id":"<one@app.example.net>","client":"app.example.net[192.0.2.9]","sasl_user":"shop","recipient":"gone@Example.ORG","orig_recipient":"list@shop.example","relay_host":"mx.example.org","relay_ip":"192.0.2.20","delay_s":2,"outcome":"bounced","code":550,"enhanced":"5.1.1","reply":"550 5.1.1 <gone@example.org>: Recipient address rejected: User unknown","phase":"rcpt","category":"invalid-recipient","type":"hard","scope":"recipient","action":"suppress","rule":"R"}
+{"v":1,"time":"2026-11-22T05:00:03Z","host":"mx1","mta":"postfix","service":"postfix/smtp","queue_id":"4B2","sender":"news@shop.example","message_id":"<one@app.example.net>","client":"app.example.net[192.0.2.9]","sasl_user":"shop","recipient":"slow@example.com","relay_host":"mx.example.com","relay_ip":"192.0.2.30","delay_s":30,"outcome":"deferred","code":452,"enhanced":"4.2.2","reply":"452 4.2.2 <slow@example.com>: Mailbox full","phase":"rcpt","category":"mailbox-full","type":"soft","scope":"recipient","action":"soft","rule":"R"}
+{"v":1,"time":"2026-11-22T05:00:04.250Z","host":"mx1","mta":"postfix","service":"postfix/smtp","queue_id":"5C3","sender":"","recipient":"news@shop.example","relay_host":"in.shop.example","relay_ip":"192.0.2.40","delay_s":0.25,"outcome":"delivered","code":250,"enhanced":"2.0.0","reply":"250 ok"}'
+"$BL" scan --events mail.log >events || fail "events: exit $?"
+check "events" "$want" "$(head -4 events | sed 's/"rule":"[^"]*"/"rule":"R"/')"
+check "the given-up recipient is an event of its own" 'expired slow@example.com 4B2' "$(python3 -c '
+import json
+e = [json.loads(l) for l in open("events")]
+assert len(e) == 5, len(e)
+print(e[4]["outcome"], e[4]["recipient"], e[4]["queue_id"])')"
+
+# --- one object
+"$BL" scan --json mail.log >json || fail "json: exit $?"
+python3 - <<'PY' || fail "json"
+import json
+lines = open("json").read().splitlines()
+assert len(lines) == 1
+j = json.loads(lines[0])
+assert j["v"] == 1 and j["lines"] == 10 and j["unparsed"] == 0 and j["suppressed"] == 1, j
+o = j["outcomes"]
+assert (o["delivered"], o["bounced"], o["deferred"], o["expired"], o["relayed"]) == (2, 1, 1, 1, 0), o
+assert set(o) == {"delivered", "relayed", "deferred", "bounced", "expired", "rejected", "dropped", "discarded"}
+assert j["categories"]["invalid-recipient"] == 1 and sum(j["categories"].values()) == 2, j["categories"]
+assert j["deferrals"] == {"mailbox-full": 1}, j["deferrals"]
+assert j["domains"]["example.org"] == {"delivered": 1, "bounced": 1}, j["domains"]
+assert j["domains"]["example.com"] == {"deferred": 1, "expired": 1}, j["domains"]
+assert j["senders"]["<>"] == {"delivered": 1} and j["senders"]["shop.example"]["bounced"] == 1, j["senders"]
+assert sum(sum(p.values()) for p in j["providers"].values()) == 5, j["providers"]
+assert j["rates"] == {}, j["rates"]  # below 200 outcomes nothing is a rate
+PY
+
+# --- the report
+"$BL" scan mail.log >report 2>talk || fail "report: exit $?"
+for words in '^read 1 file, [0-9.]* KiB, 10 lines$' \
+    '^2026-11-22 05:00:01 .. 2026-11-22 05:00:05 UTC   host mx1   Postfix$' \
+    '^  delivered  *2  *50.00 %$' '^  bounced  *1  *25.00 %$' 'not shown below 200 outcomes (3)' \
+    '^  null sender left out of the rates: 1 outcomes$' \
+    '^  invalid-recipient  *1 .*recipient  *suppress$' '^      550 5.1.1 <gone@example.org>: ' \
+    '^  example.org  *1  *0  *1  *-   invalid-recipient$' '^1 addresses would be suppressed$' '^  05:00 '; do
+    grep -q -- "$words" report || { fail "the report lacks: $words"; cat report; }
+done
+[ ! -s talk ] || fail "talk where nobody listens: $(cat talk)"
+
+# --- rates, the null sender apart
+{
+    for i in $(seq 1 150); do
+        echo "$S:10.000000+00:00 mx1 postfix/smtp[1]: A$i: to=<a$i@example.org>, relay=mx.example.org[192.0.2.20]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (250 ok)"
+    done
+    for i in $(seq 1 50); do
+        echo "$S:11.000000+00:00 mx1 postfix/smtp[1]: B$i: to=<b$i@example.org>, relay=mx.example.org[192.0.2.20]:25, delay=1, delays=0/0/0/1, dsn=5.1.1, status=bounced (host mx.example.org[192.0.2.20] said: 550 5.1.1 User unknown (in reply to RCPT TO command))"
+        echo "$S:12.000000+00:00 mx1 postfix/qmgr[1]: C$i: from=<>, size=1, nrcpt=1 (queue active)"
+        echo "$S:12.000000+00:00 mx1 postfix/smtp[1]: C$i: to=<c$i@example.org>, relay=mx.example.org[192.0.2.20]:25, delay=1, delays=0/0/0/1, dsn=5.1.1, status=bounced (host mx.example.org[192.0.2.20] said: 550 5.1.1 User unknown (in reply to RCPT TO command))"
+    done
+} >rates.log
+check "rates" '{"bounce": 0.25, "deferral": 0.0} 100' "$("$BL" scan --json rates.log | python3 -c '
+import json, sys
+j = json.load(sys.stdin)
+print(json.dumps({k: float(v) for k, v in j["rates"].items()}), j["suppressed"])')"
+
+# --- a later delivery takes an address off, in any spelling
+{
+    head -100 rates.log >/dev/null
+    grep 'B[1-9]:' rates.log
+    echo "$S:20.000000+00:00 mx1 postfix/smtp[1]: D1: to=<B1@EXAMPLE.org>, relay=mx.example.org[192.0.2.20]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (250 ok)"
+} >cleared.log
+check "delivered afterwards" 8 "$("$BL" scan --json cleared.log | python3 -c 'import json,sys; print(json.load(sys.stdin)["suppressed"])')"
+
+# --- since, until
+check "since" 1 "$("$BL" scan --events --since 2026-11-22T05:00:04.5Z mail.log | wc -l)"
+check "until" 1 "$("$BL" scan --events --until 2026-11-22T05:00:02Z mail.log | wc -l)"
+
+# --- packed, piped, in threads: the same bytes
+cat mail.log rates.log cleared.log >all.log
+gzip -kc all.log >packed-gz
+zstd -qc all.log >packed-zst
+for how in '' --json --events; do
+    "$BL" scan $how all.log | sed 1d >plain
+    [ "$how" = "" ] || "$BL" scan $how all.log >plain
+    for other in "-j4 all.log" "-j2 packed-gz" "packed-gz" "packed-zst" "-" "-j3 -"; do
+        "$BL" scan $how $other <all.log >other
+        [ "$how" = "" ] && sed -i 1d other # how many files, packed how
+        [ -s plain ] && cmp -s plain other || fail "scan $how $other differs from scan $how all.log"
+    done
+done
+
+# --- rotated: given newest first, read oldest first, so the sender is known
+head -3 mail.log | gzip >r.log.2.gz
+sed -n 4,5p mail.log >r.log.1
+sed -n '6,$p' mail.log >r.log
+"$BL" scan --events r.log r.log.1 r.log.2.gz | cmp -s - events || fail "rotated siblings differ"
+
+# --- stamps without year and zone
+echo "Nov 22 06:00:01 mx1 postfix/smtp[1]: 1A: to=<a@example.org>, relay=none, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (250 ok)" >old.log
+touch -d 2024-11-23 old.log
+check "the year is near the file's, the zone is ours" '2024-11-22T05:00:01Z' \
+    "$(TZ=Europe/Berlin "$BL" scan --events old.log | python3 -c 'import json,sys; print(json.loads(sys.stdin.readline())["time"])')"
+
+# --- hostile bytes: shown, never sent; JSON stays JSON
+printf '%s mx1\033[2J postfix/smtp[1]: 2B: to=<\033]0;own\007ed@ex\233ample.org\342\200\256>, relay=none, delay=1, delays=0/0/0/1, dsn=5.1.1, status=bounced (550 5.1.1 \033[31mred\033[0m \001\177\000\377\342\202 "quoted\\")\n' "$S:30.000000+00:00" >evil.log
+printf '%s mx1 postfix/smtp[1]: 3C: to=<b@example.org>, relay=none, status=\033[2Jnonsense\n' "$S:31.000000+00:00" >>evil.log
+"$BL" scan evil.log >report
+LC_ALL=C grep -q "$(printf '[\001-\011\013-\037\177]')" report && fail "a control byte reached the report"
+LC_ALL=C grep -q "$(printf '\342\200\256')" report && fail "a direction mark reached the report"
+grep -q 'x1b\[31mred' report || { fail "the escape is not shown"; cat report; }
+"$BL" scan --events evil.log >events.evil
+LC_ALL=C grep -q "$(printf '[\001-\011\013-\037\177]')" events.evil && fail "a control byte reached the events"
+python3 -c '
+import json
+for how in "events.evil", "json":
+    for line in open(how, encoding="utf-8", errors="strict"):
+        json.loads(line)' || fail "hostile bytes broke the JSON"
+
+# --- files that are not there, are folders, or are damaged: the rest is reported all the same
+"$BL" scan --json no.log mail.log >out 2>err
+check "missing file" 66 $?
+grep -q "no.log" err || fail "the message does not name the file: $(cat err)"
+check "missing file: the rest" 10 "$(python3 -c 'import json; print(json.load(open("out"))["lines"])')"
+"$BL" scan "$DIR" >out 2>err
+check "a folder" 66 $?
+check "a folder: no report" "" "$(cat out)"
+size=$(wc -c <packed-gz)
+head -c $((size - 20)) packed-gz >cut.gz
+"$BL" scan --json cut.gz >out 2>err
+check "damaged archive" 65 $?
+grep -q "cut.gz" err || fail "the message does not name the archive"
+python3 -c 'import json; assert json.load(open("out"))["lines"] > 0' || fail "nothing of the damaged archive"
+: >empty.log
+"$BL" scan --json empty.log >out || fail "an empty log: exit $?"
+check "an empty log" 0 "$(python3 -c 'import json; print(json.load(open("out"))["lines"])')"
+
+# --- usage, and a reader that leaves
+"$BL" scan >/dev/null 2>&1; check "no file" 64 $?
+"$BL" scan -j0 x >/dev/null 2>&1; check "no threads" 64 $?
+"$BL" scan --nonsense x >/dev/null 2>&1; check "unknown option" 64 $?
+"$BL" scan --since yesterday x >/dev/null 2>&1; check "unknown time" 64 $?
+"$BL" scan --help | grep -q 'bounceline scan /var/log' || fail "help without an example"
+for i in $(seq 1 60); do cat all.log; done >long.log
+{ "$BL" scan --events long.log 2>err; echo $? >code; } | head -1 >/dev/null
+check "a broken pipe is quiet" "" "$(cat err)"
+check "a broken pipe" 74 "$(cat code)"
+"$BL" scan --events long.log >/dev/full 2>err
+check "a full disk" 74 $?
+grep -q 'cannot write' err || fail "a full disk is not said"
+
+exit $bad
