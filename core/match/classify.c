@@ -206,12 +206,14 @@ static __attribute__((noinline)) void hit(const struct bl_rules *rules, struct l
     }
 }
 
-/* Only a reply about the recipient or its domain may suppress; before RCPT TO nothing was said about
- * the recipient yet, and where the phase is unknown only plain words count. */
+/* Before RCPT TO nothing was said about the recipient yet, so at most its domain can be at fault; where
+ * the phase is unknown only plain words count; and a code that is used for several causes never does. */
 static bool may_suppress(const struct bl_category *category, uint8_t tier, enum bl_phase phase)
 {
     bool plain_words = tier == BL_TIER_PROVIDER_TEXT || tier == BL_TIER_SPECIFIC_TEXT;
 
+    if (tier == BL_TIER_GENERIC_CODE)
+        return false;
     switch (phase) {
     case BL_PHASE_RCPT:
     case BL_PHASE_DATA:

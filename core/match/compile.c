@@ -6,7 +6,7 @@
  *   - every alternative of every rule, given the weakest reply that it asks for (its phrases and codes,
  *     nothing else), must be what decides; else whatever decides instead always does, and the rule
  *     can never win (or says the same, or the opposite, of another one);
- *   - every sample must be decided by its own rule. */
+ *   - every sample must get its rule's category. */
 #include "digits.h"
 #include "phrases.h"
 #include "providers.h"
@@ -37,7 +37,7 @@ struct compiler {
 /* Precedence. */
 
 struct sort_key {
-    uint32_t rule, tier, weight;
+    uint32_t rule, tier, grave, weight;
 };
 
 static uint32_t bits(uint32_t mask)
@@ -61,12 +61,21 @@ static uint32_t weight_of(const struct rt_rule *rule)
     return weight;
 }
 
+/* Words that blame the address yield to words of the same tier that blame somebody else: a wrong
+ * suppression costs more than a missed one. */
+static bool is_grave(const struct rt_rule *rule)
+{
+    return rule->n_phrases && rule->action == BL_ACTION_SUPPRESS;
+}
+
 static int by_precedence(const void *a, const void *b)
 {
     const struct sort_key *x = a, *y = b;
 
     if (x->tier != y->tier)
         return x->tier < y->tier ? -1 : 1;
+    if (x->grave != y->grave)
+        return x->grave < y->grave ? -1 : 1;
     if (x->weight != y->weight)
         return x->weight > y->weight ? -1 : 1;
     return x->rule < y->rule ? -1 : x->rule > y->rule;
@@ -88,7 +97,7 @@ static enum bl_code sort_rules(struct compiler *c)
     for (size_t i = 0; i < n; i++) {
         const struct rt_rule *rule = rt_rule(&c->model, i);
 
-        c->sorted[i] = (struct sort_key){(uint32_t)i, rule->tier, weight_of(rule)};
+        c->sorted[i] = (struct sort_key){(uint32_t)i, rule->tier, is_grave(rule), weight_of(rule)};
     }
     qsort(c->sorted, n, sizeof *c->sorted, by_precedence);
     for (size_t i = 0; i < n; i++)
@@ -430,7 +439,7 @@ static enum bl_code check_sample(const struct compiler *c, const struct rt_sampl
     if (v.rule + 1 == c->rules->n_rules)
         return bl_rules_text_fail(&c->model, sample->place, "no rule takes this sample");
     winner = rt_rule(&c->model, c->sorted[v.rule].rule);
-    if (winner->group == rule->group)
+    if (winner->category == rule->category)
         return BL_OK;
     return bl_rules_text_fail(&c->model, sample->place, "this sample is decided by '%.*s' as %.*s",
                               (int)winner->id.n, winner->id.p, (int)winner->category_name.n,

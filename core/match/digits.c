@@ -53,29 +53,35 @@ void bl_digits_release(struct bl_digits *digits)
     *digits = (struct bl_digits){0};
 }
 
-/* One step: false when the trie ends here. */
-static inline bool step(const struct bl_digit_node *nodes, uint32_t *at, unsigned digit, uint32_t *best)
+static inline bool step(const struct bl_digit_node *nodes, uint32_t *at, unsigned digit)
 {
     *at = nodes[*at].child[digit];
-    if (*at && nodes[*at].rule < *best)
+    return *at != 0;
+}
+
+/* A step to where a key may end. */
+static inline bool step_key(const struct bl_digit_node *nodes, uint32_t *at, unsigned digit,
+                            uint32_t *best)
+{
+    if (step(nodes, at, digit) && nodes[*at].rule < *best)
         *best = nodes[*at].rule;
     return *at != 0;
 }
 
+/* All digits of a number; a key ends behind the last one: 5.7.2 is no prefix of 5.7.26. */
 static bool step_number(const struct bl_digit_node *nodes, uint32_t *at, unsigned number, uint32_t *best)
 {
-    if (number >= 100 && !step(nodes, at, number / 100 % 10, best))
+    if (number >= 100 && !step(nodes, at, number / 100 % 10))
         return false;
-    if (number >= 10 && !step(nodes, at, number / 10 % 10, best))
+    if (number >= 10 && !step(nodes, at, number / 10 % 10))
         return false;
-    return step(nodes, at, number % 10, best);
+    return step_key(nodes, at, number % 10, best);
 }
 
 static void walk_enhanced(const struct bl_digit_node *nodes, uint32_t at, bl_status s, uint32_t *best)
 {
-    if (step(nodes, &at, DOT, best) && step(nodes, &at, s.class_ % 10, best) &&
-        step(nodes, &at, DOT, best) && step_number(nodes, &at, s.subject, best) &&
-        step(nodes, &at, DOT, best))
+    if (step(nodes, &at, DOT) && step(nodes, &at, s.class_ % 10) && step(nodes, &at, DOT) &&
+        step_number(nodes, &at, s.subject, best) && step_key(nodes, &at, DOT, best))
         step_number(nodes, &at, s.detail, best);
 }
 
@@ -86,7 +92,8 @@ uint32_t bl_digits_find(const struct bl_digit_node *nodes, uint16_t code, bl_sta
 
     if (has_enhanced)
         walk_enhanced(nodes, 0, enhanced, &best);
-    if (code >= 100 && code <= 999 && step_number(nodes, &at, code, &best) && has_enhanced)
+    if (code >= 100 && code <= 999 && step_key(nodes, &at, code / 100u, &best) &&
+        step(nodes, &at, code / 10 % 10) && step_key(nodes, &at, code % 10, &best) && has_enhanced)
         walk_enhanced(nodes, at, enhanced, &best);
     return best;
 }

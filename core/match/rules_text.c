@@ -11,7 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { ARENA_BYTES = 64 << 20, COLUMNS_MAX = 16, NAME_MAX_BYTES = 80, ALTERNATIVES_MAX = 24 };
+enum { ARENA_BYTES = 64 << 20, COLUMNS_MAX = 16, NAME_MAX_BYTES = 80, ALTERNATIVES_MAX = 64 };
 
 /* Where the reader stands. */
 struct reader {
@@ -649,11 +649,17 @@ static enum bl_code take_override(struct reader *r, struct rt_rule *rule)
     return BL_OK;
 }
 
-static uint8_t tier_of(const struct rt_rule *rule, bool specific)
+/* What a section sets for the rules below it. */
+struct section {
+    bool     open, specific, own_words; /* own_words: of one provider, whatever the relay host */
+    uint16_t provider;
+};
+
+static uint8_t tier_of(const struct rt_rule *rule, const struct section *section)
 {
-    if (rule->want.provider)
+    if (section->provider || section->own_words)
         return rule->n_phrases ? BL_TIER_PROVIDER_TEXT : BL_TIER_PROVIDER_CODE;
-    if (specific)
+    if (section->specific)
         return rule->n_phrases ? BL_TIER_SPECIFIC_TEXT : BL_TIER_SPECIFIC_CODE;
     return rule->n_phrases ? BL_TIER_GENERIC_TEXT : BL_TIER_GENERIC_CODE;
 }
@@ -671,12 +677,6 @@ static bl_slice full_id(struct rt_model *model, uint32_t file, bl_slice name)
     return keep(model, (bl_slice){id, (size_t)n});
 }
 
-/* What a section sets for the rules below it. */
-struct section {
-    bool     open, specific;
-    uint16_t provider;
-};
-
 static enum bl_code read_section(struct reader *r, struct section *section)
 {
     bl_slice word = trim(r->rest);
@@ -688,6 +688,10 @@ static enum bl_code read_section(struct reader *r, struct section *section)
     }
     if (bl_slice_eq(word, BL_SLICE("[generic]")))
         return BL_OK;
+    if (bl_slice_eq(word, BL_SLICE("[provider]"))) {
+        section->own_words = true;
+        return BL_OK;
+    }
     if (bl_slice_take(&word, BL_SLICE("[provider ")) && bl_slice_ends(word, BL_SLICE("]"))) {
         word.n--;
         section->provider = find_provider(r->model, trim(word));
@@ -696,7 +700,7 @@ static enum bl_code read_section(struct reader *r, struct section *section)
         return bl_rules_text_fail(r->model, place_of(r, word.p), "no provider '%.*s' in providers.tsv",
                        (int)word.n, word.p);
     }
-    return bl_rules_text_fail(r->model, here(r), "a section is [specific], [generic] or [provider NAME]");
+    return bl_rules_text_fail(r->model, here(r), "a section is [provider NAME], [provider], [specific] or [generic]");
 }
 
 /* `name: conditions -> category type:soft ; source` */
@@ -709,7 +713,7 @@ static enum bl_code read_rule(struct reader *r, const struct section *section)
     enum bl_code rc;
 
     if (!section->open)
-        return bl_rules_text_fail(model, rule.place, "a rule stands below [specific], [generic] or [provider NAME]");
+        return bl_rules_text_fail(model, rule.place, "a rule stands below a section like [specific]");
     if (!take_name(r, &name) || !take_char(r, ':'))
         return bl_rules_text_fail(model, here(r), "expected a name (a-z, 0-9, -) and a colon");
     for (skip_blanks(r); !bl_slice_starts(r->rest, BL_SLICE("->")); skip_blanks(r)) {
@@ -736,6 +740,8 @@ static enum bl_code read_rule(struct reader *r, const struct section *section)
         return bl_rules_text_fail(model, here(r), "expected ';' and the source of the wording");
     if (alt.n == 0 && !rule.want.basic_mask && !rule.want.enhanced_mask && !rule.want.phases)
         return bl_rules_text_fail(model, rule.place, "a rule needs a phrase, a code or a phase");
+    if (alt.n == 0 && section->own_words)
+        return bl_rules_text_fail(model, rule.place, "a rule below [provider] needs a phrase");
     rule.source = keep(model, trim(r->rest));
     rule.id = full_id(model, r->file, name);
     if (!rule.id.p || !rule.source.p)
@@ -752,7 +758,7 @@ static enum bl_code read_rule(struct reader *r, const struct section *section)
             rule.place.column = alt.columns[i];
             memcpy(rule.phrases, alt.phrases[i], sizeof rule.phrases);
         }
-        rule.tier = tier_of(&rule, section->specific);
+        rule.tier = tier_of(&rule, section);
         if (!push(&model->rules, &rule))
             return no_memory(model);
     }

@@ -1,7 +1,8 @@
 /* ctest: label=quick timeout=60
  *
  * The built-in rules against the labelled replies beside the project (BL_SHARED/data/replies-dev.tsv):
- * prints how many verdicts agree and holds floors.  BL_VERBOSE=1 lists every reply that differs. */
+ * prints how many verdicts agree and holds floors.  Rules were written with these replies at hand, so this
+ * is no forecast for others.  BL_VERBOSE=1 lists every reply that differs. */
 #include "bounceline/rules.h"
 
 #include <setjmp.h>
@@ -122,8 +123,13 @@ static void most_labelled_replies_get_their_category(void **state)
     (void)state;
     unknown = judge_all(BL_PHASE_UNKNOWN, false);
     rcpt = judge_all(BL_PHASE_RCPT, getenv("BL_VERBOSE") != NULL);
-    assert_true(rcpt.category * 100 >= rcpt.n * 0);
-    assert_true(unknown.category * 100 >= unknown.n * 0);
+    assert_true(unknown.category * 100 >= unknown.n * 97);
+    assert_true(rcpt.category * 100 >= rcpt.n * 97);
+    assert_true(unknown.type * 100 >= unknown.n * 96);
+    assert_true(rcpt.type * 100 >= rcpt.n * 97);
+    assert_true(unknown.false_suppress == 0);
+    assert_true(rcpt.false_suppress <= 1);
+    assert_true(rcpt.unclassified * 100 <= rcpt.n);
 }
 
 int main(void)
