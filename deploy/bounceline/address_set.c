@@ -1,16 +1,19 @@
-/* Linear probing, half full at most.  Nearly every call is a removal of an address that is not there (a
- * delivery), so a small bitmap that stays in the cache answers first. */
+/* Linear probing over tags of 32 bits.  A tag does not tell its home, so a removed one leaves a mark that
+ * the next address of that neighbourhood takes over.  Nearly every call is a removal of an address that
+ * is not there (a delivery), so a small bitmap that stays in the cache answers first. */
 #include "address_set.h"
 
 #include "bounceline/address.h"
 #include "bounceline/alloc.h"
 
-enum { SLOTS = 2 * BL_ADDRESS_SET_MAX, MAYBE_BITS = 1 << 20 };
+enum { SLOTS = 1 << 21, MAYBE_BITS = 1 << 20, EMPTY = 0, REMOVED = 1, TAGS = 2 };
+
+_Static_assert(BL_ADDRESS_SET_MAX <= SLOTS / 4 * 3, "probing stays short");
 
 struct bl_address_set {
-    uint64_t *slot; /* 0: empty */
-    size_t    n;
-    bool      has_odd;               /* an address without a rough hash was added */
+    uint32_t *slot;                   /* EMPTY, REMOVED or a tag */
+    size_t    n, used;                /* addresses; slots that are not empty */
+    bool      has_odd;                /* an address without a rough hash was added */
     uint64_t  maybe[MAYBE_BITS / 64]; /* by rough hash; bits are set and never cleared */
 };
 
@@ -41,19 +44,25 @@ size_t bl_address_set_count(const struct bl_address_set *set)
     return set->n;
 }
 
-static size_t home(uint64_t hash)
+static uint32_t tag_of(uint64_t hash)
 {
-    return hash & (SLOTS - 1);
+    uint32_t tag = (uint32_t)(hash >> 32);
+
+    return tag < TAGS ? tag + TAGS : tag;
 }
 
-/* Where the hash stands, or the empty slot where it would. */
+/* Where the address stands; else the first slot that it could take, which is not its tag. */
 static size_t find(const struct bl_address_set *set, uint64_t hash)
 {
-    size_t at = home(hash);
+    size_t at = hash & (SLOTS - 1), room = SLOTS;
 
-    while (set->slot[at] && set->slot[at] != hash)
-        at = (at + 1) & (SLOTS - 1);
-    return at;
+    for (; set->slot[at] != EMPTY; at = (at + 1) & (SLOTS - 1)) {
+        if (set->slot[at] == tag_of(hash))
+            return at;
+        if (set->slot[at] == REMOVED && room == SLOTS)
+            room = at;
+    }
+    return room < SLOTS ? room : at;
 }
 
 /* A hash that folds case by setting bit 5 of every byte: cheaper than making the key of the address, and
@@ -83,7 +92,6 @@ static bool exact_hash(bl_slice recipient, uint64_t *out)
     if (!bl_address_normalise(recipient, address, &n))
         return false;
     *out = bl_address_hash((bl_slice){address, n});
-    *out += *out == 0; /* 0 is the empty slot */
     return true;
 }
 
@@ -117,11 +125,12 @@ bool bl_address_set_add(struct bl_address_set *set, bl_slice recipient)
         return true;
     mark(set, recipient);
     at = find(set, hash);
-    if (set->slot[at])
+    if (set->slot[at] == tag_of(hash))
         return true;
-    if (set->n == BL_ADDRESS_SET_MAX)
+    if (set->slot[at] == EMPTY && set->used == BL_ADDRESS_SET_MAX)
         return false;
-    set->slot[at] = hash;
+    set->used += set->slot[at] == EMPTY;
+    set->slot[at] = tag_of(hash);
     set->n++;
     return true;
 }
@@ -129,22 +138,13 @@ bool bl_address_set_add(struct bl_address_set *set, bl_slice recipient)
 void bl_address_set_remove(struct bl_address_set *set, bl_slice recipient)
 {
     uint64_t hash;
-    size_t hole;
+    size_t at;
 
     if (!may_hold(set, recipient) || !exact_hash(recipient, &hash))
         return;
-    hole = find(set, hash);
-    if (!set->slot[hole])
+    at = find(set, hash);
+    if (set->slot[at] != tag_of(hash))
         return;
+    set->slot[at] = REMOVED;
     set->n--;
-    /* Close the gap: whoever stands behind it and does not belong behind it moves up. */
-    for (size_t at = (hole + 1) & (SLOTS - 1); set->slot[at]; at = (at + 1) & (SLOTS - 1)) {
-        size_t from_home = (at - home(set->slot[at])) & (SLOTS - 1), from_hole = (at - hole) & (SLOTS - 1);
-
-        if (from_home >= from_hole) {
-            set->slot[hole] = set->slot[at];
-            hole = at;
-        }
-    }
-    set->slot[hole] = 0;
 }

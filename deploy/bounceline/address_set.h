@@ -1,21 +1,21 @@
 /* address_set.h -- which addresses a scan would have suppressed
  *
- * Hashes only: two addresses with one 64-bit hash count as one, which a log of a million addresses meets
- * once in some thirty million scans.
+ * Parts of hashes only, in 8 MiB whatever the log.  Two addresses are taken for one when 32 bits of their
+ * hashes agree and they meet in the table: with a million of them, in about one scan of a thousand.
  *
  * Shapes     at most BL_ADDRESS_SET_MAX at one time
  * Units      -
  * Ownership  the object is the set's own
  * Threads    one at a time
  * Errors     bl_address_set_new: NULL; bl_address_set_add: false when it is full
- * Source     Knuth, TAOCP 6.4, algorithm R (deletion from a linearly probed table)
+ * Source     Knuth, TAOCP 6.4, algorithm L
  */
 #ifndef BOUNCELINE_ADDRESS_SET_H
 #define BOUNCELINE_ADDRESS_SET_H
 
 #include "bounceline/slice.h"
 
-enum { BL_ADDRESS_SET_MAX = 1 << 20 };
+enum { BL_ADDRESS_SET_MAX = 3 << 19 };
 
 struct bl_address_set;
 

@@ -24,8 +24,8 @@
 #include "zone.h"
 
 enum {
-    JOIN_ENTRIES = 131072,
-    JOIN_TEXT_BYTES = 16 << 20,
+    JOIN_ENTRIES = 49152, /* live queue ids; report.h says how the memory adds up */
+    JOIN_TEXT_BYTES = 8 << 20,
     LIVE_BYTES = 32 << 10,
     PROGRESS_AFTER_MS = 1000,
     PROGRESS_EVERY_MS = 200

@@ -18,8 +18,10 @@
 #include "summary.h"
 
 enum {
-    BL_REPORT_ENTITIES = 131072,   /* domains, senders, providers; the rest under ~other */
-    BL_REPORT_FAILURES = 262144,   /* their counters by category */
+    /* What a table has room for just before its index would double; with the join, the addresses and the
+     * blocks in flight this stays under 64 MiB when all of them are full. */
+    BL_REPORT_ENTITIES = 131072 - BL_DIMENSIONS * BL_TALLY_OTHER_MINUTES, /* domains, senders; then ~other */
+    BL_REPORT_FAILURES = 131072, /* their counters by category */
     BL_REPORT_SAMPLES = 8
 };
 

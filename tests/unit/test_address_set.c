@@ -1,0 +1,108 @@
+/* ctest: label=quick
+ *
+ * The set of suppressed addresses of a scan, against a plain array. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "guarded.h"
+
+#include "../../deploy/bounceline/address_set.c"
+
+static void any_spelling_is_one_address(void **state)
+{
+    static const char *const same[] = {"ana.lee@example.org", "Ana.Lee@EXAMPLE.org", "\"ana.lee\"@example.org"};
+    struct bl_address_set *set = bl_address_set_new();
+
+    (void)state;
+    for (size_t i = 0; i < BL_COUNT(same); i++) {
+        for (size_t k = 0; k < BL_COUNT(same); k++) {
+            assert_true(bl_address_set_add(set, guarded(same[i])));
+            assert_int_equal(bl_address_set_count(set), 1);
+            bl_address_set_remove(set, guarded(same[k]));
+            assert_int_equal(bl_address_set_count(set), 0);
+        }
+    }
+    bl_address_set_free(set);
+}
+
+static void what_is_no_address_is_passed_over(void **state)
+{
+    static const char *const odd[] = {"", "@", "a", "a@", "no at sign here", "a b@example.org"};
+    struct bl_address_set *set = bl_address_set_new();
+
+    (void)state;
+    for (size_t i = 0; i < BL_COUNT(odd); i++) {
+        assert_true(bl_address_set_add(set, guarded(odd[i])));
+        bl_address_set_remove(set, guarded(odd[i]));
+    }
+    assert_int_equal(bl_address_set_count(set), 0);
+    bl_address_set_free(set);
+}
+
+static void coming_and_going_counts_as_a_plain_array_does(void **state)
+{
+    enum { ADDRESSES = 5000, STEPS = 400000 };
+    static bool in[ADDRESSES];
+    struct bl_address_set *set = bl_address_set_new();
+    uint64_t random = 88172645463325252U;
+    size_t n = 0;
+
+    (void)state;
+    for (size_t i = 0; i < STEPS; i++) {
+        char text[64];
+        size_t which, len;
+
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        which = random % ADDRESSES;
+        len = (size_t)snprintf(text, sizeof text, "user%zu@domain%zu.example", which, which % 77);
+        if (random >> 60 & 1) {
+            bl_address_set_remove(set, (bl_slice){text, len});
+            n -= in[which];
+            in[which] = false;
+        } else {
+            assert_true(bl_address_set_add(set, (bl_slice){text, len}));
+            n += !in[which];
+            in[which] = true;
+        }
+        assert_int_equal(bl_address_set_count(set), n);
+    }
+    bl_address_set_free(set);
+}
+
+static void a_full_set_says_so_and_still_counts(void **state)
+{
+    struct bl_address_set *set = bl_address_set_new();
+    size_t refused = 0;
+
+    (void)state;
+    for (size_t i = 0; i < BL_ADDRESS_SET_MAX + 1000; i++) {
+        char text[64];
+        size_t len = (size_t)snprintf(text, sizeof text, "user%zu@example.org", i);
+
+        refused += !bl_address_set_add(set, (bl_slice){text, len});
+    }
+    /* of a million and a half, one may have been taken for another */
+    assert_in_range(bl_address_set_count(set), BL_ADDRESS_SET_MAX - 3, BL_ADDRESS_SET_MAX);
+    assert_in_range(refused, 990, 1000);
+    assert_true(bl_address_set_add(set, BL_SLICE("user7@example.org"))); /* is there already */
+    bl_address_set_free(set);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(any_spelling_is_one_address),
+        cmocka_unit_test(what_is_no_address_is_passed_over),
+        cmocka_unit_test(coming_and_going_counts_as_a_plain_array_does),
+        cmocka_unit_test(a_full_set_says_so_and_still_counts),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
