@@ -39,15 +39,13 @@ struct lane {
     struct sequence sequences[BL_SEQUENCES_MAX]; /* [i] is set once seen[i] is */
 };
 
-/* The codes that count: the reply's own; without an enhanced one, what the MTA made of it.  Postfix
- * logs x.0.0 for a remote reply without enhanced code, which says nothing. */
+/* The codes that count: the reply's own; without an enhanced one, what the MTA made of it.  x.0.0 beside a
+ * basic code says nothing (and Postfix logs it for a remote reply that has no enhanced code). */
 static bl_status effective_status(const bl_reply *reply)
 {
-    if (!bl_status_absent(reply->enhanced))
-        return reply->enhanced;
-    if (reply->code && reply->wrapper.subject == 0 && reply->wrapper.detail == 0)
-        return (bl_status){0};
-    return reply->wrapper;
+    bl_status status = bl_status_absent(reply->enhanced) ? reply->wrapper : reply->enhanced;
+
+    return reply->code && status.subject == 0 && status.detail == 0 ? (bl_status){0} : status;
 }
 
 static bool is_temporary(const bl_reply *reply, bl_status status)

@@ -3,7 +3,7 @@
  * Rules are sorted by precedence, so that a rule's index is its rank; then each table is built, and the
  * finished set is asked about itself:
  *
- *   - every alternative of every rule, given the weakest reply that it asks for (its phrases and codes,
+ *   - every row of codes.tsv and every alternative of every rule, given the weakest reply that it asks for (its phrases and codes,
  *     nothing else), must be what decides; else whatever decides instead always does, and the rule
  *     can never win (or says the same, or the opposite, of another one);
  *   - every sample must get its rule's category. */
@@ -55,7 +55,7 @@ static uint32_t weight_of(const struct rt_rule *rule)
         weight += 1000 * (uint32_t)rule->phrases[i].n;
     if (rule->is_code) {
         weight += rule->class_ != RT_NONE ? 10 : 0;
-        weight += rule->subject != RT_NONE ? 10 : 0;
+        weight += rule->subject != RT_NONE ? 20 : 0; /* 5.7.x says more than 550 */
         weight += rule->detail_from != RT_NONE ? (rule->reach == RT_RANGE ? 9 : 10) : 0;
     }
     return weight;
@@ -406,21 +406,41 @@ static bool same_conditions(const struct rt_rule *a, const struct rt_rule *b)
     return true;
 }
 
+/* The reply that a row of codes.tsv is about; false for rows that stand for many. */
+static bool code_reply(const struct rt_rule *rule, bl_reply *reply)
+{
+    bool plain = rule->reach == RT_EXACT && (rule->subject == RT_NONE || rule->detail_from != RT_NONE) &&
+                 (rule->basic == RT_NONE || rule->want.basic_mask == 0xfff);
+
+    *reply = (bl_reply){.phase = BL_PHASE_UNKNOWN};
+    if (rule->basic != RT_NONE)
+        reply->code = (uint16_t)((rule->basic >> 8) * 100 + (rule->basic >> 4 & 15) * 10 + (rule->basic & 15));
+    if (rule->subject != RT_NONE)
+        reply->enhanced = (bl_status){rule->class_, rule->subject, rule->detail_from};
+    return plain && (reply->code == 0 || reply->enhanced.subject + reply->enhanced.detail > 0 ||
+                     bl_status_absent(reply->enhanced));
+}
+
 static enum bl_code check_rule(const struct compiler *c, uint32_t model_rule)
 {
     const struct rt_rule *rule = rt_rule(&c->model, model_rule), *winner;
     char text[BL_PARTS_MAX * (BL_PHRASE_MAX + 1)];
-    bl_reply reply = weakest_reply(c, rule, text);
-    bl_verdict v = bl_classify(c->rules, &reply);
-    bl_slice file;
     const char *what = "can never win, decided first by";
+    bl_reply reply;
+    bl_verdict v;
+    bl_slice file;
 
+    if (!rule->is_code)
+        reply = weakest_reply(c, rule, text);
+    else if (!code_reply(rule, &reply))
+        return BL_OK;
+    v = bl_classify(c->rules, &reply);
     if (v.rule == c->rank_of[model_rule])
         return BL_OK;
     if (v.rule + 1 == c->rules->n_rules)
         return bl_rules_text_fail(&c->model, rule->place, "matches not even its own words");
     winner = rt_rule(&c->model, c->sorted[v.rule].rule);
-    if (same_conditions(rule, winner))
+    if (!rule->is_code && same_conditions(rule, winner))
         what = rule->category == winner->category ? "duplicate of" : "contradicts";
     file = bl_rules_text_file_name(c->model.files[winner->place.file].name);
     return bl_rules_text_fail(&c->model, rule->place, "%s '%.*s' (%.*s:%u)", what, (int)winner->id.n,
@@ -451,8 +471,7 @@ static enum bl_code check(const struct compiler *c)
     enum bl_code rc = BL_OK;
 
     for (uint32_t i = 0; i < c->model.rules.n && rc == BL_OK; i++)
-        if (!rt_rule(&c->model, i)->is_code)
-            rc = check_rule(c, i);
+        rc = check_rule(c, i);
     for (size_t i = 0; i < c->model.samples.n && rc == BL_OK; i++)
         rc = check_sample(c, rt_sample(&c->model, i));
     return rc;

@@ -147,6 +147,13 @@ static bl_slice keep(struct rt_model *model, bl_slice s)
     return bl_arena_copy(&model->arena, s);
 }
 
+/* The same for what may be empty. */
+static bool keep_field(struct rt_model *model, bl_slice s, bl_slice *out)
+{
+    *out = keep(model, s);
+    return out->p || s.n == 0;
+}
+
 /* Codes: digits, or x for any. */
 
 static bool take_number(bl_slice *in, uint16_t *out)
@@ -350,14 +357,14 @@ static enum bl_code read_category(struct reader *r, const struct table *table, c
         return bl_rules_text_fail(model, field_place(r, action), "a hard category needs the action suppress");
     if (t != BL_HARD && a == BL_ACTION_SUPPRESS)
         return bl_rules_text_fail(model, field_place(r, action), "only a hard category may suppress");
-    category.name = keep(model, name);
     category.scope = (enum bl_scope)s;
     category.type = (enum bl_type)t;
     category.action = (enum bl_action)a;
-    category.ses_type = keep(model, field(table, fields, n, BL_SLICE("ses_type")));
-    category.ses_subtype = keep(model, subtype);
-    category.meaning = keep(model, field(table, fields, n, BL_SLICE("meaning")));
-    category.remedy = keep(model, field(table, fields, n, BL_SLICE("remedy")));
+    if (!keep_field(model, name, &category.name) || !keep_field(model, subtype, &category.ses_subtype) ||
+        !keep_field(model, field(table, fields, n, BL_SLICE("ses_type")), &category.ses_type) ||
+        !keep_field(model, field(table, fields, n, BL_SLICE("meaning")), &category.meaning) ||
+        !keep_field(model, field(table, fields, n, BL_SLICE("remedy")), &category.remedy))
+        return no_memory(model);
     if (bl_slice_eq(name, BL_SLICE("unclassified")))
         model->fallback = (struct rt_place){r->file, r->line, 1};
     if (model->categories.n >= 4096)
@@ -492,7 +499,6 @@ static enum bl_code read_code(struct reader *r, const struct table *table, const
         rule.reach = RT_ANY_CLASS;
     else if (to != part[2])
         rule.reach = RT_RANGE;
-    rule.group = (uint32_t)model->rules.n;
     if (model->rules.n >= BL_RULES_MAX - ALTERNATIVES_MAX)
         return bl_rules_text_fail(model, rule.place, "more than %d rules", BL_RULES_MAX);
     if (!rule.id.p || !rule.source.p)
@@ -751,7 +757,6 @@ static enum bl_code read_rule(struct reader *r, const struct section *section)
             return bl_rules_text_fail(model, rule.place, "the name '%.*s' is there twice", (int)name.n, name.p);
     if (model->rules.n >= BL_RULES_MAX - ALTERNATIVES_MAX)
         return bl_rules_text_fail(model, rule.place, "more than %d rules", BL_RULES_MAX);
-    rule.group = (uint32_t)model->rules.n;
     for (size_t i = 0; i < alt.n || i == 0; i++) {
         if (alt.n) {
             rule.n_phrases = alt.n_phrases[i];

@@ -23,7 +23,6 @@ struct rt_rule {
     struct rt_place place, category_place;
     struct bl_want  want;
     uint16_t        category;
-    uint32_t        group; /* the first alternative of the same line */
     uint8_t         tier, type, action, n_phrases;
     bl_slice        phrases[BL_PARTS_MAX]; /* folded */
     /* rows of codes.tsv only */

@@ -1,0 +1,362 @@
+/* ctest: label=quick timeout=60
+ *
+ * Precedence, phases, codes and the deciding bytes, on a small rule set where every answer can be worked out
+ * by hand; then a table of what mail servers say, on the built-in rules. */
+#include "bounceline/rules.h"
+#include "guarded.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define CATEGORIES                                                                                 \
+    "category\tscope\ttype\tses_subtype\taction\n"                                                 \
+    "gone\trecipient\thard\tGeneral\tsuppress\n"                                                   \
+    "nohost\tdestination\thard\tGeneral\tsuppress\n"                                               \
+    "full\trecipient\tsoft\tMailboxFull\tsoft\n"                                                   \
+    "blocked\tsender\tsoft\tGeneral\tnone\n"                                                       \
+    "slow\tsender\tsoft\tGeneral\tnone\n"                                                          \
+    "unclassified\tlocal\tundetermined\tUndetermined\tnone\n"
+#define CODES                                                                                      \
+    "basic\tenhanced\tstrength\tcategory\tsource\n"                                                \
+    "\tx.1.1\tspecific\tgone\tRFC\n"                                                               \
+    "\t4.1.1\tgeneric\tslow\tRFC\n"                                                                \
+    "\tx.7.1\tgeneric\tblocked\tRFC\n"                                                             \
+    "\tx.7.x\tgeneric\tslow\tRFC\n"                                                                \
+    "\t5.7.600-649\tspecific\tblocked\tRFC\n"                                                      \
+    "552\t5.1.1\tspecific\tfull\tRFC\n"                                                            \
+    "550\t\tgeneric\tgone\tRFC\n"                                                                  \
+    "5xx\t\tgeneric\tblocked\tRFC\n"
+#define PROVIDERS "suffix\tprovider\nmx.example\tBig\nsmall.mx.example\tSmall\n"
+#define RULES                                                                                      \
+    "[provider Big]\n"                                                                             \
+    "own: \"strange word\" -> blocked ; s\n = 550 strange word\n"                                  \
+    "own-code: 5.1.1 -> slow ; s\n = 550 5.1.1 anything\n"                                         \
+    "[provider]\n"                                                                                 \
+    "tag: \"[tag7]\" -> slow ; s\n = no such user [TAG7]\n"                                        \
+    "[specific]\n"                                                                                 \
+    "gone: \"no such user\" | \"user unknown\" -> gone ; s\n = no such user\n"                     \
+    "mail: phase:mail \"user unknown\" -> blocked ; s\n = user unknown\n"                          \
+    "list: \"block list\" -> blocked ; s\n = block list\n"                                         \
+    "nohost: \"host not found\" -> nohost ; s\n = host not found\n"                                \
+    "coded: 5.2.2 \"odd\" .. \"reason\" -> full ; s\n = 5.2.2 odd but a reason\n"                  \
+    "soft: \"gone for now\" -> gone type:soft ; s\n = gone for now\n"                              \
+    "[generic]\n"                                                                                  \
+    "unknown: \"unknown\" -> gone ; s\n = 550 unknown\n"                                           \
+    "slow: \"too fast\" -> slow ; s\n = too fast\n"
+
+static struct bl_rules *small;
+
+static int compile_small(void **state)
+{
+    const struct bl_rules_file files[] = {
+        {BL_SLICE_INIT("categories.tsv"), BL_SLICE_INIT(CATEGORIES)},
+        {BL_SLICE_INIT("codes.tsv"), BL_SLICE_INIT(CODES)},
+        {BL_SLICE_INIT("providers.tsv"), BL_SLICE_INIT(PROVIDERS)},
+        {BL_SLICE_INIT("t.rules"), BL_SLICE_INIT(RULES)},
+    };
+    bl_err err;
+
+    (void)state;
+    if (bl_rules_compile(files, BL_COUNT(files), &small, &err) == BL_OK)
+        return 0;
+    print_message("%s\n", err.text);
+    return -1;
+}
+
+static int free_small(void **state)
+{
+    (void)state;
+    bl_rules_free(small);
+    return 0;
+}
+
+#define RCPT BL_PHASE_RCPT
+
+static const struct {
+    const char   *name;
+    uint16_t      code;
+    bl_status     enhanced, wrapper;
+    enum bl_phase phase;
+    const char   *relay, *text, *rule, *category;
+    enum bl_type  type;
+    enum bl_action action;
+} small_cases[] = {
+    {"a provider's words beat specific words", 550, {5, 1, 1}, {0}, RCPT, "a.mx.example",
+     "no such user, strange word", "t/own", "blocked", BL_SOFT, BL_ACTION_NONE},
+    {"they are nothing elsewhere", 550, {5, 1, 1}, {0}, RCPT, "a.other.example",
+     "no such user, strange word", "t/gone", "gone", BL_HARD, BL_ACTION_SUPPRESS},
+    {"own words need no relay host", 550, {0}, {0}, RCPT, "", "no such user [tag7]", "t/tag", "slow", BL_SOFT,
+     BL_ACTION_NONE},
+    {"specific words beat a provider's code", 550, {5, 1, 1}, {0}, RCPT, "a.mx.example", "no such user",
+     "t/gone", "gone", BL_HARD, BL_ACTION_SUPPRESS},
+    {"a provider's code beats a specific code", 550, {5, 1, 1}, {0}, RCPT, "a.mx.example.", "x",
+     "t/own-code", "slow", BL_SOFT, BL_ACTION_NONE},
+    {"the longest suffix names the provider", 550, {5, 1, 1}, {0}, RCPT, "A.Small.MX.example", "x",
+     "codes/x.1.1", "gone", BL_HARD, BL_ACTION_SUPPRESS},
+    {"a suffix is whole labels", 550, {5, 1, 1}, {0}, RCPT, "amx.example", "x", "codes/x.1.1", "gone", BL_HARD,
+     BL_ACTION_SUPPRESS},
+    {"specific words beat a specific code", 550, {5, 1, 1}, {0}, RCPT, "", "on a block list", "t/list",
+     "blocked", BL_SOFT, BL_ACTION_NONE},
+    {"a specific code beats generic words", 550, {5, 1, 1}, {0}, RCPT, "", "too fast", "codes/x.1.1", "gone",
+     BL_HARD, BL_ACTION_SUPPRESS},
+    {"generic words beat a generic code", 550, {5, 7, 1}, {0}, RCPT, "", "too fast", "t/slow", "slow", BL_SOFT,
+     BL_ACTION_NONE},
+    {"a generic code beats nothing", 550, {5, 7, 1}, {0}, RCPT, "", "so", "codes/x.7.1", "blocked", BL_SOFT,
+     BL_ACTION_NONE},
+    {"blaming the sender goes before blaming the address", 550, {5, 1, 1}, {0}, RCPT, "",
+     "no such user, in a block list", "t/list", "blocked", BL_SOFT, BL_ACTION_NONE},
+    {"a pair beats the enhanced code", 552, {5, 1, 1}, {0}, RCPT, "", "", "codes/552-5.1.1", "full", BL_SOFT,
+     BL_ACTION_SOFT},
+    {"a named class beats any class", 0, {4, 1, 1}, {0}, RCPT, "", "", "codes/4.1.1", "slow", BL_SOFT,
+     BL_ACTION_NONE},
+    {"a detail nobody listed", 550, {5, 7, 99}, {0}, RCPT, "", "", "codes/x.7.x", "slow", BL_SOFT,
+     BL_ACTION_NONE},
+    {"a code is no prefix of a longer one", 0, {5, 7, 10}, {0}, RCPT, "", "", "codes/x.7.x", "slow", BL_SOFT,
+     BL_ACTION_NONE},
+    {"the first of a range", 550, {5, 7, 600}, {0}, RCPT, "", "", "codes/5.7.600-649", "blocked", BL_SOFT,
+     BL_ACTION_NONE},
+    {"the last of a range", 550, {5, 7, 649}, {0}, RCPT, "", "", "codes/5.7.600-649", "blocked", BL_SOFT,
+     BL_ACTION_NONE},
+    {"behind a range", 550, {5, 7, 650}, {0}, RCPT, "", "", "codes/x.7.x", "slow", BL_SOFT, BL_ACTION_NONE},
+    {"any permanent code", 571, {0}, {0}, RCPT, "", "", "codes/5xx", "blocked", BL_SOFT, BL_ACTION_NONE},
+    {"the wrapper's code where the reply has none", 0, {0}, {5, 1, 1}, RCPT, "", "", "codes/x.1.1", "gone",
+     BL_HARD, BL_ACTION_SUPPRESS},
+    {"the reply's own code goes before the wrapper's", 550, {5, 7, 1}, {5, 1, 1}, RCPT, "", "", "codes/x.7.1",
+     "blocked", BL_SOFT, BL_ACTION_NONE},
+    {"the wrapper's code beside a bare basic code", 550, {0}, {5, 1, 1}, RCPT, "", "", "codes/x.1.1", "gone",
+     BL_HARD, BL_ACTION_SUPPRESS},
+    {"a code and words", 552, {5, 2, 2}, {0}, RCPT, "", "an odd and other reason", "t/coded", "full", BL_SOFT,
+     BL_ACTION_SOFT},
+    {"the words in the other order", 552, {5, 2, 2}, {0}, RCPT, "", "a reason that is odd", "codes/5xx",
+     "blocked", BL_SOFT, BL_ACTION_NONE},
+    {"the words without the code", 552, {5, 2, 3}, {0}, RCPT, "", "an odd reason", "codes/5xx", "blocked",
+     BL_SOFT, BL_ACTION_NONE},
+    {"nothing at all", 0, {0}, {0}, RCPT, "", "", "codes/none", "unclassified", BL_UNDETERMINED,
+     BL_ACTION_NONE},
+    {"nothing, for now", 499, {0}, {0}, RCPT, "", "", "codes/none", "unclassified", BL_SOFT, BL_ACTION_NONE},
+
+    {"never hard on a 4xx", 450, {0}, {0}, RCPT, "", "no such user", "t/gone", "gone", BL_SOFT,
+     BL_ACTION_NONE},
+    {"nor on a 4.x.x beside a 5xx", 550, {4, 1, 9}, {0}, RCPT, "", "no such user", "t/gone", "gone", BL_SOFT,
+     BL_ACTION_NONE},
+    {"nor on a wrapper's 4.x.x alone", 0, {0}, {4, 4, 3}, RCPT, "", "no such user", "t/gone", "gone", BL_SOFT,
+     BL_ACTION_NONE},
+    {"phase unknown: specific words may suppress", 550, {0}, {0}, BL_PHASE_UNKNOWN, "", "no such user",
+     "t/gone", "gone", BL_HARD, BL_ACTION_SUPPRESS},
+    {"phase unknown: a specific code may not", 550, {5, 1, 1}, {0}, BL_PHASE_UNKNOWN, "", "x", "codes/x.1.1",
+     "gone", BL_UNDETERMINED, BL_ACTION_NONE},
+    {"phase unknown: generic words may not", 0, {0}, {0}, BL_PHASE_UNKNOWN, "", "unknown", "t/unknown", "gone",
+     BL_UNDETERMINED, BL_ACTION_NONE},
+    {"phase known: generic words may", 0, {0}, {0}, BL_PHASE_EOD, "", "unknown", "t/unknown", "gone", BL_HARD,
+     BL_ACTION_SUPPRESS},
+    {"a generic code never suppresses", 550, {0}, {0}, RCPT, "", "x", "codes/550", "gone", BL_UNDETERMINED,
+     BL_ACTION_NONE},
+    {"a phase can be part of a rule", 550, {0}, {0}, BL_PHASE_MAIL, "", "user unknown", "t/mail", "blocked",
+     BL_SOFT, BL_ACTION_NONE},
+    {"at MAIL FROM no recipient was named", 550, {0}, {0}, BL_PHASE_MAIL, "", "no such user", "t/gone", "gone",
+     BL_UNDETERMINED, BL_ACTION_NONE},
+    {"at connect neither", 550, {0}, {0}, BL_PHASE_CONNECT, "", "no such user", "t/gone", "gone",
+     BL_UNDETERMINED, BL_ACTION_NONE},
+    {"at connect a domain may be dead", 550, {0}, {0}, BL_PHASE_CONNECT, "", "host not found", "t/nohost",
+     "nohost", BL_HARD, BL_ACTION_SUPPRESS},
+    {"a rule may be softer than its category", 550, {0}, {0}, RCPT, "", "gone for now", "t/soft", "gone",
+     BL_SOFT, BL_ACTION_NONE},
+};
+
+static bool same_text(bl_slice s, const char *text)
+{
+    return bl_slice_eq(s, (bl_slice){text, strlen(text)});
+}
+
+static void precedence_is_as_written_in_the_readme(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < BL_COUNT(small_cases); i++) {
+        bl_reply reply = {.code = small_cases[i].code, .enhanced = small_cases[i].enhanced,
+                          .wrapper = small_cases[i].wrapper, .phase = small_cases[i].phase,
+                          .text = guarded(small_cases[i].text), .relay_host = guarded(small_cases[i].relay)};
+        bl_verdict v = bl_classify(small, &reply);
+
+        print_message("%s\n", small_cases[i].name);
+        if (!same_text(bl_rules_rule(small, v.rule)->id, small_cases[i].rule))
+            fail_msg("decided by %.*s", (int)bl_rules_rule(small, v.rule)->id.n,
+                     bl_rules_rule(small, v.rule)->id.p);
+        assert_true(same_text(bl_rules_category(small, v.category)->name, small_cases[i].category));
+        assert_string_equal(bl_type_name((enum bl_type)v.type), bl_type_name(small_cases[i].type));
+        assert_string_equal(bl_action_name((enum bl_action)v.action),
+                            bl_action_name(small_cases[i].action));
+    }
+}
+
+static const struct {
+    const char *name, *text, *match;
+} spans[] = {
+    {"in the middle", "550 sorry, No Such User here", "No Such User"},
+    {"over a run of blanks", "no  such \t\r\n user", "no  such \t\r\n user"},
+    {"at the very end", "x no such user", "no such user"},
+    {"several phrases", "5.2.2 odd, in short: reason", "odd, in short: reason"},
+    {"the code of the next line is skipped", "550-5.1.1 there is no such 550 5.1.1 user", "no such 550 5.1.1 user"},
+    {"without its enhanced code too", "550-there is no 550-such 550 user", "no 550-such 550 user"},
+    {"a code without its line's dash is text", "there is no such 550 user", ""},
+    {"another code is text", "550-there is no such 551 user", ""},
+    {"codes decided", "nothing known", ""},
+};
+
+static void match_names_the_deciding_bytes(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < BL_COUNT(spans); i++) {
+        bl_reply reply = {.code = 550, .enhanced = {5, 2, 2}, .phase = RCPT, .text = guarded(spans[i].text)};
+        bl_verdict v = bl_classify(small, &reply);
+
+        print_message("%s\n", spans[i].name);
+        assert_true(v.match_at + v.match_n <= reply.text.n);
+        if (!same_text((bl_slice){reply.text.p + v.match_at, v.match_n}, spans[i].match))
+            fail_msg("matched '%.*s'", (int)v.match_n, reply.text.p + v.match_at);
+    }
+}
+
+/* What servers say, in words of our own. */
+static const struct {
+    enum bl_phase phase;
+    const char   *relay, *text, *category;
+    uint16_t      code;
+    bl_status     enhanced, wrapper;
+} said[] = {
+    {RCPT, "", "550 5.1.1 <a@example.com>: Recipient address rejected: User unknown in relay recipient table",
+     "invalid-recipient", 550, {5, 1, 1}, {0}},
+    {RCPT, "", "550-5.2.1 The email account that you tried to reach is inactive. For more 550 5.2.1 information",
+     "inactive-mailbox", 550, {5, 2, 1}, {0}},
+    {BL_PHASE_EOD, "", "554 30 Sorry, your message to a@example.com cannot be delivered. This mailbox is disabled (554.30).",
+     "inactive-mailbox", 554, {0}, {0}},
+    {RCPT, "", "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.dnsbl.example; https://www.dnsbl.example/",
+     "ip-blocklisted", 554, {5, 7, 1}, {0}},
+    {RCPT, "", "451 4.7.1 a@example.com: Recipient address rejected: Try again, see https://en.wikipedia.example/wiki/Greylisting",
+     "greylisted", 451, {4, 7, 1}, {0}},
+    {RCPT, "", "422 4.2.2 a@example.com user mailbox is over quota", "mailbox-full", 422, {4, 2, 2}, {0}},
+    {BL_PHASE_CONNECT, "", "421 4.7.0 mx.example.com Error: too many connections from 192.0.2.1", "rate-limited",
+     421, {4, 7, 0}, {0}},
+    {BL_PHASE_CONNECT, "", "554 mx.example.com Your IP 192.0.2.1 is in a black list; see (policy 7) http://bl.example",
+     "ip-blocklisted", 554, {0}, {0}},
+    {BL_PHASE_MAIL, "", "451 4.1.8 <a@example.com>: Sender address rejected: Domain not found",
+     "sender-domain-invalid", 451, {4, 1, 8}, {0}},
+    {RCPT, "x.mail.protection.outlook.com", "550 5.4.1 Recipient address rejected: Access denied.",
+     "invalid-recipient", 550, {5, 4, 1}, {0}},
+    {BL_PHASE_EOD, "mx.google.com", "550-5.7.30 blocked", "dkim-failed", 550, {5, 7, 30}, {0}},
+    {BL_PHASE_DNS, "", "Host or domain name not found. Name service error for name=a.example type=AAAA: Host not found",
+     "bad-domain", 0, {0}, {5, 4, 4}},
+    {BL_PHASE_DNS, "", "Host or domain name not found. Name service error for name=a.example type=MX: Host not found, try again",
+     "dns-temporary", 0, {0}, {4, 4, 3}},
+    {BL_PHASE_DNS, "", "Domain example.com does not accept mail (nullMX)", "null-mx", 0, {0}, {5, 1, 0}},
+    {BL_PHASE_DNS, "", "mail for example.com loops back to myself", "mail-loop", 0, {0}, {5, 4, 6}},
+    {BL_PHASE_CONNECT, "", "connect to mx.example.com[192.0.2.1]:25: No route to host", "connection-failed", 0, {0},
+     {4, 4, 1}},
+    {BL_PHASE_CONNECT, "", "delivery temporarily suspended: connect to mx.example.com[192.0.2.1]:25: Connection timed out",
+     "connection-failed", 0, {0}, {4, 4, 1}},
+    {BL_PHASE_DATA, "", "lost connection with mx.example.com[192.0.2.1] while sending DATA command",
+     "connection-failed", 0, {0}, {4, 4, 2}},
+    {BL_PHASE_TLS, "", "Cannot start TLS: handshake failure", "tls-required", 0, {0}, {4, 7, 5}},
+    {BL_PHASE_UNKNOWN, "", "message size 20000 exceeds size limit 10000 of server mx.example.com[192.0.2.1]",
+     "message-too-large", 0, {0}, {5, 3, 4}},
+    {BL_PHASE_UNKNOWN, "", "SMTPUTF8 is required, but was not offered by host mx.example.com[192.0.2.1]",
+     "protocol-error", 0, {0}, {5, 6, 7}},
+    {BL_PHASE_LOCAL, "", "user unknown", "invalid-recipient", 0, {0}, {5, 1, 1}},
+    {BL_PHASE_LOCAL, "", "Command died with signal 9: \"/usr/bin/filter\"", "local-system-error", 0, {0},
+     {4, 3, 0}},
+    {BL_PHASE_LOCAL, "", "custom (nested (text)) from the agent", "local-system-error", 0, {0}, {5, 3, 0}},
+    {BL_PHASE_LOCAL, "", "delivery failed to mailbox /var/mail/a: error writing message: File too large",
+     "mailbox-full", 0, {0}, {5, 2, 2}},
+    {BL_PHASE_UNKNOWN, "", "Address has changed (see (new) address); moved", "recipient-moved", 0, {0}, {5, 1, 6}},
+};
+
+static void common_replies_get_their_category(void **state)
+{
+    const struct bl_rules *rules = bl_rules_builtin();
+
+    (void)state;
+    for (size_t i = 0; i < BL_COUNT(said); i++) {
+        bl_reply reply = {.code = said[i].code, .enhanced = said[i].enhanced, .wrapper = said[i].wrapper,
+                          .phase = said[i].phase, .text = guarded(said[i].text),
+                          .relay_host = guarded(said[i].relay)};
+        bl_verdict v = bl_classify(rules, &reply);
+        const struct bl_rule_info *by = bl_rules_rule(rules, v.rule);
+
+        if (!same_text(bl_rules_category(rules, v.category)->name, said[i].category))
+            fail_msg("'%s' is %.*s by %.*s", said[i].text, (int)bl_rules_category(rules, v.category)->name.n,
+                     bl_rules_category(rules, v.category)->name.p, (int)by->id.n, by->id.p);
+        assert_true(v.action != BL_ACTION_SUPPRESS ||
+                    (reply.code / 100 != 4 && reply.enhanced.class_ != 4 && v.type == BL_HARD));
+    }
+}
+
+static void a_reply_of_the_longest_kind(void **state)
+{
+    static char text[BL_LINE_MAX];
+    bl_reply reply = {.code = 550, .phase = RCPT};
+    bl_verdict v;
+
+    (void)state;
+    memset(text, ' ', sizeof text);
+    memcpy(text, "550-no", 6);
+    for (size_t i = 16; i + 8 < sizeof text; i += 16)
+        memcpy(text + i, "550- such", 4); /* more line codes than are skipped */
+    memcpy(text + sizeof text - 12, "no such user", 12);
+    reply.text = guarded_bytes(text, sizeof text);
+    v = bl_classify(small, &reply);
+    assert_true(same_text(bl_rules_rule(small, v.rule)->id, "t/gone"));
+    assert_int_equal(v.match_at + v.match_n, sizeof text);
+}
+
+static void names_go_both_ways(void **state)
+{
+    (void)state;
+    for (int i = 0; i < BL_PHASES; i++) {
+        const char *name = bl_phase_name((enum bl_phase)i);
+        enum bl_phase back = BL_PHASES;
+
+        assert_true(bl_phase_from_name((bl_slice){name, strlen(name)}, &back));
+        assert_int_equal(back, i);
+    }
+    {
+        enum bl_phase phase;
+
+        assert_false(bl_phase_from_name(BL_SLICE("RCPT"), &phase));
+        assert_string_equal(bl_phase_name(BL_PHASE_RCPT), "rcpt");
+        assert_string_equal(bl_scope_name(BL_SCOPE_DESTINATION), "destination");
+    }
+}
+
+static void providers_are_named(void **state)
+{
+    const struct bl_rules *rules = bl_rules_builtin();
+    uint16_t google = bl_rules_provider(rules, guarded("gmail-smtp-in.l.google.com"));
+
+    (void)state;
+    assert_true(same_text(bl_rules_provider_name(rules, google), "Google"));
+    assert_int_equal(bl_rules_provider(rules, guarded("ASPMX.L.GOOGLE.COM.")), google);
+    assert_int_equal(bl_rules_provider(rules, guarded("notgoogle.com")), 0);
+    assert_int_equal(bl_rules_provider(rules, guarded("")), 0);
+    assert_int_equal(bl_rules_provider(rules, guarded(".")), 0);
+    assert_int_equal(bl_rules_provider(rules, guarded("..google.com")), google);
+    assert_true(same_text(bl_rules_provider_name(rules, 0), "other"));
+    assert_true(same_text(bl_rules_provider_name(rules, 60000), "other"));
+    assert_true(google < bl_rules_providers(rules));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(precedence_is_as_written_in_the_readme),
+        cmocka_unit_test(match_names_the_deciding_bytes),
+        cmocka_unit_test(common_replies_get_their_category),
+        cmocka_unit_test(a_reply_of_the_longest_kind),
+        cmocka_unit_test(names_go_both_ways),
+        cmocka_unit_test(providers_are_named),
+    };
+
+    return cmocka_run_group_tests(tests, compile_small, free_small);
+}
