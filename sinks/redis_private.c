@@ -1,11 +1,15 @@
-/* Three lock files in the state directory say everything; the kernel drops a dead process's locks, so
+/* Two lock files in the state directory say everything; the kernel drops a dead process's locks, so
  * nothing has to be cleaned up after a kill -9.
  *
  *   redis.lock    exclusive, held by redis-server itself: it inherits the descriptor and does not know it.
- *                 Held = the server lives.  Whoever gets this lock may start one; the starter closes its
- *                 own copy at once
- *   redis.users   shared, held by each user.  Whoever can make it exclusive is the last one
- *   redis.gate    exclusive, held only while deciding: starting, joining, and stopping exclude each other
+ *                 Held = the server lives.  Whoever gets this lock may start one, and then closes its own
+ *                 copy at once
+ *   redis.users   shared, held by each user, from before it looks for the server.  Whoever can make it
+ *                 exclusive is the last one, and stops the server; those who come wait meanwhile
+ *
+ * There is no third lock around starting and stopping: the first decides between starters, the second
+ * between the last who leaves and the next who comes.  Of two who leave at once exactly one gets it
+ * exclusive: a conversion that fails has given the shared lock up (flock(2)).
  *
  * The server is started with posix_spawn, not uv_spawn: there is no loop yet, and the child must lose
  * every descriptor but four (closefrom) and the terminal's signals (a session of its own). */
@@ -107,24 +111,10 @@ static bool lock(int fd, int how, uint64_t deadline_ms)
     }
 }
 
-static enum bl_code enter_gate(const struct bl_redis_private *p, uint64_t wait_ms, int *gate, bl_err *err)
-{
-    enum bl_code rc = open_file(p, "redis.gate", O_RDWR, gate, err);
-
-    if (rc != BL_OK)
-        return rc;
-    if (lock(*gate, LOCK_EX, wait_ms ? clock_ms() + wait_ms : 0))
-        return BL_OK;
-    close_file(*gate);
-    *gate = -1;
-    return bl_fail(err, BL_UNAVAILABLE, 0, "another command has been starting or stopping redis-server in '%s' too long",
-                   p->dir);
-}
-
 /* Shared, so that two who ask at once do not take each other for the server. */
 static bool server_gone(const struct bl_redis_private *p)
 {
-    int fd;
+    int fd = -1;
     bool gone;
 
     if (open_file(p, "redis.lock", O_RDWR, &fd, NULL) != BL_OK)
@@ -140,7 +130,7 @@ enum answer { ANSWER_NONE, ANSWER_LOADING, ANSWER_READY };
 
 static int connect_socket(const struct bl_redis_private *p)
 {
-    struct timeval wait = {ANSWER_MS / 1000, ANSWER_MS % 1000 * 1000};
+    struct timeval wait = {.tv_sec = ANSWER_MS / 1000};
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -252,7 +242,7 @@ static enum bl_code start(struct bl_redis_private *p, int lock_fd, bl_err *err)
     return BL_OK;
 }
 
-/* Inside the gate. */
+/* For users. */
 static enum bl_code start_if_gone(struct bl_redis_private *p, bl_err *err)
 {
     int lock_fd;
@@ -288,14 +278,25 @@ static bool reap(struct bl_redis_private *p, uint64_t wait_ms)
     return true;
 }
 
-/* What the server said last, for the error. */
-static enum bl_code ended_at_once(const struct bl_redis_private *p, bl_err *err)
+/* The lock is free, so our child is dead or about to be.  If it lives on it has lost the lock (a wrapper
+ * that closes descriptors; somebody removed the file) and must not stay: the next one would start another. */
+static void bury(struct bl_redis_private *p)
+{
+    if (p->child == 0 || reap(p, REAP_MS))
+        return;
+    kill(p->child, SIGTERM);
+    reap(p, STOP_MS);
+}
+
+/* With what the server said last. */
+static enum bl_code ended_at_once(struct bl_redis_private *p, bl_err *err)
 {
     char tail[160] = "";
     ssize_t n = 0;
     char *line;
-    int fd;
+    int fd = -1;
 
+    bury(p);
     if (open_file(p, "redis.log", O_RDWR, &fd, NULL) == BL_OK) {
         off_t size = lseek(fd, 0, SEEK_END);
 
@@ -306,7 +307,7 @@ static enum bl_code ended_at_once(const struct bl_redis_private *p, bl_err *err)
         ;
     tail[n] = '\0';
     line = strrchr(tail, '\n');
-    return bl_fail(err, BL_UNAVAILABLE, 0, "redis-server ended at once, see redis.log in the state directory: %s",
+    return bl_fail(err, BL_UNAVAILABLE, 0, "redis-server ended at once or lost its lock, see redis.log in the state directory: %s",
                    line ? line + 1 : tail);
 }
 
@@ -318,12 +319,12 @@ static enum bl_code wait_ready(struct bl_redis_private *p, uint64_t wait_ms, bl_
     for (;;) {
         enum answer answer = ask(p, "PING\r\n");
 
+        if (server_gone(p)) /* asked whatever the answer: who answers without the lock is not ours to use */
+            return p->child ? ended_at_once(p, err) : BL_CONFLICT;
         if (answer == ANSWER_READY)
             return BL_OK;
         if (answer == ANSWER_LOADING)
             sign_ms = clock_ms();
-        else if (server_gone(p))
-            return reap(p, REAP_MS) ? ended_at_once(p, err) : BL_CONFLICT;
         if (clock_ms() - sign_ms >= wait_ms)
             return bl_fail(err, BL_UNAVAILABLE, 0, "redis-server in '%s' runs but does not answer on '%s'", p->dir,
                            p->socket);
@@ -350,27 +351,25 @@ static enum bl_code find_dir(struct bl_redis_private *p, const char *state_dir, 
     return BL_OK;
 }
 
-/* Joins the users first: who is among them finds its server still there after the gate. */
-static enum bl_code join(struct bl_redis_private *p, uint64_t wait_ms, bl_err *err)
+/* From here on nobody stops the server. */
+static enum bl_code join_users(struct bl_redis_private *p, uint64_t wait_ms, bl_err *err)
 {
-    int gate = -1;
-    enum bl_code rc = enter_gate(p, wait_ms, &gate, err);
+    enum bl_code rc = open_file(p, "redis.users", O_RDWR, &p->users_fd, err);
 
     if (rc != BL_OK)
-        goto out;
-    if (p->users_fd < 0) {
-        rc = open_file(p, "redis.users", O_RDWR, &p->users_fd, err);
-        if (rc != BL_OK)
-            goto out;
-        if (!lock(p->users_fd, LOCK_SH, clock_ms() + ANSWER_MS)) {
-            rc = bl_fail(err, BL_IO, errno, "cannot lock '%s/redis.users': %s", p->dir, strerror(errno));
-            goto out;
-        }
-    }
-    rc = start_if_gone(p, err);
-out:
-    close_file(gate);
-    return rc;
+        return rc;
+    if (lock(p->users_fd, LOCK_SH, clock_ms() + wait_ms))
+        return BL_OK;
+    return bl_fail(err, BL_UNAVAILABLE, 0, "redis-server in '%s' is being stopped and does not end", p->dir);
+}
+
+static void leave(struct bl_redis_private *p)
+{
+    if (!p)
+        return;
+    close_file(p->users_fd);
+    reap(p, 0);
+    bl_free(p);
 }
 
 enum bl_code bl_redis_private_open(struct bl_redis_private **out, const char *state_dir,
@@ -385,8 +384,10 @@ enum bl_code bl_redis_private_open(struct bl_redis_private **out, const char *st
     p->users_fd = -1;
     p->maxmemory_bytes = maxmemory_bytes;
     rc = find_dir(p, state_dir, err);
+    if (rc == BL_OK)
+        rc = join_users(p, wait_ms, err);
     while (rc == BL_OK) {
-        rc = join(p, wait_ms, err);
+        rc = start_if_gone(p, err);
         if (rc == BL_OK)
             rc = wait_ready(p, wait_ms, err);
         if (rc != BL_CONFLICT)
@@ -398,7 +399,7 @@ enum bl_code bl_redis_private_open(struct bl_redis_private **out, const char *st
     if (rc == BL_OK)
         *out = p;
     else
-        bl_redis_private_close(p);
+        leave(p); /* one that does not answer cannot be asked to stop: it is the next user's */
     return rc;
 }
 
@@ -410,10 +411,10 @@ const char *bl_redis_private_socket(const struct bl_redis_private *server)
 enum bl_code bl_redis_private_revive(struct bl_redis_private *server, bl_err *err)
 {
     reap(server, 0);
-    return join(server, 0, err);
+    return start_if_gone(server, err);
 }
 
-/* Inside the gate, as the last user.  Should it refuse to go, it is left for the next one to use. */
+/* As the last user.  Should it refuse to go, it is left for the next one to use. */
 static void stop(struct bl_redis_private *p)
 {
     uint64_t begin_ms = clock_ms(), asked_ms = 0;
@@ -429,22 +430,12 @@ static void stop(struct bl_redis_private *p)
         }
         pause_ms(POLL_MS);
     }
-    reap(p, REAP_MS);
+    bury(p);
 }
 
 void bl_redis_private_close(struct bl_redis_private *server)
 {
-    int gate = -1;
-
-    if (!server)
-        return;
-    if (server->users_fd >= 0 && enter_gate(server, STOP_MS, &gate, NULL) == BL_OK) {
-        /* When this fails our shared lock may be gone; we are leaving anyway. */
-        if (lock(server->users_fd, LOCK_EX, 0))
-            stop(server);
-    }
-    close_file(server->users_fd);
-    close_file(gate);
-    reap(server, 0);
-    bl_free(server);
+    if (server && server->users_fd >= 0 && lock(server->users_fd, LOCK_EX, 0))
+        stop(server);
+    leave(server);
 }

@@ -61,10 +61,11 @@ static bool is_control(char c)
 /* RFC 5322 3.2.3, and bytes of UTF-8 as RFC 6532 adds them. */
 static bool is_atext(char c)
 {
+    static const bl_slice others = BL_SLICE_INIT("!#$%&'*+-/=?^_`{|}~");
     char low = bl_lower(c);
 
     return (low >= 'a' && low <= 'z') || bl_is_digit(c) || (unsigned char)c >= 0x80 ||
-           memchr("!#$%&'*+-/=?^_`{|}~", c, 19);
+           bl_slice_find_byte(others, c) < others.n;
 }
 
 static bool is_dot_atom(const char *p, size_t n)
@@ -161,8 +162,10 @@ void bl_address_set(char *field, size_t cap, bl_slice text)
     size_t room = cap - 1, n = 0;
 
     for (; n < text.n; n++) {
-        char c = text.p[n] ? text.p[n] : '?';
+        char c = text.p[n];
 
+        if (c == '\0')
+            c = '?';
         if (escaped_size(c) > room)
             break;
         room -= escaped_size(c);

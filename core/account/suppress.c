@@ -5,7 +5,7 @@
  * strikes and states of one that was running all that year. */
 #include "bounceline/suppress.h"
 
-#define DAY_MS (24 * 3600 * INT64_C(1000))
+#define DAY_MS (INT64_C(24) * 3600 * 1000)
 
 static const int64_t TIME_MAX = 253402300799999; /* the year 9999, as in address.c */
 

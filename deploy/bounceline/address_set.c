@@ -1,6 +1,7 @@
-/* Linear probing over tags of 32 bits.  A tag does not tell its home, so a removed one leaves a mark that
- * the next address of that neighbourhood takes over.  Nearly every call is a removal of an address that
- * is not there (a delivery), so a small bitmap that stays in the cache answers first. */
+/* Linear probing over tags of 32 bits.  A tag does not tell its home, so a removed one leaves a
+ * mark that the next address of that neighbourhood takes over.  Nearly every call is a removal of
+ * an address that is not there (a delivery), so a small bitmap that stays in the cache answers
+ * first. */
 #include "address_set.h"
 
 #include "bounceline/address.h"
@@ -23,7 +24,7 @@ struct bl_address_set *bl_address_set_new(void)
 
     if (!set)
         return NULL;
-    set->slot = bl_calloc(SLOTS, sizeof *set->slot); /* the kernel gives pages as they are touched */
+    set->slot = bl_calloc(SLOTS, sizeof *set->slot); /* pages come as they are touched */
     if (!set->slot) {
         bl_free(set);
         return NULL;
@@ -65,9 +66,9 @@ static size_t find(const struct bl_address_set *set, uint64_t hash)
     return room < SLOTS ? room : at;
 }
 
-/* A hash that folds case by setting bit 5 of every byte: cheaper than making the key of the address, and
- * the same for all that have the same key.  What is quoted may lose its quotes there, so it has no such
- * hash; it is rare. */
+/* A hash that folds case by setting bit 5 of every byte: cheaper than making the key of the
+ * address, and the same for all that have the same key.  What is quoted may lose its quotes there,
+ * so it has no such hash; it is rare. */
 static bool rough_hash(bl_slice recipient, uint64_t *out)
 {
     uint64_t hash = recipient.n, word = 0;

@@ -1,6 +1,7 @@
 /* cmd_classify.c -- the verdict on replies given by hand or line by line
  *
- * Needs core alone.  Lines are taken from the buffer they were read into and classified in batches. */
+ * Needs core alone.  Lines are taken from the buffer they were read into and classified in batches.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,7 +43,8 @@ static void help(void)
           "\n"
           "Without REPLY, standard input is read.  Columns: category, type, whose fault, action, reply.  What\n"
           "Postfix logs in brackets (`host mx[192.0.2.1] said: 550 ...`) is understood too.\n"
-          "Without a phase only unmistakable wording leads to `suppress`.\n", stdout);
+          "Without a phase only unmistakable wording leads to `suppress`.\n",
+          stdout);
 }
 
 static bool has(bl_slice text, bl_slice part)
@@ -55,14 +57,17 @@ static bool is_wrapped(bl_slice text)
 {
     return (bl_slice_starts(text, BL_SLICE("host ")) &&
             (has(text, BL_SLICE(" said: ")) || has(text, BL_SLICE(" refused to talk to me: ")))) ||
-           bl_slice_starts(text, BL_SLICE("connect to ")) || bl_slice_starts(text, BL_SLICE("lost connection with ")) ||
-           bl_slice_starts(text, BL_SLICE("conversation with ")) || has(text, BL_SLICE("(in reply to "));
+           bl_slice_starts(text, BL_SLICE("connect to ")) ||
+           bl_slice_starts(text, BL_SLICE("lost connection with ")) ||
+           bl_slice_starts(text, BL_SLICE("conversation with ")) ||
+           has(text, BL_SLICE("(in reply to "));
 }
 
-static void put_columns(const struct classify *job, const struct bl_category *category, const bl_verdict *verdict,
-                        bl_slice text)
+static void put_columns(const struct classify *job, const struct bl_category *category,
+                        const bl_verdict *verdict, bl_slice text)
 {
-    const char *type = bl_type_name((enum bl_type)verdict->type), *scope = bl_scope_name(category->scope);
+    const char *type = bl_type_name((enum bl_type)verdict->type),
+               *scope = bl_scope_name(category->scope);
     const char *action = bl_action_name((enum bl_action)verdict->action);
 
     bl_text_pad(job->out, category->name, 23);
@@ -74,10 +79,11 @@ static void put_columns(const struct classify *job, const struct bl_category *ca
     bl_output_byte(job->out, '\n');
 }
 
-static void put_json(const struct classify *job, const struct bl_category *category, const bl_verdict *verdict,
-                     const bl_reply *reply)
+static void put_json(const struct classify *job, const struct bl_category *category,
+                     const bl_verdict *verdict, const bl_reply *reply)
 {
-    const char *type = bl_type_name((enum bl_type)verdict->type), *scope = bl_scope_name(category->scope);
+    const char *type = bl_type_name((enum bl_type)verdict->type),
+               *scope = bl_scope_name(category->scope);
     const char *action = bl_action_name((enum bl_action)verdict->action);
     char status[BL_STATUS_TEXT_MAX];
     struct bl_json json;
@@ -88,7 +94,8 @@ static void put_json(const struct classify *job, const struct bl_category *categ
     if (reply->code)
         bl_json_u64(&json, BL_SLICE("code"), reply->code);
     if (!bl_status_absent(reply->enhanced))
-        bl_json_text(&json, BL_SLICE("enhanced"), (bl_slice){status, bl_status_text(reply->enhanced, status)});
+        bl_json_text(&json, BL_SLICE("enhanced"),
+                     (bl_slice){status, bl_status_text(reply->enhanced, status)});
     bl_json_text(&json, BL_SLICE("category"), category->name);
     bl_json_text(&json, BL_SLICE("type"), (bl_slice){type, strlen(type)});
     bl_json_text(&json, BL_SLICE("scope"), (bl_slice){scope, strlen(scope)});
@@ -105,7 +112,8 @@ static void finish_batch(struct classify *job)
 {
     bl_classify_many(job->rules, job->reply, job->verdict, job->n);
     for (size_t i = 0; i < job->n; i++) {
-        const struct bl_category *category = bl_rules_category(job->rules, job->verdict[i].category);
+        const struct bl_category *category =
+            bl_rules_category(job->rules, job->verdict[i].category);
 
         if (job->json)
             put_json(job, category, &job->verdict[i], &job->reply[i]);
@@ -191,7 +199,8 @@ static enum bl_code read_stdin(struct classify *job, bl_err *err)
         add(job, (bl_slice){buf, n}); /* the last line, without a newline */
     finish_batch(job);
     bl_free(buf);
-    return got < 0 ? bl_fail(err, BL_IO, errno, "cannot read standard input: %s", strerror(errno)) : BL_OK;
+    return got < 0 ? bl_fail(err, BL_IO, errno, "cannot read standard input: %s", strerror(errno))
+                   : BL_OK;
 }
 
 static bool take_options(struct classify *job, int argc, char **argv, int *exit_code)
@@ -219,7 +228,8 @@ static bool take_options(struct classify *job, int argc, char **argv, int *exit_
             break;
         case PHASE:
             if (!bl_phase_from_name((bl_slice){optarg, strlen(optarg)}, &job->phase)) {
-                *exit_code = bl_usage("classify", "'%s' is no phase; dns connect helo tls auth mail rcpt data eod "
+                *exit_code = bl_usage("classify",
+                                      "'%s' is no phase; dns connect helo tls auth mail rcpt data eod "
                                       "local are", optarg);
                 return false;
             }

@@ -1,8 +1,8 @@
 /* cmd_scan.c -- a report on logs, or their events
  *
- * The daemon's own path without its ends: files are read into blocks here, parsed by the pipeline, joined
- * and counted on its stage thread.  All files are one stream in the order of their age, so a sender logged
- * before a rotation is known behind it. */
+ * The daemon's own path without its ends: files are read into blocks here, parsed by the pipeline,
+ * joined and counted on its stage thread.  All files are one stream in the order of their age, so a
+ * sender logged before a rotation is known behind it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -69,7 +69,8 @@ static void help(void)
           "\n"
           "FILE is plain, .gz or .zst, told apart by content, or - for standard input.  Files of one name are\n"
           "read oldest first.  Exit code 66 when a file cannot be read, 65 when an archive is damaged; the rest\n"
-          "is reported all the same.\n", stdout);
+          "is reported all the same.\n",
+          stdout);
 }
 
 static void complain(struct scan *scan, enum bl_code code, const bl_err *err)
@@ -118,7 +119,8 @@ static void consume(void *arg, struct bl_block *block)
 /* The pipeline knows one zone; files years apart may need others around their own time. */
 static enum bl_code enter_zone(struct scan *scan, int64_t reference_s, bl_err *err)
 {
-    struct bl_pipeline_options options = {.workers = scan->workers, .rules = scan->rules, .consume = consume, .arg = scan};
+    struct bl_pipeline_options options = {
+        .workers = scan->workers, .rules = scan->rules, .consume = consume, .arg = scan};
 
     bl_zone_around(reference_s, &options.zone);
     if (scan->pipeline && memcmp(&options.zone, &scan->zone, sizeof scan->zone) == 0)
@@ -151,7 +153,8 @@ static void show_progress(struct scan *scan)
     scan->shown_ms = now;
     if (scan->bytes < scan->bytes_known)
         fprintf(stderr, "\r%s of %s  %3.0f %% \x1b[K", bl_text_bytes(scan->bytes, done),
-                bl_text_bytes(scan->bytes_known, whole), 100.0 * (double)scan->bytes / (double)scan->bytes_known);
+                bl_text_bytes(scan->bytes_known, whole),
+                100.0 * (double)scan->bytes / (double)scan->bytes_known);
     else
         fprintf(stderr, "\r%s \x1b[K", bl_text_bytes(scan->bytes, done));
 }
@@ -168,8 +171,8 @@ static bool stopped(const struct scan *scan)
 }
 
 /* Reads one stream into blocks until its end. */
-static enum bl_code read_lines(struct scan *scan, struct bl_unpack *unpack, struct bl_splitter *splitter,
-                               int64_t reference_s, bl_err *err)
+static enum bl_code read_lines(struct scan *scan, struct bl_unpack *unpack,
+                               struct bl_splitter *splitter, int64_t reference_s, bl_err *err)
 {
     struct bl_block *block = NULL;
     enum bl_code rc = BL_OK;
@@ -266,7 +269,8 @@ static void print_report(struct scan *scan, const struct bl_summary *summary)
     bl_output_format(out, "read %zu %s", scan->files, scan->files == 1 ? "file" : "files");
     if (scan->packed[BL_GZIP] + scan->packed[BL_ZSTD])
         bl_output_format(out, " (%zu gz, %zu zst)", scan->packed[BL_GZIP], scan->packed[BL_ZSTD]);
-    bl_output_format(out, ", %s, %s lines\n", bl_text_bytes(scan->bytes, bytes), bl_text_number(summary->lines, lines));
+    bl_output_format(out, ", %s, %s lines\n", bl_text_bytes(scan->bytes, bytes),
+                     bl_text_number(summary->lines, lines));
     bl_report_print_period(scan->report, out);
     bl_summary_print(summary, scan->rules, bl_text_may_colour(STDOUT_FILENO), out);
     bl_report_print_unparsed(scan->report, out);
@@ -361,7 +365,8 @@ static bool take_options(struct scan *scan, int argc, char **argv, int *exit_cod
             return false;
         case 'j':
             if (!bl_option_number(optarg, 1, BL_WORKERS_MAX, &number)) {
-                *exit_code = bl_usage("scan", "-j takes a number from 1 to %d, not '%s'", BL_WORKERS_MAX, optarg);
+                *exit_code = bl_usage("scan", "-j takes a number from 1 to %d, not '%s'",
+                                      BL_WORKERS_MAX, optarg);
                 return false;
             }
             scan->workers = number > 1 ? (unsigned)number : 0;
@@ -375,7 +380,8 @@ static bool take_options(struct scan *scan, int argc, char **argv, int *exit_cod
         case SINCE:
         case UNTIL:
             if (!bl_option_time(optarg, now_ms, &time_ms)) {
-                *exit_code = bl_usage("scan", "'%s' is no time; 2026-11-22, 2026-11-22T05:00:00Z and 24h are", optarg);
+                *exit_code = bl_usage("scan", "'%s' is no time; 24h, 2026-11-22 and "
+                                      "2026-11-22T05:00:00Z are", optarg);
                 return false;
             }
             *(c == SINCE ? &scan->since_us : &scan->until_us) = time_ms * 1000;

@@ -1,4 +1,5 @@
-/* Written millions of times, so keys are literals with their punctuation and nothing is formatted. */
+/* Written millions of times, so keys are literals with their punctuation and nothing is formatted.
+ */
 #include "events.h"
 
 #include "bounceline/stamp.h"
@@ -28,7 +29,8 @@ static void put_word(struct bl_output *out, bl_slice key, const char *word)
 static void put_delay(struct bl_output *out, int32_t delay_ms)
 {
     uint32_t rest = (uint32_t)delay_ms % 1000;
-    char fraction[4] = {'.', (char)('0' + rest / 100), (char)('0' + rest / 10 % 10), (char)('0' + rest % 10)};
+    char fraction[4] = {'.', (char)('0' + rest / 100), (char)('0' + rest / 10 % 10),
+                        (char)('0' + rest % 10)};
     size_t n = sizeof fraction;
 
     bl_output_put(out, BL_SLICE(",\"delay_s\":"));
@@ -38,7 +40,8 @@ static void put_delay(struct bl_output *out, int32_t delay_ms)
     bl_output_put(out, (bl_slice){fraction, n > 1 ? n : 0});
 }
 
-static void put_verdict(struct bl_output *out, const bl_verdict *verdict, const struct bl_rules *rules)
+static void put_verdict(struct bl_output *out, const bl_verdict *verdict,
+                        const struct bl_rules *rules)
 {
     const struct bl_category *category = bl_rules_category(rules, verdict->category);
 
@@ -53,7 +56,8 @@ void bl_events_put(struct bl_output *out, const bl_event *event, const struct bl
 {
     char time[BL_STAMP_TEXT_MAX], status[BL_STATUS_TEXT_MAX];
 
-    put_text(out, BL_SLICE("{\"v\":1,\"time\":"), (bl_slice){time, bl_stamp_text(event->time_us, time)});
+    put_text(out, BL_SLICE("{\"v\":1,\"time\":"),
+             (bl_slice){time, bl_stamp_text(event->time_us, time)});
     put_text_if(out, BL_SLICE(",\"host\":"), event->host);
     put_word(out, BL_SLICE(",\"mta\":"), event->mta == BL_MTA_EXIM ? "exim" : "postfix");
     put_text_if(out, BL_SLICE(",\"service\":"), event->service);
@@ -77,7 +81,8 @@ void bl_events_put(struct bl_output *out, const bl_event *event, const struct bl
         bl_output_u64(out, event->code);
     }
     if (!bl_status_absent(event->enhanced))
-        put_text(out, BL_SLICE(",\"enhanced\":"), (bl_slice){status, bl_status_text(event->enhanced, status)});
+        put_text(out, BL_SLICE(",\"enhanced\":"),
+                 (bl_slice){status, bl_status_text(event->enhanced, status)});
     put_text_if(out, BL_SLICE(",\"reply\":"), event->reply);
     if (event->phase != BL_PHASE_UNKNOWN)
         put_word(out, BL_SLICE(",\"phase\":"), bl_phase_name(event->phase));

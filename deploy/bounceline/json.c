@@ -1,12 +1,14 @@
-/* Text is copied in runs: eight bytes at a time are looked at for one that JSON or a terminal would not
- * take as it is, which is rare.  Only those go through the decoder. */
+/* Text is copied in runs: eight bytes at a time are looked at for one that JSON or a terminal would
+ * not take as it is, which is rare.  Only those go through the decoder. */
 #include "json.h"
 
+#include "bounceline/stamp.h"
 #include "utf8.h"
 
 static const uint64_t ones = 0x0101010101010101U, highs = 0x8080808080808080U;
 
-/* High bit of each byte that is zero.  Exact for the lowest such byte, which is all that is asked. */
+/* High bit of each byte that is zero.  Exact for the lowest such byte, which is all that is asked.
+ */
 static uint64_t zero_bytes(uint64_t x)
 {
     return (x - ones) & ~x & highs;
@@ -38,7 +40,9 @@ static size_t plain_run(bl_slice text)
 static void put_escape(struct bl_output *out, uint32_t point)
 {
     static const char hex[] = "0123456789abcdef";
-    char text[6] = {'\\', 'u', hex[point >> 12 & 15], hex[point >> 8 & 15], hex[point >> 4 & 15], hex[point & 15]};
+    char text[6] = {
+        '\\',           'u', hex[point >> 12 & 15], hex[point >> 8 & 15], hex[point >> 4 & 15],
+        hex[point & 15]};
 
     bl_output_put(out, (bl_slice){text, sizeof text});
 }
@@ -170,6 +174,14 @@ void bl_json_bool(struct bl_json *json, bl_slice key, bool value)
 {
     put_key(json, key);
     bl_output_put(json->out, value ? BL_SLICE("true") : BL_SLICE("false"));
+}
+
+void bl_json_time(struct bl_json *json, bl_slice key, int64_t time_ms)
+{
+    char text[BL_STAMP_TEXT_MAX];
+
+    if (time_ms)
+        bl_json_text(json, key, (bl_slice){text, bl_stamp_text(time_ms * 1000, text)});
 }
 
 void bl_json_decimal(struct bl_json *json, bl_slice key, int64_t value, unsigned digits)

@@ -1,8 +1,8 @@
 /* json.h -- JSON out of bytes that may be anything
  *
- * What is written is valid JSON whatever the text: bytes that are no UTF-8 become U+FFFD (one for each
- * maximal ill-formed part, as Unicode recommends), controls are escaped, also those beyond ASCII that a
- * terminal would act on.
+ * What is written is valid JSON whatever the text: bytes that are no UTF-8 become U+FFFD (one for
+ * each maximal ill-formed part, as Unicode recommends), controls are escaped, also those beyond
+ * ASCII that a terminal would act on.
  *
  * Shapes     keys: any bytes too; members in the order of the calls
  * Units      -
@@ -40,6 +40,9 @@ void bl_json_bool(struct bl_json *json, bl_slice key, bool value);
 
 /* value / 10^digits, without the zeros that say nothing: (1500, 3) is 1.5. */
 void bl_json_decimal(struct bl_json *json, bl_slice key, int64_t value, unsigned digits);
+
+/* RFC 3339, UTC, of milliseconds since 1970; absent when 0. */
+void bl_json_time(struct bl_json *json, bl_slice key, int64_t time_ms);
 
 /* Just the string, quotes included. */
 void bl_json_string(struct bl_output *out, bl_slice text);

@@ -27,7 +27,8 @@ static void help(FILE *to)
           "  bounceline stats --since 1h                           what happened in the last hour\n"
           "  bounceline suppress check ana@example.org && echo do not mail\n"
           "\n"
-          "Commands (bounceline COMMAND --help says more):\n", to);
+          "Commands (bounceline COMMAND --help says more):\n",
+          to);
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].what);
     fputs("\n"
@@ -38,14 +39,17 @@ static void help(FILE *to)
           "  --node NAME   this host's name in Redis                  (or BOUNCELINE_NODE)\n"
           "\n"
           "Exit codes: 0 done, 1 a clean no, 64 usage, 65 bad data, 66 no such input, 69 Redis unavailable,\n"
-          "74 input or output error, 78 configuration.\n", to);
+          "74 input or output error, 78 configuration.\n",
+          to);
 }
 
 /* --redis, --state and --node may also stand before the command: they become the environment's. */
 static int take_leading(int argc, char **argv, int at)
 {
     static const struct { const char *option, *variable; } leading[] = {
-        {"--redis", "BOUNCELINE_REDIS"}, {"--state", "BOUNCELINE_STATE"}, {"--node", "BOUNCELINE_NODE"},
+        {"--redis", "BOUNCELINE_REDIS"},
+        {"--state", "BOUNCELINE_STATE"},
+        {"--node", "BOUNCELINE_NODE"},
     };
 
     for (size_t i = 0; i < sizeof leading / sizeof *leading; i++) {

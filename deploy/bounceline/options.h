@@ -16,8 +16,8 @@
 
 #include "bounceline/err.h"
 
-/* Where the data is: --redis, --state, --node; before them BOUNCELINE_REDIS, _STATE, _NODE; before those
- * the defaults. */
+/* Where the data is: --redis, --state, --node; before them BOUNCELINE_REDIS, _STATE, _NODE; before
+ * those the defaults. */
 struct bl_where {
     const char *redis;      /* NULL: the private server in the state directory */
     const char *state;
@@ -26,7 +26,12 @@ struct bl_where {
     char        state_room[4096], node_room[256];
 };
 
-enum { BL_OPTION_REDIS = 256, BL_OPTION_STATE, BL_OPTION_NODE, BL_OPTION_OWN }; /* getopt_long values */
+enum {
+    BL_OPTION_REDIS = 256,
+    BL_OPTION_STATE,
+    BL_OPTION_NODE,
+    BL_OPTION_OWN
+}; /* getopt_long values */
 
 #define BL_OPTIONS_WHERE                                  \
     {"redis", required_argument, 0, BL_OPTION_REDIS},     \
@@ -34,7 +39,8 @@ enum { BL_OPTION_REDIS = 256, BL_OPTION_STATE, BL_OPTION_NODE, BL_OPTION_OWN }; 
     {"node", required_argument, 0, BL_OPTION_NODE}
 
 void bl_where_init(struct bl_where *where);
-bool bl_where_take(struct bl_where *where, int option, const char *value); /* false: not one of the three */
+bool bl_where_take(struct bl_where *where, int option,
+                   const char *value); /* false: not one of the three */
 
 enum {
     BL_EXIT_NO = 1,

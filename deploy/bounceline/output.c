@@ -57,7 +57,8 @@ int bl_output_finish(struct bl_output *out)
     if (bl_output_failed(out) == 0)
         return 0;
     if (bl_output_failed(out) != EPIPE)
-        fprintf(stderr, "bounceline: cannot write the output: %s\n", strerror(bl_output_failed(out)));
+        fprintf(stderr, "bounceline: cannot write the output: %s\n",
+                strerror(bl_output_failed(out)));
     return 74;
 }
 

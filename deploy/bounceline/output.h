@@ -21,7 +21,8 @@ enum { BL_OUTPUT_BYTES = 64 << 10 };
 struct bl_output {
     int        fd;
     size_t     n;
-    atomic_int sys; /* errno of the first write that failed; a hint to other threads, hence relaxed */
+    atomic_int
+        sys; /* errno of the first write that failed; a hint to other threads, hence relaxed */
     char       buf[BL_OUTPUT_BYTES];
 };
 
@@ -29,8 +30,8 @@ void bl_output_init(struct bl_output *out, int fd);
 bool bl_output_flush(struct bl_output *out);
 int  bl_output_failed(const struct bl_output *out); /* errno, or 0 */
 
-/* Flushes and turns the state into an exit code: 0, or 74 having said why (not for a broken pipe: the
- * reader has left and knows). */
+/* Flushes and turns the state into an exit code: 0, or 74 having said why (not for a broken pipe:
+ * the reader has left and knows). */
 int bl_output_finish(struct bl_output *out);
 
 void bl_output_slow(struct bl_output *out, bl_slice bytes); /* when the buffer is full */
@@ -55,6 +56,7 @@ void bl_output_u64(struct bl_output *out, uint64_t value);
 void bl_output_i64(struct bl_output *out, int64_t value);
 
 /* For what is printed once, never for a line of a log. */
-__attribute__((format(printf, 2, 3))) void bl_output_format(struct bl_output *out, const char *format, ...);
+__attribute__((format(printf, 2, 3))) void bl_output_format(struct bl_output *out,
+                                                            const char *format, ...);
 
 #endif

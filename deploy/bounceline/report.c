@@ -173,13 +173,15 @@ static void note_cause(struct bl_report *report, const bl_event *event)
         keep_sample(sample, event->reply);
 }
 
-/* What the log alone tells: a failure whose action is `suppress` puts the address on the list, a later
- * delivery takes it off.  Expiry and the soft rule need a clock and a memory of weeks: the daemon's. */
+/* What the log alone tells: a failure whose action is `suppress` puts the address on the list, a
+ * later delivery takes it off.  Expiry and the soft rule need a clock and a memory of weeks: the
+ * daemon's. */
 static void note_address(struct bl_report *report, const bl_event *event)
 {
     if (event->outcome == BL_DELIVERED)
         bl_address_set_remove(report->addresses, event->recipient);
-    else if (event->outcome == BL_BOUNCED && event->failed && event->verdict.action == BL_ACTION_SUPPRESS)
+    else if (event->outcome == BL_BOUNCED && event->failed &&
+             event->verdict.action == BL_ACTION_SUPPRESS)
         report->addresses_full |= !bl_address_set_add(report->addresses, event->recipient);
 }
 
@@ -193,7 +195,8 @@ void bl_report_event(void *arg, const bl_event *event)
     note_address(report, event);
     if (event->mta <= BL_MTA_EXIM)
         report->has_mta[event->mta] = true;
-    if (event->has_sender && event->sender.n == 0 && (event->attempt || event->outcome != BL_DEFERRED))
+    if (event->has_sender && event->sender.n == 0 &&
+        (event->attempt || event->outcome != BL_DEFERRED))
         report->null_outcome[event->outcome]++;
     if (event->failed)
         note_cause(report, event);
@@ -201,7 +204,8 @@ void bl_report_event(void *arg, const bl_event *event)
 
 /* ---- the end ---- */
 
-static void summarise_causes(const struct bl_report *report, const struct bl_entity *all, struct bl_summary *summary)
+static void summarise_causes(const struct bl_report *report, const struct bl_entity *all,
+                             struct bl_summary *summary)
 {
     uint32_t cursor = all->failures;
     enum bl_outcome outcome;
@@ -223,7 +227,8 @@ static void summarise_causes(const struct bl_report *report, const struct bl_ent
 }
 
 /* Everything, and beside it the deferrals that nothing was tried for. */
-static void summarise_all(const struct bl_report *report, const struct bl_entity *all, struct bl_summary *summary)
+static void summarise_all(const struct bl_report *report, const struct bl_entity *all,
+                          struct bl_summary *summary)
 {
     if (bl_slice_eq((bl_slice){all->name, all->name_n}, BL_SLICE(BL_TALLY_NO_ATTEMPT)))
         summary->no_attempt += all->outcome[BL_DEFERRED];
@@ -232,9 +237,10 @@ static void summarise_all(const struct bl_report *report, const struct bl_entity
     summarise_causes(report, all, summary);
 }
 
-/* The category that explains most of an entity's final failures.  An entity's list may name a category
- * twice (bounced, expired): the two are added up.  Of equals the first by name. */
-static void find_reason(const struct bl_report *report, const struct bl_entity *entity, struct bl_summary_row *row)
+/* The category that explains most of an entity's final failures.  An entity's list may name a
+ * category twice (bounced, expired): the two are added up.  Of equals the first by name. */
+static void find_reason(const struct bl_report *report, const struct bl_entity *entity,
+                        struct bl_summary_row *row)
 {
     uint32_t outer = entity->failures;
     enum bl_outcome outcome;
@@ -253,7 +259,8 @@ static void find_reason(const struct bl_report *report, const struct bl_entity *
         while (bl_tally_next_failure(report->tally, &inner, &o, &c, &n))
             sum += c == category && (o == BL_BOUNCED || o == BL_EXPIRED) ? n : 0;
         name = bl_rules_category(report->rules, category)->name;
-        if (sum > row->reason_n || (sum == row->reason_n && bl_summary_compare_names(name, row->reason) < 0)) {
+        if (sum > row->reason_n ||
+            (sum == row->reason_n && bl_summary_compare_names(name, row->reason) < 0)) {
             row->reason_n = sum;
             row->reason = name;
         }
@@ -322,7 +329,8 @@ void bl_report_print_period(const struct bl_report *report, struct bl_output *ou
         bl_text_put(out, sample_text(&report->host[i]), HOST_BYTES);
     }
     bl_output_format(out, "%s   %s%s\n", report->more_hosts ? " and more" : "",
-                     report->has_mta[BL_MTA_POSTFIX] ? "Postfix" : "", report->has_mta[BL_MTA_EXIM] ? " Exim" : "");
+                     report->has_mta[BL_MTA_POSTFIX] ? "Postfix" : "",
+                     report->has_mta[BL_MTA_EXIM] ? " Exim" : "");
 }
 
 void bl_report_print_unparsed(const struct bl_report *report, struct bl_output *out)

@@ -1,7 +1,7 @@
 /* report.h -- a scan adds up
  *
- * Counters by domain, provider and sender in one bl_tally, the addresses that would be suppressed, a
- * sample reply for each cause, samples of lines that were not understood.
+ * Counters by domain, provider and sender in one bl_tally, the addresses that would be suppressed,
+ * a sample reply for each cause, samples of lines that were not understood.
  *
  * Shapes     memory is bounded whatever the log: see the caps; what falls over them is counted
  * Units      time_us: microseconds since 1970 UTC
@@ -18,9 +18,9 @@
 #include "summary.h"
 
 enum {
-    /* What a table has room for just before its index would double; with the join, the addresses and the
-     * blocks in flight this stays under 64 MiB when all of them are full. */
-    BL_REPORT_ENTITIES = 131072 - BL_DIMENSIONS * BL_TALLY_OTHER_MINUTES, /* domains, senders; then ~other */
+    /* What a table has room for just before its index would double; with the join, the addresses
+     * and the blocks in flight this stays under 64 MiB when all of them are full. */
+    BL_REPORT_ENTITIES = 131072 - BL_DIMENSIONS * BL_TALLY_OTHER_MINUTES, /* then ~other */
     BL_REPORT_FAILURES = 131072, /* their counters by category */
     BL_REPORT_SAMPLES = 8
 };

@@ -2,7 +2,11 @@
 
 #include "bounceline/slice.h"
 
-enum age { BY_DATE, BY_NUMBER, PRESENT }; /* NAME-2026.. is older than NAME.N, that is older than NAME */
+enum age {
+    BY_DATE,
+    BY_NUMBER,
+    PRESENT
+}; /* NAME-2026.. is older than NAME.N, that is older than NAME */
 
 struct sibling {
     bl_slice base, date;
@@ -42,9 +46,11 @@ static struct sibling describe(const char *path)
     out.base = base;
     for (at = base.n; at > 0 && (bl_is_digit(base.p[at - 1]) || base.p[at - 1] == '-'); at--)
         ;
-    /* `at` is behind the last byte that is neither digit nor dash: a dot, or the end of the name proper */
+    /* `at` is behind the last byte that is neither digit nor dash: a dot, or the end of the name
+     * proper */
     tail = bl_slice_drop(base, at);
-    if (at > 1 && base.p[at - 1] == '.' && tail.n && tail.n <= 6 && bl_slice_take_u64(&tail, &out.number) && !tail.n) {
+    if (at > 1 && base.p[at - 1] == '.' && tail.n && tail.n <= 6 &&
+        bl_slice_take_u64(&tail, &out.number) && !tail.n) {
         out.base.n = at - 1;
         out.age = BY_NUMBER;
         return out;

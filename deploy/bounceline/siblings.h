@@ -1,7 +1,7 @@
 /* siblings.h -- the rotated files of one log, oldest first
  *
- * A shell gives `mail.log*` as mail.log, mail.log.1, mail.log.2.gz: newest first, and the join needs the
- * sender's line before the delivery's.
+ * A shell gives `mail.log*` as mail.log, mail.log.1, mail.log.2.gz: newest first, and the join
+ * needs the sender's line before the delivery's.
  *
  * Shapes     paths as named; `-` and others stay where they are, groups where their first member is
  * Units      -

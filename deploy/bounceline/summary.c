@@ -1,13 +1,12 @@
-/* A table keeps its largest rows in a heap whose root is the smallest of them: a row that is smaller
- * still goes to `~other` at once, else the root does.  So a log with millions of domains costs a
- * thousand rows, and sums stay exact. */
+/* A table keeps its largest rows in a heap whose root is the smallest of them: a row that is
+ * smaller still goes to `~other` at once, else the root does.  So a log with millions of domains
+ * costs a thousand rows, and sums stay exact. */
 #include "summary.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "bounceline/alloc.h"
-#include "bounceline/stamp.h"
 #include "text.h"
 
 struct bl_summary *bl_summary_new(void)
@@ -15,7 +14,7 @@ struct bl_summary *bl_summary_new(void)
     struct bl_summary *summary = bl_calloc(1, sizeof *summary);
 
     if (summary)
-        summary->suppressed_words = "are suppressed";
+        summary->suppressed_words = "suppressed now";
     return summary;
 }
 
@@ -125,7 +124,8 @@ static int compare_causes(const void *left, const void *right)
 void bl_summary_finish(struct bl_summary *summary)
 {
     qsort(summary->domains.row, summary->domains.n, sizeof *summary->domains.row, compare_rows);
-    qsort(summary->providers.row, summary->providers.n, sizeof *summary->providers.row, compare_rows);
+    qsort(summary->providers.row, summary->providers.n, sizeof *summary->providers.row,
+          compare_rows);
     qsort(summary->senders.row, summary->senders.n, sizeof *summary->senders.row, compare_rows);
     qsort(summary->cause, summary->causes, sizeof *summary->cause, compare_causes);
 }
@@ -173,7 +173,8 @@ static bl_slice outcome_name(size_t outcome)
 
 /* ---- JSON ---- */
 
-static void json_outcomes(struct bl_json *json, bl_slice key, const uint64_t outcome[BL_OUTCOMES], bool zeros)
+static void json_outcomes(struct bl_json *json, bl_slice key, const uint64_t outcome[BL_OUTCOMES],
+                          bool zeros)
 {
     bl_json_open(json, key);
     for (size_t i = 0; i < BL_OUTCOMES; i++)
@@ -220,14 +221,6 @@ static void json_rates(struct bl_json *json, const struct bl_summary *summary)
     bl_json_close(json);
 }
 
-static void json_time(struct bl_json *json, bl_slice key, int64_t time_ms)
-{
-    char text[BL_STAMP_TEXT_MAX];
-
-    if (time_ms)
-        bl_json_text(json, key, (bl_slice){text, bl_stamp_text(time_ms * 1000, text)});
-}
-
 void bl_summary_json(const struct bl_summary *summary, struct bl_output *out)
 {
     struct bl_json json;
@@ -235,8 +228,8 @@ void bl_summary_json(const struct bl_summary *summary, struct bl_output *out)
     bl_json_init(&json, out);
     bl_json_begin(&json);
     bl_json_u64(&json, BL_SLICE("v"), 1);
-    json_time(&json, BL_SLICE("from"), summary->from_ms);
-    json_time(&json, BL_SLICE("to"), summary->to_ms);
+    bl_json_time(&json, BL_SLICE("from"), summary->from_ms);
+    bl_json_time(&json, BL_SLICE("to"), summary->to_ms);
     if (summary->has_lines)
         bl_json_u64(&json, BL_SLICE("lines"), summary->lines);
     json_outcomes(&json, BL_SLICE("outcomes"), summary->outcome, true);
@@ -291,7 +284,8 @@ static void print_outcomes(const struct page *page, const struct bl_summary *sum
 
         if (rows[i].note && !count)
             continue;
-        bl_output_format(page->out, "  %-10s %15s", bl_outcome_name(rows[i].outcome), bl_text_number(count, number));
+        bl_output_format(page->out, "  %-10s %15s", bl_outcome_name(rows[i].outcome),
+                         bl_text_number(count, number));
         if (rows[i].note)
             bl_output_format(page->out, "    %s%s%s", page->dim, rows[i].note, page->off);
         else if (final)
@@ -301,21 +295,24 @@ static void print_outcomes(const struct page *page, const struct bl_summary *sum
     if (summary->no_attempt) {
         char number[BL_TEXT_NUMBER_MAX];
 
-        bl_output_format(page->out, "  %s%s of the deferred ones were not tried; they count in no rate and no table%s\n",
-                         page->dim, bl_text_number(summary->no_attempt, number), page->off);
+        bl_output_format(
+            page->out,
+            "  %s%s of the deferred ones were not tried; they count in no rate and no table%s\n",
+            page->dim, bl_text_number(summary->no_attempt, number), page->off);
     }
 }
 
-static void print_rate(const struct page *page, const char *name, bool shown, double rate, uint64_t of,
-                       const char *words)
+static void print_rate(const struct page *page, const char *name, bool shown, double rate,
+                       uint64_t of, const char *words)
 {
     char number[BL_TEXT_NUMBER_MAX];
 
     if (shown)
-        bl_output_format(page->out, "  %-10s %13.2f %%    %s%s %s%s\n", name, 100 * rate, page->dim, words,
-                         bl_text_number(of, number), page->off);
+        bl_output_format(page->out, "  %-10s %13.2f %%    %s%s %s%s\n", name, 100 * rate, page->dim,
+                         words, bl_text_number(of, number), page->off);
     else
-        bl_output_format(page->out, "  %-10s               -    %snot shown below %d outcomes (%s)%s\n", name,
+        bl_output_format(page->out,
+                         "  %-10s               -    %snot shown below %d outcomes (%s)%s\n", name,
                          page->dim, BL_RATE_MIN_OUTCOMES, bl_text_number(of, number), page->off);
 }
 
@@ -336,11 +333,12 @@ static void print_rates(const struct page *page, const struct bl_summary *summar
     print_rate(page, "deferral", shown, rate, of, "deferred, of answers:");
     for (size_t i = 0; i < summary->windows; i++) {
         shown = bl_summary_bounce_rate(summary->window[i].outcome, &rate, &of);
-        print_rate(page, summary->window[i].name, shown, rate, of, "bounce rate, of final outcomes:");
+        print_rate(page, summary->window[i].name, shown, rate, of,
+                   "bounce rate, of final outcomes:");
     }
     if (null)
-        bl_output_format(page->out, "  %snull sender left out of the rates: %s outcomes%s\n", page->dim,
-                         bl_text_number(null, number), page->off);
+        bl_output_format(page->out, "  %snull sender left out of the rates: %s outcomes%s\n",
+                         page->dim, bl_text_number(null, number), page->off);
 }
 
 static const char *action_words(enum bl_action action)
@@ -358,14 +356,16 @@ enum { CAUSES_SHOWN = 12, NAME_COLUMNS = 26 };
 /* What is tried again or refused at our door never moves an address, so the action is said of final
  * failures only. */
 static void print_cause(const struct page *page, const struct bl_rules *rules, bool final,
-                        const struct bl_summary_cause *cause, uint64_t count, uint64_t whole, bl_slice sample)
+                        const struct bl_summary_cause *cause, uint64_t count, uint64_t whole,
+                        bl_slice sample)
 {
     char number[BL_TEXT_NUMBER_MAX];
     uint16_t index;
 
     bl_output_put(page->out, BL_SLICE("  "));
     bl_text_pad(page->out, cause->name, NAME_COLUMNS);
-    bl_output_format(page->out, "%12s %7.1f %%", bl_text_number(count, number), 100.0 * (double)count / (double)whole);
+    bl_output_format(page->out, "%12s %7.1f %%", bl_text_number(count, number),
+                     100.0 * (double)count / (double)whole);
     if (bl_rules_find_category(rules, cause->name, &index)) {
         const struct bl_category *category = bl_rules_category(rules, index);
 
@@ -395,8 +395,9 @@ static int compare_ranked(const void *left, const void *right)
     return (a->at > b->at) - (a->at < b->at);
 }
 
-static void print_causes(const struct page *page, const struct bl_rules *rules, const struct bl_summary *summary,
-                         const char *title, uint64_t (*count)(const struct bl_summary_cause *), size_t sample_at)
+static void print_causes(const struct page *page, const struct bl_rules *rules,
+                         const struct bl_summary *summary, const char *title,
+                         uint64_t (*count)(const struct bl_summary_cause *), size_t sample_at)
 {
     struct ranked order[BL_SUMMARY_CAUSES];
     uint64_t whole = 0, rest = 0;
@@ -413,21 +414,24 @@ static void print_causes(const struct page *page, const struct bl_rules *rules, 
         return;
     qsort(order, n, sizeof *order, compare_ranked);
     heading(page, title, NAME_COLUMNS + 2,
-            final ? "       count     share   at fault     action" : "       count     share   at fault");
+            final ? "       count     share   at fault     action"
+                  : "       count     share   at fault");
     for (size_t i = 0; i < n && i < CAUSES_SHOWN; i++) {
         const struct bl_summary_cause *cause = &summary->cause[order[i].at];
         const char *field = (const char *)cause + sample_at;
 
-        print_cause(page, rules, final, cause, order[i].count, whole, *(const bl_slice *)(const void *)field);
+        print_cause(page, rules, final, cause, order[i].count, whole,
+                    *(const bl_slice *)(const void *)field);
     }
     for (size_t i = CAUSES_SHOWN; i < n; i++)
         rest += order[i].count;
     if (rest)
-        bl_output_format(page->out, "  %s%zu more: %s%s\n", page->dim, n - CAUSES_SHOWN, bl_text_number(rest, number),
-                         page->off);
+        bl_output_format(page->out, "  %s%zu more: %s%s\n", page->dim, n - CAUSES_SHOWN,
+                         bl_text_number(rest, number), page->off);
 }
 
-static void print_row(const struct page *page, bl_slice name, const uint64_t o[BL_OUTCOMES], bl_slice reason)
+static void print_row(const struct page *page, bl_slice name, const uint64_t o[BL_OUTCOMES],
+                      bl_slice reason)
 {
     static const enum bl_outcome columns[] = {BL_DELIVERED, BL_DEFERRED};
     char number[BL_TEXT_NUMBER_MAX];
@@ -451,14 +455,16 @@ static void print_row(const struct page *page, bl_slice name, const uint64_t o[B
     bl_output_byte(page->out, '\n');
 }
 
-static void print_table(const struct page *page, const struct bl_summary_table *table, const char *title, size_t most)
+static void print_table(const struct page *page, const struct bl_summary_table *table,
+                        const char *title, size_t most)
 {
     uint64_t rest[BL_OUTCOMES], rest_sum = 0;
     char number[BL_TEXT_NUMBER_MAX], words[96];
 
     if (table->n == 0 && !table->has_other)
         return;
-    heading(page, title, NAME_COLUMNS + 6, "  delivered   deferred    bounced      rate   most often because");
+    heading(page, title, NAME_COLUMNS + 6,
+            "  delivered   deferred    bounced      rate   most often because");
     memcpy(rest, table->other, sizeof rest);
     for (size_t i = 0; i < table->n; i++) {
         const struct bl_summary_row *row = &table->row[i];
@@ -475,16 +481,18 @@ static void print_table(const struct page *page, const struct bl_summary_table *
         return;
     snprintf(words, sizeof words, "%s%s others", table->has_other ? "at least " : "",
              bl_text_number(table->names > most ? table->names - most : 0, number));
-    print_row(page, table->names > most ? (bl_slice){words, strlen(words)} : BL_SLICE("others"), rest,
-              (bl_slice){NULL, 0});
+    print_row(page, table->names > most ? (bl_slice){words, strlen(words)} : BL_SLICE("others"),
+              rest, (bl_slice){NULL, 0});
 }
 
 static void print_hours(const struct page *page, const struct bl_summary *summary)
 {
-    heading(page, "Hour of the day, UTC", NAME_COLUMNS + 6, "  delivered   deferred    bounced   rejected");
+    heading(page, "Hour of the day, UTC", NAME_COLUMNS + 6,
+            "  delivered   deferred    bounced   rejected");
     for (size_t hour = 0; hour < 24; hour++) {
         const uint64_t *o = summary->hour[hour];
-        const uint64_t columns[] = {o[BL_DELIVERED], o[BL_DEFERRED], o[BL_BOUNCED] + o[BL_EXPIRED], o[BL_REJECTED]};
+        const uint64_t columns[] = {o[BL_DELIVERED], o[BL_DEFERRED], o[BL_BOUNCED] + o[BL_EXPIRED],
+                                    o[BL_REJECTED]};
         char number[BL_TEXT_NUMBER_MAX];
         uint64_t sum = 0;
 
@@ -502,8 +510,8 @@ static void print_hours(const struct page *page, const struct bl_summary *summar
 void bl_summary_print(const struct bl_summary *summary, const struct bl_rules *rules, bool colour,
                       struct bl_output *out)
 {
-    const struct page page = {out, colour ? "\x1b[1m" : "", colour ? "\x1b[31m" : "", colour ? "\x1b[2m" : "",
-                              colour ? "\x1b[0m" : ""};
+    const struct page page = {out, colour ? "\x1b[1m" : "", colour ? "\x1b[31m" : "",
+                              colour ? "\x1b[2m" : "", colour ? "\x1b[0m" : ""};
     char number[BL_TEXT_NUMBER_MAX];
 
     print_outcomes(&page, summary);
@@ -519,6 +527,8 @@ void bl_summary_print(const struct bl_summary *summary, const struct bl_rules *r
     print_table(&page, &summary->senders, "Sender domains", 15);
     if (summary->has_hours)
         print_hours(&page, summary);
-    bl_output_format(out, "\n%s%s%s addresses %s%s\n", page.bold, summary->suppressed_at_least ? "at least " : "",
-                     bl_text_number(summary->suppressed, number), summary->suppressed_words, page.off);
+    bl_output_format(out, "\n%s%s%s address%s %s%s\n", page.bold,
+                     summary->suppressed_at_least ? "at least " : "",
+                     bl_text_number(summary->suppressed, number),
+                     summary->suppressed == 1 ? "" : "es", summary->suppressed_words, page.off);
 }

@@ -16,7 +16,12 @@
 #include "bounceline/tally.h"
 #include "json.h"
 
-enum { BL_SUMMARY_ROWS = 1000, BL_SUMMARY_CAUSES = 256, BL_SUMMARY_WINDOWS = 4, BL_RATE_MIN_OUTCOMES = 200 };
+enum {
+    BL_SUMMARY_ROWS = 1000,
+    BL_SUMMARY_CAUSES = 256,
+    BL_SUMMARY_WINDOWS = 4,
+    BL_RATE_MIN_OUTCOMES = 200
+};
 
 struct bl_summary_row {
     bl_slice name, reason; /* reason: the most frequent category of its final failures */
@@ -25,7 +30,7 @@ struct bl_summary_row {
 };
 
 struct bl_summary_table {
-    struct bl_summary_row row[BL_SUMMARY_ROWS]; /* a heap until bl_summary_finish, then largest first */
+    struct bl_summary_row row[BL_SUMMARY_ROWS]; /* a heap until bl_summary_finish, then sorted */
     size_t                n;
     uint64_t              names; /* all that were added */
     bool                  has_other;
@@ -45,7 +50,7 @@ struct bl_summary {
     int64_t  from_ms, to_ms; /* 0: not known */
     uint64_t outcome[BL_OUTCOMES];
     uint64_t null_outcome[BL_OUTCOMES]; /* of these, mail from the null sender */
-    uint64_t no_attempt; /* of the deferred ones, those that nothing was tried for: in no rate, no table */
+    uint64_t no_attempt; /* of the deferred ones, those that nothing was tried for: in no rate */
     struct bl_summary_cause cause[BL_SUMMARY_CAUSES];
     size_t   causes;
     struct bl_summary_table domains, providers, senders;
@@ -58,7 +63,7 @@ struct bl_summary {
     uint64_t hour[24][BL_OUTCOMES]; /* hour of the day, UTC */
     uint64_t suppressed;
     bool     suppressed_at_least; /* more addresses than were kept count of */
-    const char *suppressed_words; /* "would be suppressed", "are suppressed" */
+    const char *suppressed_words; /* "would be suppressed", "suppressed now" */
 };
 
 struct bl_summary *bl_summary_new(void);
@@ -76,8 +81,9 @@ void bl_summary_add(struct bl_summary_table *table, const struct bl_summary_row 
 /* After the last add, before printing. */
 void bl_summary_finish(struct bl_summary *summary);
 
-/* (bounced + expired) / (delivered + bounced + expired), and deferred / (delivered + deferred + bounced),
- * of outcomes without the null sender's and without deferrals that were no attempts; false below BL_RATE_MIN_OUTCOMES.  `of` is what was divided by. */
+/* (bounced + expired) / (delivered + bounced + expired), and deferred / (delivered + deferred +
+ * bounced), of outcomes without the null sender's and without deferrals that were no attempts;
+ * false below BL_RATE_MIN_OUTCOMES.  `of` is what was divided by. */
 bool bl_summary_bounce_rate(const uint64_t outcome[BL_OUTCOMES], double *rate, uint64_t *of);
 bool bl_summary_deferral_rate(const uint64_t outcome[BL_OUTCOMES], double *rate, uint64_t *of);
 

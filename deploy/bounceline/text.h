@@ -1,6 +1,7 @@
 /* text.h -- text for people, on a terminal or not
  *
- * Everything out of a log passes through bl_text_put: what a terminal would act on is shown as \xNN.
+ * Everything out of a log passes through bl_text_put: what a terminal would act on is shown as
+ * \xNN.
  *
  * Shapes     any bytes
  * Units      columns: characters, which is exact for most scripts and good enough for tables
@@ -17,8 +18,8 @@
 /* Whether `fd` may be coloured: a terminal, not a dumb one, and NO_COLOR unset or empty. */
 bool bl_text_may_colour(int fd);
 
-/* Escaped, cut to `columns` (then ending in "..."); returns the columns written.  A backslash stays as
- * it is: this is for reading, not for parsing back. */
+/* Escaped, cut to `columns` (then ending in "..."); returns the columns written.  A backslash stays
+ * as it is: this is for reading, not for parsing back. */
 size_t bl_text_put(struct bl_output *out, bl_slice text, size_t columns);
 
 /* The same, filled up with blanks. */

@@ -1,6 +1,6 @@
 /* The zone's changes are found by asking for the offset day by day and halving the day in which it
- * changed.  A stamp without a year lies within half a year of the reference, so two changes ahead of it
- * are plenty; the other steps reach back, for stamps that have a year but no zone. */
+ * changed.  A stamp without a year lies within half a year of the reference, so two changes ahead
+ * of it are plenty; the other steps reach back, for stamps that have a year but no zone. */
 #include "zone.h"
 
 #include <time.h>

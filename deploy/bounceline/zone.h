@@ -1,6 +1,7 @@
 /* zone.h -- the local time zone around a moment
  *
- * The core has no zone database; this is where it gets the offsets it needs to read stamps without one.
+ * The core has no zone database; this is where it gets the offsets it needs to read stamps without
+ * one.
  *
  * Shapes     at most BL_ZONE_STEPS steps, those nearest to the reference
  * Units      seconds since 1970 UTC

@@ -70,7 +70,7 @@ for words in '^read 1 file, [0-9.]* KiB, 10 lines$' \
     '^  delivered  *2  *50.00 %$' '^  bounced  *1  *25.00 %$' 'not shown below 200 outcomes (3)' \
     '^  null sender left out of the rates: 1 outcomes$' \
     '^  invalid-recipient  *1 .*recipient  *suppress$' '^      550 5.1.1 <gone@example.org>: ' \
-    '^  example.org  *1  *0  *1  *-   invalid-recipient$' '^1 addresses would be suppressed$' '^  05:00 '; do
+    '^  example.org  *1  *0  *1  *-   invalid-recipient$' '^1 address would be suppressed$' '^  05:00 '; do
     grep -q -- "$words" report || { fail "the report lacks: $words"; cat report; }
 done
 [ ! -s talk ] || fail "talk where nobody listens: $(cat talk)"

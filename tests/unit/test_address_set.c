@@ -15,7 +15,8 @@
 
 static void any_spelling_is_one_address(void **state)
 {
-    static const char *const same[] = {"ana.lee@example.org", "Ana.Lee@EXAMPLE.org", "\"ana.lee\"@example.org"};
+    static const char *const same[] = {"ana.lee@example.org", "Ana.Lee@EXAMPLE.org",
+                                       "\"ana.lee\"@example.org"};
     struct bl_address_set *set = bl_address_set_new();
 
     (void)state;

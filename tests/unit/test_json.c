@@ -41,14 +41,27 @@ static const struct {
     {"nothing is an empty string", BYTES(""), "\"\""},
     {"quote and backslash are escaped", BYTES("a\"b\\c"), "\"a\\\"b\\\\c\""},
     {"line ends and tabs have short forms", BYTES("a\r\n\tb"), "\"a\\r\\n\\tb\""},
-    {"NUL and other controls are escaped", BYTES("a\0b\x1b[31m\x7f"), "\"a\\u0000b\\u001b[31m\\u007f\""},
+    {"NUL and other controls are escaped", BYTES("a\0b\x1b[31m\x7f"),
+     "\"a\\u0000b\\u001b[31m\\u007f\""},
     {"a control behind eight plain bytes is seen", BYTES("12345678\x01"), "\"12345678\\u0001\""},
     {"a quote in the middle of eight bytes is seen", BYTES("abc\"defghij"), "\"abc\\\"defghij\""},
-    {"UTF-8 stays", BYTES("Gr\xc3\xbc\xc3\x9f" "e \xe2\x82\xac \xf0\x9f\x93\xa7"),
-     "\"Gr\xc3\xbc\xc3\x9f" "e \xe2\x82\xac \xf0\x9f\x93\xa7\""},
-    {"C1 controls are escaped", BYTES("a\xc2\x9b" "31m"), "\"a\\u009b31m\""},
-    {"turned writing is escaped", BYTES("a\xe2\x80\xae" "b"), "\"a\\u202eb\""},
-    {"a lone continuation byte", BYTES("a\x80" "b"), "\"a" FFFD "b\""},
+    {"UTF-8 stays",
+     BYTES("Gr\xc3\xbc\xc3\x9f"
+           "e \xe2\x82\xac \xf0\x9f\x93\xa7"),
+     "\"Gr\xc3\xbc\xc3\x9f"
+     "e \xe2\x82\xac \xf0\x9f\x93\xa7\""},
+    {"C1 controls are escaped",
+     BYTES("a\xc2\x9b"
+           "31m"),
+     "\"a\\u009b31m\""},
+    {"turned writing is escaped",
+     BYTES("a\xe2\x80\xae"
+           "b"),
+     "\"a\\u202eb\""},
+    {"a lone continuation byte",
+     BYTES("a\x80"
+           "b"),
+     "\"a" FFFD "b\""},
     {"bytes that never occur", BYTES("\xff\xfe\xc0\xc1"), "\"" FFFD FFFD FFFD FFFD "\""},
     {"overlong forms", BYTES("\xc0\xaf\xe0\x80\xaf"), "\"" FFFD FFFD FFFD FFFD FFFD "\""},
     {"surrogates", BYTES("\xed\xa0\x80"), "\"" FFFD FFFD FFFD "\""},
@@ -135,8 +148,9 @@ static void members_are_separated(void **state)
     bl_json_decimal(&json, BL_SLICE("e"), 7, 6);
     bl_json_decimal(&json, BL_SLICE("f"), -2000, 3);
     bl_json_end(&json);
-    assert_string_equal(written(), "{\"v\":18446744073709551615,\"o\":{},\"l\":[{\"b\":false},{\"b\":true}],"
-                                   "\"d\":1.5,\"e\":0.000007,\"f\":-2}\n");
+    assert_string_equal(written(),
+                        "{\"v\":18446744073709551615,\"o\":{},\"l\":[{\"b\":false},{\"b\":true}],"
+                        "\"d\":1.5,\"e\":0.000007,\"f\":-2}\n");
 }
 
 static const struct {
@@ -165,7 +179,8 @@ static void what_people_see_holds_no_control(void **state)
         bl_text_put(&out, guarded_bytes(shown[i].in, shown[i].n), shown[i].columns);
         assert_string_equal(written(), shown[i].want);
         if (shown[i].columns == 80)
-            assert_string_equal(bl_text_message(message, sizeof message, shown[i].in), shown[i].want);
+            assert_string_equal(bl_text_message(message, sizeof message, shown[i].in),
+                                shown[i].want);
     }
 }
 

@@ -1,0 +1,366 @@
+/* Order.  Where all siblings carry a number, the number decides (mail.log.2 is older than mail.log.1);
+ * where all carry a date, the date; where both occur, somebody changed the configuration in between, and
+ * the time of the last write has to do.  Numbers come first because a writer may linger in mail.log.1
+ * after mail.log was begun, which makes its last write the later one. */
+#include "siblings.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "bounceline/alloc.h"
+
+enum { NUMBER_DIGITS = 5 }; /* more than these are a date */
+
+static bl_slice text(const char *p)
+{
+    return (bl_slice){p, strlen(p)};
+}
+
+static char *copy(bl_slice s)
+{
+    char *p = bl_malloc(s.n + 1);
+
+    if (p) {
+        memcpy(p, s.p, s.n);
+        p[s.n] = 0;
+    }
+    return p;
+}
+
+static bl_slice base_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return text(slash ? slash + 1 : path);
+}
+
+/* With the slash. */
+static bl_slice folder_of(const char *path)
+{
+    return (bl_slice){path, strlen(path) - base_of(path).n};
+}
+
+bool bl_siblings_is_rotated(bl_slice base, bl_slice name, char stamp[24], bool *packed)
+{
+    size_t digits = 0;
+
+    if (!bl_slice_take(&name, base) || name.n < 2 || (name.p[0] != '.' && name.p[0] != '-'))
+        return false;
+    name = bl_slice_drop(name, 1);
+    *packed = false;
+    if (bl_slice_ends(name, BL_SLICE(".gz")) || bl_slice_ends(name, BL_SLICE(".zst"))) {
+        *packed = true;
+        name.n -= bl_slice_ends(name, BL_SLICE(".gz")) ? 3 : 4;
+    }
+    if (name.n == 0 || !bl_is_digit(name.p[0]) || !bl_is_digit(name.p[name.n - 1]))
+        return false;
+    for (size_t i = 0; i < name.n; i++) {
+        if (bl_is_digit(name.p[i])) {
+            if (digits == 23)
+                return false;
+            stamp[digits++] = name.p[i];
+        } else if (!strchr("-_T:", name.p[i]) || name.p[i] == 0) {
+            return false;
+        }
+    }
+    stamp[digits] = 0;
+    return true;
+}
+
+/* --- folding --- */
+
+/* The name without number or date and packing, or empty. */
+static bl_slice stem_of(bl_slice base)
+{
+    char stamp[24];
+    bool packed;
+
+    for (size_t n = base.n; n > 1; n--)
+        if (bl_siblings_is_rotated(bl_slice_head(base, n - 1), base, stamp, &packed))
+            return bl_slice_head(base, n - 1);
+    return (bl_slice){0};
+}
+
+/* Absolute, with the folder's symbolic links resolved but not the file's own: a log that is a link is
+ * followed to wherever it points. */
+static char *absolute(const char *path)
+{
+    char folder[PATH_MAX], real[PATH_MAX], whole[PATH_MAX];
+    bl_slice base = base_of(path), head = folder_of(path);
+    int n;
+
+    if (head.n >= sizeof folder)
+        return NULL;
+    memcpy(folder, head.n ? head.p : "./", head.n ? head.n : 3);
+    folder[head.n ? head.n : 2] = 0;
+    if (realpath(folder, real)) {
+        n = snprintf(whole, sizeof whole, "%s%s%.*s", real, real[1] ? "/" : "", (int)base.n, base.p);
+    } else if (path[0] == '/') {
+        n = snprintf(whole, sizeof whole, "%s", path);
+    } else {
+        if (!getcwd(real, sizeof real))
+            return NULL;
+        n = snprintf(whole, sizeof whole, "%s/%s", real, path);
+    }
+    return n > 0 && (size_t)n < sizeof whole ? copy(text(whole)) : NULL;
+}
+
+static bool is_path_with(const char *path, bl_slice folder, bl_slice base)
+{
+    return bl_slice_eq(folder_of(path), folder) && bl_slice_eq(base_of(path), base);
+}
+
+/* Which log `all[i]` belongs to: itself, unless it is a rotated name of a log that was named too, or that
+ * another one is a rotated name of, or that is there on disk (its number then is not part of its name). */
+static bl_slice log_base(char *const *all, size_t n, size_t i)
+{
+    bl_slice folder = folder_of(all[i]), base = base_of(all[i]), stem = stem_of(base);
+    char probe[PATH_MAX];
+
+    if (stem.n == 0)
+        return base;
+    for (size_t j = 0; j < n; j++)
+        if (j != i && bl_slice_eq(folder_of(all[j]), folder) &&
+            (bl_slice_eq(base_of(all[j]), stem) || bl_slice_eq(stem_of(base_of(all[j])), stem)))
+            return stem;
+    snprintf(probe, sizeof probe, "%.*s%.*s", (int)folder.n, folder.p, (int)stem.n, stem.p);
+    return access(probe, F_OK) == 0 ? stem : base;
+}
+
+static enum bl_code add_named(struct bl_log *log, const char *path)
+{
+    char **named;
+
+    for (size_t i = 0; i < log->named_n; i++)
+        if (strcmp(log->named[i], path) == 0)
+            return BL_OK;
+    named = bl_realloc(log->named, (log->named_n + 1) * sizeof *named);
+    if (!named)
+        return BL_NO_MEMORY;
+    log->named = named;
+    named[log->named_n] = copy(text(path));
+    if (!named[log->named_n])
+        return BL_NO_MEMORY;
+    log->named_n++;
+    if (strcmp(path, log->path) == 0)
+        log->alone = false;
+    return BL_OK;
+}
+
+static enum bl_code add_path(struct bl_log *logs, size_t *logs_n, char *const *all, size_t n, size_t i)
+{
+    bl_slice folder = folder_of(all[i]), base = log_base(all, n, i);
+    size_t at = 0;
+
+    while (at < *logs_n && !is_path_with(logs[at].path, folder, base))
+        at++;
+    if (at == *logs_n) {
+        char *path = bl_malloc(folder.n + base.n + 1);
+
+        if (!path)
+            return BL_NO_MEMORY;
+        memcpy(path, folder.p, folder.n);
+        memcpy(path + folder.n, base.p, base.n);
+        path[folder.n + base.n] = 0;
+        logs[(*logs_n)++] = (struct bl_log){.path = path, .alone = true};
+    }
+    return add_named(&logs[at], all[i]);
+}
+
+enum bl_code bl_siblings_fold(const char *const *paths, size_t n, struct bl_log **out, size_t *out_n, bl_err *err)
+{
+    char **all = bl_calloc(n, sizeof *all);
+    struct bl_log *logs = bl_calloc(n, sizeof *logs);
+    size_t logs_n = 0;
+    enum bl_code rc = all && logs ? BL_OK : BL_NO_MEMORY;
+
+    for (size_t i = 0; i < n && rc == BL_OK; i++) {
+        if (base_of(paths[i]).n == 0)
+            rc = bl_fail(err, BL_USAGE, 0, "'%s' names a folder, not a log", paths[i]);
+        else if (!(all[i] = absolute(paths[i])))
+            rc = bl_fail(err, BL_USAGE, ENAMETOOLONG, "the path '%.60s...' is too long", paths[i]);
+    }
+    for (size_t i = 0; i < n && rc == BL_OK; i++)
+        rc = add_path(logs, &logs_n, all, n, i);
+    for (size_t i = 0; all && i < n; i++)
+        bl_free(all[i]);
+    bl_free(all);
+    if (rc != BL_OK) {
+        bl_siblings_free_logs(logs, logs_n);
+        return rc == BL_NO_MEMORY ? bl_fail(err, rc, 0, "cannot follow logs: out of memory") : rc;
+    }
+    *out = logs;
+    *out_n = logs_n;
+    return BL_OK;
+}
+
+void bl_siblings_free_logs(struct bl_log *logs, size_t n)
+{
+    for (size_t i = 0; logs && i < n; i++) {
+        for (size_t j = 0; j < logs[i].named_n; j++)
+            bl_free(logs[i].named[j]);
+        bl_free(logs[i].named);
+        bl_free(logs[i].path);
+    }
+    bl_free(logs);
+}
+
+/* --- listing --- */
+
+static bool known_inode(const struct bl_siblings *list, const struct bl_file_id *id)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (list->v[i].id.device == id->device && list->v[i].id.inode == id->inode)
+            return true;
+    return false;
+}
+
+/* Files that come and go while we look, or may not be looked at, are simply not there this time. */
+static enum bl_code add(struct bl_siblings *list, const struct bl_log *log, const char *path)
+{
+    struct bl_sibling s = {.live = strcmp(path, log->path) == 0};
+    enum bl_code rc = bl_logfile_look(path, &s.id, NULL);
+
+    if (rc != BL_OK || known_inode(list, &s.id))
+        return BL_OK;
+    if (list->n == BL_SIBLINGS_MAX)
+        return BL_LIMIT;
+    if (list->n == list->cap) {
+        size_t cap = list->cap ? list->cap * 2 : 16;
+        struct bl_sibling *v = bl_realloc(list->v, cap * sizeof *v);
+
+        if (!v)
+            return BL_NO_MEMORY;
+        list->v = v;
+        list->cap = cap;
+    }
+    (void)bl_siblings_is_rotated(base_of(log->path), base_of(path), s.stamp, &s.packed_name);
+    for (size_t i = 0; i < log->named_n; i++)
+        s.named |= strcmp(log->named[i], path) == 0;
+    s.path = copy(text(path));
+    if (!s.path)
+        return BL_NO_MEMORY;
+    list->v[list->n++] = s;
+    return BL_OK;
+}
+
+static enum bl_code add_folder(struct bl_siblings *list, const struct bl_log *log)
+{
+    bl_slice head = folder_of(log->path), base = base_of(log->path);
+    char path[PATH_MAX];
+    enum bl_code rc = BL_OK;
+    DIR *folder;
+
+    memcpy(path, head.p, head.n);
+    path[head.n] = 0;
+    folder = opendir(path);
+    if (!folder)
+        return BL_OK;
+    for (struct dirent *entry; rc == BL_OK && (entry = readdir(folder)) != NULL;) {
+        bl_slice name = text(entry->d_name);
+        char stamp[24];
+        bool packed;
+
+        if (!bl_siblings_is_rotated(base, name, stamp, &packed) || head.n + name.n >= sizeof path)
+            continue;
+        memcpy(path + head.n, name.p, name.n + 1);
+        rc = add(list, log, path);
+    }
+    closedir(folder);
+    return rc;
+}
+
+static bool is_number(const struct bl_sibling *s)
+{
+    return strlen(s->stamp) <= NUMBER_DIGITS;
+}
+
+static int by_value(uint64_t a, uint64_t b)
+{
+    return a < b ? -1 : a > b;
+}
+
+static int by_name(const struct bl_sibling *a, const struct bl_sibling *b)
+{
+    if (a->packed_name != b->packed_name)
+        return a->packed_name ? 1 : -1; /* of mail.log.1 and mail.log.1.gz the first is the original */
+    return strcmp(a->path, b->path);
+}
+
+static int by_time(const void *left, const void *right)
+{
+    const struct bl_sibling *a = left, *b = right;
+    int order = by_value((uint64_t)a->id.mtime_ns, (uint64_t)b->id.mtime_ns);
+
+    if (a->live != b->live)
+        return a->live ? 1 : -1;
+    return order ? order : by_name(a, b);
+}
+
+static int by_number(const void *left, const void *right)
+{
+    const struct bl_sibling *a = left, *b = right;
+    int order = by_value(strtoull(b->stamp, NULL, 10), strtoull(a->stamp, NULL, 10));
+
+    if (a->live != b->live)
+        return a->live ? 1 : -1;
+    return order ? order : by_name(a, b);
+}
+
+static int by_date(const void *left, const void *right)
+{
+    const struct bl_sibling *a = left, *b = right;
+    int order = strcmp(a->stamp, b->stamp);
+
+    if (a->live != b->live)
+        return a->live ? 1 : -1;
+    return order ? order : by_name(a, b);
+}
+
+static void sort(struct bl_siblings *list)
+{
+    size_t numbers = 0, dates = 0;
+
+    for (size_t i = 0; i < list->n; i++)
+        if (!list->v[i].live)
+            *(is_number(&list->v[i]) ? &numbers : &dates) += 1;
+    if (list->n)
+        qsort(list->v, list->n, sizeof *list->v, numbers && dates ? by_time : dates ? by_date : by_number);
+}
+
+enum bl_code bl_siblings_list(const struct bl_log *log, struct bl_siblings *out, bl_err *err)
+{
+    struct bl_siblings list = {0};
+    struct bl_file_id id;
+    bl_err why = {0};
+    enum bl_code rc = BL_OK;
+
+    if (!log->alone) {
+        list.live_code = bl_logfile_look(log->path, &id, &why);
+        list.live_sys = why.sys;
+        rc = add(&list, log, log->path);
+    }
+    for (size_t i = 0; i < log->named_n && rc == BL_OK; i++)
+        rc = add(&list, log, log->named[i]);
+    if (!log->alone && rc == BL_OK)
+        rc = add_folder(&list, log);
+    if (rc != BL_OK && rc != BL_LIMIT) {
+        bl_siblings_release(&list);
+        return bl_fail(err, rc, 0, "cannot list the siblings of '%s'", log->path);
+    }
+    sort(&list);
+    *out = list;
+    return rc == BL_LIMIT ? bl_fail(err, rc, 0, "'%s' has more than %d siblings", log->path, BL_SIBLINGS_MAX) : rc;
+}
+
+void bl_siblings_release(struct bl_siblings *list)
+{
+    for (size_t i = 0; i < list->n; i++)
+        bl_free(list->v[i].path);
+    bl_free(list->v);
+    *list = (struct bl_siblings){0};
+}

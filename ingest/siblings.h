@@ -1,0 +1,56 @@
+/* siblings.h -- which files belong to a log, and in which order they were written
+ *
+ * A log is a path; rotation leaves siblings beside it: its name, `.` or `-`, a number or a date, and
+ * perhaps .gz or .zst.
+ *
+ * Shapes     at most BL_SIBLINGS_MAX files are looked at
+ * Units      -
+ * Ownership  release frees what the struct holds
+ * Threads    bl_siblings_list blocks: libuv's pool
+ * Errors     BL_NO_MEMORY, BL_LIMIT; a folder that is not there is an empty list
+ * Source     logrotate(8): start, dateext, dateformat, compress; postfix logrotate: %Y%m%d-%H%M%S
+ */
+#ifndef BOUNCELINE_SIBLINGS_H
+#define BOUNCELINE_SIBLINGS_H
+
+#include "bounceline/slice.h"
+#include "logfile.h"
+
+enum { BL_SIBLINGS_MAX = 4096 };
+
+/* A log as named on the command line. */
+struct bl_log {
+    char  *path;   /* absolute; that of the file being written */
+    char **named;  /* the files of it that were named, absolute */
+    size_t named_n;
+    bool   alone;  /* only its siblings were named, not the log: nothing else is looked at */
+};
+
+/* Folds paths into logs, in the order named.  *out is freed by bl_siblings_free_logs. */
+enum bl_code bl_siblings_fold(const char *const *paths, size_t n, struct bl_log **out, size_t *out_n, bl_err *err);
+void         bl_siblings_free_logs(struct bl_log *logs, size_t n);
+
+struct bl_sibling {
+    char             *path;
+    bool              live;  /* it is at the log's own path */
+    bool              named;
+    bool              packed_name; /* .gz or .zst */
+    char              stamp[24]; /* the digits of its number or date */
+    struct bl_file_id id;
+};
+
+struct bl_siblings {
+    struct bl_sibling *v;
+    size_t             n, cap;
+    enum bl_code       live_code; /* what looking at the log's own path gave */
+    int                live_sys;
+};
+
+/* The files that are there now, each inode once, oldest first. */
+enum bl_code bl_siblings_list(const struct bl_log *log, struct bl_siblings *out, bl_err *err);
+void         bl_siblings_release(struct bl_siblings *list);
+
+/* Does `name` look like a rotated `base`?  Fills the digits. */
+bool bl_siblings_is_rotated(bl_slice base, bl_slice name, char stamp[24], bool *packed);
+
+#endif

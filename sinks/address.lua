@@ -1,0 +1,137 @@
+-- address.lua: writes changed address records of one partition, all or none.
+--
+-- KEYS[1]  the slot's positions, "...:pos"
+-- ARGV  1  node
+--       2  epoch, 3 dataset: as claimed; both empty for a change by hand, which has no positions
+--       4  lease in ms from now
+--       5  "1": check the fence.  "0" only in tests that show what it is for
+--       6  ranges: {{generation, from, position behind it}, ...}
+--       7  records: {{address, expected version, record or "" to forget it, forget at ms or 0,
+--                     verdict or "", verdict ends at ms or 0, score in the index,
+--                     change or "", version, state, category}, ...}
+-- returns  {"OK", last entry of the feed before, last entry after}
+--          {"FENCE", what does not fit}
+--          {"CONFLICT", index, index, ...}   these records have another version: nothing is applied
+--
+-- A record begins "1<tab>VERSION<tab>"; one that is not there has version 0.
+
+local FEED_LENGTH = 100000
+local SWEEP = 50
+local call, fmt = redis.call, string.format
+
+local pos = KEYS[1]
+local base = string.sub(pos, 1, -4)
+local node, epoch, dataset = ARGV[1], ARGV[2], ARGV[3]
+local ranges = cmsgpack.unpack(ARGV[6])
+local records = cmsgpack.unpack(ARGV[7])
+local index, feed = base .. 'x', base .. 'f'
+local by_hand = epoch == ''
+
+if not by_hand and ARGV[5] == '1' then
+    local ask = {'dataset', node .. '|epoch'}
+    for i = 1, #ranges do
+        ask[i + 2] = node .. '|g|' .. ranges[i][1]
+    end
+    local have = call('HMGET', pos, unpack(ask))
+    if have[1] ~= dataset then
+        return {'FENCE', 'dataset ' .. tostring(have[1])}
+    end
+    if have[2] ~= epoch then
+        return {'FENCE', 'epoch ' .. tostring(have[2])}
+    end
+    for i = 1, #ranges do
+        local at = have[i + 2] and string.match(have[i + 2], '^%d+') or '0'
+        if at ~= ranges[i][2] then
+            return {'FENCE', 'generation ' .. ranges[i][1] .. ' is at ' .. at .. ', not ' .. ranges[i][2]}
+        end
+    end
+end
+
+local function last_entry()
+    local last = call('XREVRANGE', feed, '+', '-', 'COUNT', 1)
+    return last[1] and last[1][1] or '0-0'
+end
+
+-- Looks at every key before the first one is written.
+local reading, before = pos, nil
+local conflicts = {'CONFLICT'}
+local function look()
+    reading = feed
+    before = last_entry()
+    reading = index
+    call('ZCARD', index)
+    for i = 1, #records do
+        reading = base .. 'a:' .. records[i][1]
+        local head = call('GETRANGE', reading, 0, 31)
+        local version = head == '' and '0' or string.match(head, '^1\t(%d+)\t')
+        if version ~= records[i][2] then
+            conflicts[#conflicts + 1] = i
+        end
+    end
+end
+local fine, why = pcall(look)
+if not fine then
+    if type(why) == 'table' then
+        why = why.err
+    end
+    return redis.error_reply('BADKEY ' .. reading .. ': ' .. tostring(why))
+end
+if #conflicts > 1 then
+    return conflicts
+end
+
+for i = 1, #records do
+    local address, _, text, forget, verdict, ends, score, change, version, state, category =
+        unpack(records[i])
+    if text == '' then
+        call('DEL', base .. 'a:' .. address)
+        call('ZREM', index, address)
+    else
+        call('SET', base .. 'a:' .. address, text)
+        if forget ~= '0' then
+            call('PEXPIREAT', base .. 'a:' .. address, forget)
+        end
+        call('ZADD', index, score, address)
+    end
+    if verdict == '' then
+        call('DEL', base .. 's:' .. address)
+    else
+        call('SET', base .. 's:' .. address, verdict)
+        if ends ~= '0' then
+            call('PEXPIREAT', base .. 's:' .. address, ends)
+        end
+    end
+    if change ~= '' then
+        call('XADD', feed, 'MAXLEN', '~', FEED_LENGTH, '*', 'v', version, 'a', address, 'c', change,
+            's', state, 'k', category, 'u', ends, 'n', node)
+    end
+end
+
+local time = call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+-- The index follows what expired by itself, a few at a time: verdicts that ended become "forgotten at",
+-- and forgotten records leave.
+local ended = call('ZRANGEBYSCORE', index, '(0', fmt('%d', now), 'LIMIT', 0, SWEEP)
+for i = 1, #ended do
+    local left = call('PTTL', base .. 'a:' .. ended[i])
+    if left == -2 then
+        call('ZREM', index, ended[i])
+    else
+        call('ZADD', index, left < 0 and 0 or fmt('-%d', now + left), ended[i])
+    end
+end
+local forgotten = call('ZRANGEBYSCORE', index, fmt('-%d', now), '(0', 'LIMIT', 0, SWEEP)
+for i = 1, #forgotten do
+    call('ZREM', index, forgotten[i])
+end
+
+if not by_hand then
+    local place = {node .. '|lease', fmt('%d', now + tonumber(ARGV[4]))}
+    for i = 1, #ranges do
+        place[#place + 1] = node .. '|g|' .. ranges[i][1]
+        place[#place + 1] = ranges[i][3]
+    end
+    call('HSET', pos, unpack(place))
+end
+return {'OK', before, #records > 0 and last_entry() or before}

@@ -1,0 +1,42 @@
+/* address_change.h -- a changed address record on its way into Redis
+ *
+ * What the daemon's commits and a person's `suppress add` and `remove` have in common: read the record,
+ * apply events, write it by address.lua, which refuses when somebody else wrote in between.
+ *
+ * Shapes     address: normalised
+ * Units      *_ms: milliseconds since 1970 UTC
+ * Ownership  packs and keys are the caller's
+ * Threads    bl_address_change_now: the loop's
+ * Errors     as said
+ * Source     DESIGN 6, address.lua
+ */
+#ifndef BOUNCELINE_ADDRESS_CHANGE_H
+#define BOUNCELINE_ADDRESS_CHANGE_H
+
+#include "bounceline/suppress.h"
+#include "pack.h"
+#include "redis_keys.h"
+
+struct bl_redis_conn;
+
+/* Reads what GET gave for the record; an empty text is an address without history. */
+enum bl_code bl_address_change_read(bl_slice text, struct bl_address_record *out, bl_err *err);
+
+/* Adds one row for address.lua and raises the record's version.  `change`: the verdict's change, or NOTED. */
+void bl_address_change_pack(struct bl_pack *records, bl_slice address, struct bl_address_record *record,
+                            enum bl_change change, const struct bl_suppress_policy *policy, int64_t now_ms);
+
+/* What `s:ADDRESS` holds: "STATE hard|soft|- CATEGORY SINCE_MS UNTIL_MS STRIKES".  Empty: may be mailed. */
+enum { BL_ADDRESS_VERDICT_MAX = 256 };
+size_t bl_address_change_verdict(const struct bl_address_record *record, int64_t now_ms,
+                                 char out[BL_ADDRESS_VERDICT_MAX]);
+
+/* For command-line commands: applies one event (ADD or REMOVE) now; reads and folds again when another
+ * writer was faster.  `record` and `change` tell what became of it.  BL_UNAVAILABLE when Redis refuses or is
+ * not there, BL_CONFLICT after many tries, BL_BAD_INPUT when the stored record cannot be read. */
+enum bl_code bl_address_change_now(struct bl_redis_conn *conn, const struct bl_redis_keys *keys,
+                                   const bl_address_event *event, const struct bl_suppress_policy *policy,
+                                   int64_t now_ms, struct bl_address_record *record, enum bl_change *change,
+                                   bl_err *err);
+
+#endif

@@ -1,0 +1,456 @@
+/* From a fresh connection to `ready`:
+ *
+ *   META   may Redis throw our keys away?  whose data is it?  (bl:meta; the first one to come makes it)
+ *   CLAIM  claim.lua for every slot: epoch, positions
+ *   LOAD   the feed's last entry, then the whole index, of every partition: which addresses have a record.
+ *          In this order, so that what is written meanwhile is seen in one of the two.
+ *
+ * All requests of a step are sent together; the last reply begins the next step. */
+#include "store_parts.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bounceline/alloc.h"
+#include "scripts.h"
+
+enum { LEVEL_ERROR = 3, LEVEL_WARNING = 4, DATASET_DIGITS = 16 };
+
+#define SCAN_COUNT "2000"
+
+static void claim_all(struct bl_store *store);
+static void load_all(struct bl_store *store);
+
+static bool step_is_over(struct bl_store *store)
+{
+    return --store->waiting_replies == 0;
+}
+
+static bool ask(struct bl_store *store, const bl_slice *argv, size_t argc, bl_redis_reply_fn *fn, void *arg)
+{
+    store->waiting_replies++;
+    return bl_store_send(store, argv, argc, fn, arg);
+}
+
+/* ---- META ---- */
+
+static bool still(const struct bl_store *store, const redisReply *reply, enum bl_store_state state)
+{
+    return reply && store->state == state;
+}
+
+/* CONFIG GET maxmemory-policy maxmemory; many hosts forbid CONFIG, then nothing is said. */
+static void on_policy(void *arg, redisReply *reply)
+{
+    struct bl_store *store = arg;
+
+    if (!still(store, reply, BL_STORE_META) || reply->type != REDIS_REPLY_ARRAY || reply->elements < 2)
+        return;
+    if (store->policy_warned || bl_slice_starts(bl_store_slice(reply->element[1]), BL_SLICE("noeviction")))
+        return;
+    store->policy_warned = true;
+    bl_store_note(store, LEVEL_WARNING,
+                  "Redis may throw away counters and addresses when its memory is full: maxmemory-policy is '%.40s'; "
+                  "set it to noeviction", reply->element[1]->str ? reply->element[1]->str : "?");
+}
+
+static void on_maxmemory(void *arg, redisReply *reply)
+{
+    struct bl_store *store = arg;
+    const bl_slice argv[] = {BL_SLICE("CONFIG"), BL_SLICE("GET"), BL_SLICE("maxmemory-policy")};
+
+    if (!still(store, reply, BL_STORE_META) || reply->type != REDIS_REPLY_ARRAY || reply->elements < 2)
+        return;
+    if (!bl_slice_eq(bl_store_slice(reply->element[1]), BL_SLICE("0")))
+        bl_store_send(store, argv, BL_COUNT(argv), on_policy, store);
+}
+
+static bool is_dataset(bl_slice text)
+{
+    if (text.n != DATASET_DIGITS)
+        return false;
+    for (size_t i = 0; i < text.n; i++)
+        if (!isxdigit((unsigned char)text.p[i]))
+            return false;
+    return true;
+}
+
+static void on_hint(void *arg, redisReply *reply)
+{
+    struct bl_store *store = arg;
+
+    if (still(store, reply, BL_STORE_META) && reply->type == REDIS_REPLY_STRING && is_dataset(bl_store_slice(reply)))
+        bl_resp_plain(bl_store_slice(reply), store->hint, sizeof store->hint);
+}
+
+static void create_meta(struct bl_store *store);
+
+static void take_meta(struct bl_store *store, const redisReply *reply)
+{
+    bl_slice schema = bl_store_slice(reply->element[0]), dataset = bl_store_slice(reply->element[1]),
+             partitions = bl_store_slice(reply->element[2]);
+    uint64_t n;
+
+    if (!bl_slice_eq(schema, BL_SLICE("1"))) {
+        bl_store_refuse(store, BL_CONFLICT, "the data in Redis under '%s' has schema '%.20s'; this program knows schema 1",
+                        store->keys.prefix, reply->element[0]->str ? reply->element[0]->str : "");
+        return;
+    }
+    if (!is_dataset(dataset) || !bl_slice_take_u64(&partitions, &n) || partitions.n || n < 1 || n > BL_PARTITIONS_MAX) {
+        bl_store_refuse(store, BL_CONFLICT, "%smeta in Redis is damaged: dataset or partitions cannot be read",
+                        store->keys.prefix);
+        return;
+    }
+    bl_resp_plain(dataset, store->dataset, sizeof store->dataset);
+    store->keys.partitions = (unsigned)n;
+    claim_all(store);
+}
+
+static void on_meta(void *arg, redisReply *reply)
+{
+    struct bl_store *store = arg;
+    bl_redis_key meta = bl_redis_key_global(&store->keys, "meta");
+
+    if (!bl_store_is_array(store, reply, 3, meta.text))
+        return;
+    if (reply->element[0]->type == REDIS_REPLY_NIL || reply->element[1]->type == REDIS_REPLY_NIL ||
+        reply->element[2]->type == REDIS_REPLY_NIL)
+        create_meta(store);
+    else
+        take_meta(store, reply);
+}
+
+static void read_meta(struct bl_store *store)
+{
+    bl_redis_key meta = bl_redis_key_global(&store->keys, "meta");
+    const bl_slice argv[] = {BL_SLICE("HMGET"), bl_redis_key_slice(&meta), BL_SLICE("schema"), BL_SLICE("dataset"),
+                             BL_SLICE("partitions")};
+
+    bl_store_send(store, argv, BL_COUNT(argv), on_meta, store);
+}
+
+/* A write that only its error matters of. */
+static void on_written(void *arg, redisReply *reply)
+{
+    struct bl_store *store = arg;
+    bl_redis_key meta = bl_redis_key_global(&store->keys, "meta");
+
+    if (reply && reply->type == REDIS_REPLY_ERROR)
+        bl_store_is_array(store, reply, 0, meta.text);
+}
+
+static void set_once(struct bl_store *store, const char *field, const char *value)
+{
+    bl_redis_key meta = bl_redis_key_global(&store->keys, "meta");
+    const bl_slice argv[] = {BL_SLICE("HSETNX"), bl_redis_key_slice(&meta), bl_store_text(field), bl_store_text(value)};
+
+    bl_store_send(store, argv, BL_COUNT(argv), on_written, store);
+}
+
+/* Two may do this at the same moment: each field is set once, and then read. */
+static void create_meta(struct bl_store *store)
+{
+    char partitions[16], created[24];
+    uint64_t fresh = 0;
+
+    if (store->hint[0]) {
+        bl_store_note(store, LEVEL_ERROR, "%smeta is gone from Redis while slots of dataset %s are there; it is made again",
+                      store->keys.prefix, store->hint);
+    } else {
+        uv_random(NULL, NULL, &fresh, sizeof fresh, 0, NULL);
+        snprintf(store->hint, sizeof store->hint, "%016" PRIx64, fresh ? fresh : 1);
+    }
+    snprintf(partitions, sizeof partitions, "%u", store->options.partitions);
+    snprintf(created, sizeof created, "%" PRId64, bl_store_wall_ms());
+    set_once(store, "schema", "1");
+    set_once(store, "dataset", store->hint);
+    set_once(store, "partitions", partitions);
+    set_once(store, "created_ms", created);
+    read_meta(store);
+}
+
+void bl_store_begin(struct bl_store *store)
+{
+    const bl_slice maxmemory[] = {BL_SLICE("CONFIG"), BL_SLICE("GET"), BL_SLICE("maxmemory")};
+
+    store->state = BL_STORE_META;
+    store->hint[0] = '\0';
+    if (!store->policy_warned)
+        bl_store_send(store, maxmemory, BL_COUNT(maxmemory), on_maxmemory, store);
+    for (unsigned i = 2; i-- > 0;) { /* the node's own slot says it last */
+        const bl_slice hint[] = {BL_SLICE("HGET"), bl_redis_key_slice(&store->slot[i].pos), BL_SLICE("dataset")};
+
+        bl_store_send(store, hint, BL_COUNT(hint), on_hint, store);
+    }
+    read_meta(store);
+}
+
+/* ---- CLAIM ---- */
+
+static bool hex_u64(bl_slice text, uint64_t *out)
+{
+    char digits[17];
+    char *end;
+
+    if (text.n == 0 || text.n > 16)
+        return false;
+    memcpy(digits, text.p, text.n);
+    digits[text.n] = '\0';
+    *out = strtoull(digits, &end, 16);
+    return *end == '\0' && isxdigit((unsigned char)digits[0]);
+}
+
+static bool take_positions(struct bl_slot *slot, const redisReply *reply)
+{
+    bl_positions_release(&slot->stored);
+    for (size_t i = 4; i + 1 < reply->elements; i += 2) {
+        uint64_t generation;
+        bl_position position;
+
+        if (!hex_u64(bl_store_slice(reply->element[i]), &generation) ||
+            bl_position_parse(generation, bl_store_slice(reply->element[i + 1]), &position) != BL_OK ||
+            bl_positions_put(&slot->stored, &position) != BL_OK)
+            return false;
+    }
+    return true;
+}
+
+static void refuse_claim(struct bl_slot *slot, const redisReply *reply)
+{
+    struct bl_store *store = slot->store;
+    bl_slice why = bl_store_slice(reply->element[0]);
+    char other[64] = "?";
+    bl_slice left = {0};
+    uint64_t left_ms = 0;
+
+    if (reply->elements > 1)
+        bl_resp_plain(bl_store_slice(reply->element[1]), other, sizeof other);
+    if (reply->elements > 2)
+        left = bl_store_slice(reply->element[2]);
+    bl_slice_take_u64(&left, &left_ms);
+    if (bl_slice_eq(why, BL_SLICE("HELD")))
+        bl_store_refuse(store, BL_CONFLICT,
+                        "another bounceline (instance %s) writes as node '%s'; its lease runs %" PRIu64
+                        " s more: stop it, or give this one another --node",
+                        other, store->keys.node, (left_ms + 999) / 1000);
+    else if (bl_slice_eq(why, BL_SLICE("DATASET")))
+        bl_store_refuse(store, BL_CONFLICT, "%s belongs to dataset %s, but Redis says %s: parts of two data sets are mixed",
+                        slot->pos.text, other, store->dataset);
+    else if (bl_slice_eq(why, BL_SLICE("GONE")))
+        bl_store_refuse(store, BL_CONFLICT,
+                        "%s is gone while the counters it belongs to are there, and the state directory has no copy: "
+                        "going on would count every log again; delete the keys of node '%s' to start anew",
+                        slot->pos.text, store->keys.node);
+    else
+        bl_store_trouble(store, BL_RESP_WRONG, "claim", "claim.lua answers something unknown");
+}
+
+/* The node has counters, but this partition never heard of it: it was lost.  Its records went with it, since
+ * they live in the same slot; so the logs that exist are read again for it. */
+static void look_for_lost_partitions(struct bl_store *store)
+{
+    for (unsigned i = 1; i <= store->keys.partitions; i++)
+        if (store->slot[0].stored.n && !store->slot[i].known)
+            bl_store_note(store, LEVEL_ERROR, "%s has no positions of node '%s': reading the logs that exist again for it",
+                          store->slot[i].pos.text, store->keys.node);
+}
+
+static void on_claim(void *arg, redisReply *reply)
+{
+    struct bl_slot *slot = arg;
+    struct bl_store *store = slot->store;
+    bool adopted;
+
+    if (!bl_store_is_array(store, reply, 1, slot->pos.text))
+        return;
+    if (reply->elements < 4 || !bl_slice_eq(bl_store_slice(reply->element[0]), BL_SLICE("OK"))) {
+        refuse_claim(slot, reply);
+        return;
+    }
+    bl_resp_plain(bl_store_slice(reply->element[1]), slot->epoch, sizeof slot->epoch);
+    if (!take_positions(slot, reply)) {
+        char text[320];
+
+        snprintf(text, sizeof text, "%.200s holds positions that cannot be read", slot->pos.text);
+        bl_store_trouble(store, BL_RESP_WRONG, "positions", text);
+        return;
+    }
+    adopted = !bl_slice_eq(bl_store_slice(reply->element[2]), BL_SLICE("0"));
+    if (adopted)
+        bl_store_note(store, LEVEL_ERROR, "%s was gone; %.20s positions were taken from the copy in the state directory",
+                      slot->pos.text, bl_store_slice(reply->element[2]).p);
+    slot->known = adopted || bl_slice_eq(bl_store_slice(reply->element[3]), BL_SLICE("1"));
+    slot->leased_ms = uv_now(store->loop);
+    if (step_is_over(store)) {
+        look_for_lost_partitions(store);
+        load_all(store);
+    }
+}
+
+static bool claim(struct bl_slot *slot)
+{
+    enum { FIXED = 8 };
+    struct bl_store *store = slot->store;
+    char lease[24];
+    size_t n = strtoull(store->dataset, NULL, 16) == store->local_dataset ? store->local.n : 0;
+    bl_slice *argv = bl_calloc(FIXED + 2 * n, sizeof *argv);
+    char(*texts)[17 + BL_POSITION_TEXT_MAX] = bl_calloc(n ? n : 1, sizeof *texts);
+    bool sent = false;
+
+    if (argv && texts) {
+        snprintf(lease, sizeof lease, "%" PRIu64, store->options.lease_ms);
+        const bl_slice fixed[FIXED] = {BL_SLICE("EVAL"), bl_script_claim, BL_SLICE("1"),
+                                       bl_redis_key_slice(&slot->pos), bl_store_text(store->keys.node),
+                                       bl_store_text(store->instance), bl_store_text(lease),
+                                       bl_store_text(store->dataset)};
+        memcpy(argv, fixed, sizeof fixed);
+        for (size_t i = 0; i < n; i++) {
+            snprintf(texts[i], 17, "%016" PRIx64, store->local.v[i].generation);
+            argv[FIXED + 2 * i] = (bl_slice){texts[i], 16};
+            argv[FIXED + 2 * i + 1] = (bl_slice){texts[i] + 17, bl_position_text(&store->local.v[i], texts[i] + 17)};
+        }
+        sent = ask(store, argv, FIXED + 2 * n, on_claim, slot);
+    } else {
+        bl_store_trouble(store, BL_RESP_HOLD, "memory", "no memory for a claim");
+    }
+    bl_free(argv);
+    bl_free(texts);
+    return sent;
+}
+
+static void claim_all(struct bl_store *store)
+{
+    bl_redis_key nodes = bl_redis_key_global(&store->keys, "nodes");
+    char now[24];
+
+    snprintf(now, sizeof now, "%" PRId64, bl_store_wall_ms());
+    const bl_slice seen[] = {BL_SLICE("ZADD"), bl_redis_key_slice(&nodes), bl_store_text(now),
+                             bl_store_text(store->keys.node)};
+
+    store->state = BL_STORE_CLAIM;
+    store->waiting_replies = 0;
+    bl_store_send(store, seen, BL_COUNT(seen), on_written, store);
+    for (unsigned i = 0; i <= store->keys.partitions; i++)
+        if (!claim(&store->slot[i]))
+            return;
+}
+
+/* ---- LOAD ---- */
+
+struct bl_address_hashes *bl_store_new_hashes(bool replace)
+{
+    struct bl_address_hashes *hashes = bl_calloc(1, sizeof *hashes);
+
+    if (hashes)
+        hashes->replace = replace;
+    return hashes;
+}
+
+/* Grows by half: an index of ten million is eighty megabytes for the moment of the hand-over. */
+void bl_store_add_known(struct bl_store *store, bl_slice address)
+{
+    struct bl_address_hashes *known = store->known;
+
+    if (!known)
+        return;
+    if (known->n == store->known_cap) {
+        size_t cap = store->known_cap + store->known_cap / 2 + 1024;
+        uint64_t *v = bl_realloc(known->v, cap * sizeof *v);
+
+        if (!v) {
+            bl_store_trouble(store, BL_RESP_HOLD, "memory", "no memory for the list of known addresses");
+            return;
+        }
+        known->v = v;
+        store->known_cap = cap;
+    }
+    known->v[known->n++] = bl_address_hash(address);
+}
+
+static void on_scan(void *arg, redisReply *reply);
+
+static void scan(struct bl_slot *slot, bl_slice cursor)
+{
+    struct bl_store *store = slot->store;
+    bl_redis_key index = bl_redis_key_partition(&store->keys, slot->index - 1, "x");
+    const bl_slice argv[] = {BL_SLICE("ZSCAN"), bl_redis_key_slice(&index), cursor, BL_SLICE("COUNT"),
+                             BL_SLICE(SCAN_COUNT)};
+
+    ask(store, argv, BL_COUNT(argv), on_scan, slot);
+}
+
+static void on_scan(void *arg, redisReply *reply)
+{
+    struct bl_slot *slot = arg;
+    struct bl_store *store = slot->store;
+    bl_redis_key index = bl_redis_key_partition(&store->keys, slot->index - 1, "x");
+    const redisReply *members;
+
+    if (!bl_store_is_array(store, reply, 2, index.text))
+        return;
+    members = reply->element[1];
+    for (size_t i = 0; members->type == REDIS_REPLY_ARRAY && i < members->elements; i += 2) {
+        bl_store_add_known(store, bl_store_slice(members->element[i]));
+        if (!store->known)
+            return; /* out of memory: all is dropped already */
+    }
+    if (!bl_slice_eq(bl_store_slice(reply->element[0]), BL_SLICE("0")))
+        scan(slot, bl_store_slice(reply->element[0]));
+    if (!step_is_over(store))
+        return;
+    if (store->state == BL_STORE_LOAD) {
+        bl_store_became_ready(store);
+    } else if (store->state == BL_STORE_READY && store->events.addresses) {
+        struct bl_address_hashes *known = store->known;
+
+        store->known = NULL;
+        store->events.addresses(store->arg, known);
+    }
+}
+
+static void on_feed_end(void *arg, redisReply *reply)
+{
+    struct bl_slot *slot = arg;
+    bl_redis_key feed = bl_redis_key_partition(&slot->store->keys, slot->index - 1, "f");
+
+    if (!bl_store_is_array(slot->store, reply, 0, feed.text))
+        return;
+    snprintf(slot->feed_last, sizeof slot->feed_last, "0-0");
+    if (reply->elements && reply->element[0]->type == REDIS_REPLY_ARRAY && reply->element[0]->elements)
+        bl_resp_plain(bl_store_slice(reply->element[0]->element[0]), slot->feed_last, sizeof slot->feed_last);
+}
+
+static void load_partitions(struct bl_store *store)
+{
+    bl_address_hashes_free(store->known);
+    store->known = bl_store_new_hashes(true);
+    store->known_cap = 0;
+    store->waiting_replies = 0;
+    if (!store->known) {
+        bl_store_trouble(store, BL_RESP_HOLD, "memory", "no memory for the list of known addresses");
+        return;
+    }
+    for (unsigned i = 1; i <= store->keys.partitions; i++) {
+        bl_redis_key feed = bl_redis_key_partition(&store->keys, i - 1, "f");
+        const bl_slice last[] = {BL_SLICE("XREVRANGE"), bl_redis_key_slice(&feed), BL_SLICE("+"), BL_SLICE("-"),
+                                 BL_SLICE("COUNT"), BL_SLICE("1")};
+
+        if (!bl_store_send(store, last, BL_COUNT(last), on_feed_end, &store->slot[i]))
+            return;
+        scan(&store->slot[i], BL_SLICE("0"));
+    }
+}
+
+static void load_all(struct bl_store *store)
+{
+    store->state = BL_STORE_LOAD;
+    load_partitions(store);
+}
+
+void bl_store_load_again(struct bl_store *store)
+{
+    if (!store->known) /* else it is being done */
+        load_partitions(store);
+}
