@@ -4,8 +4,9 @@
  * ends in `lost` and, after a new claim, in `ready` with the positions that Redis really has.
  *
  * Shapes     keys and scripts: sinks/README.md
- * Units      *_ms: milliseconds
- * Ownership  a submitted batch is the store's until `done` or `void_` hands it back
+ * Units      *_ms: milliseconds; 0 takes the default named beside it
+ * Ownership  a submitted batch is the store's until `done` or `void_` hands it back; one of another run, or
+ *            submitted while nothing is ready, comes back at once
  * Threads    the loop's
  * Errors     bl_store_open: bad options only; everything later is an event
  * Source     DESIGN 2, 6, 7; notes on Redis, C1..C4 and R1..R13
@@ -30,6 +31,11 @@ struct bl_store_options {
     size_t      in_flight_bytes;  /* 8 MiB */
     struct bl_suppress_policy policy;
     const struct bl_rules *rules;
+    unsigned    partitions;       /* only when this store creates the dataset: 1 */
+    uint64_t    tick_ms;          /* leases, lazy positions, other hosts' changes: 1 000 */
+    uint64_t    retry_max_ms;     /* 10 000: longest back-off while Redis refuses for now */
+    uint64_t    wrong_ms;         /* 10 000: after a key that is not ours, or another server */
+    uint64_t    denied_ms;        /* 60 000: after a refused password or right */
     /* negative controls for tests: each switches one protection off */
     bool no_fence, no_slot_positions;
 };
@@ -41,7 +47,7 @@ struct bl_store_events {
     void (*void_)(void *arg, struct bl_batch *batch);  /* not applied everywhere: to be read again */
     void (*lost)(void *arg);                           /* connection or fence: nothing submitted counts */
     void (*addresses)(void *arg, struct bl_address_hashes *more); /* records written by others */
-    /* For people: once per change of state. */
+    /* For people: once per change of state.  Level as in syslog: 3 error, 4 warning, 5 notice. */
     void (*note)(void *arg, int level, const char *text);
     /* Another instance holds the node, or the data is not ours: trying again cannot help. */
     void (*refused)(void *arg, enum bl_code code, const char *text);

@@ -2,10 +2,10 @@
 
 #include "bounceline/alloc.h"
 
-/* What the shortest line that makes a record takes, newline included: `Jan 1 00:00:00 h / A: removed`
- * (a one-digit day, one byte of host, tag and queue id each).  tests/unit/test_block.c fills a block
- * with it. */
-enum { SHORTEST_RECORD = 30 };
+/* Each line that promises a record has a place among the records until it is read.  The shortest such
+ * line, newline included, is `Jan 1 00:00:00 h / A: from=` (a one-digit day, a byte each of host, tag and
+ * queue id, a body of BODY_MIN bytes); tests/unit/test_block.c fills a block with it. */
+enum { SHORTEST_PROMISE = 28 };
 
 struct bl_block *bl_block_new(void)
 {
@@ -13,7 +13,7 @@ struct bl_block *bl_block_new(void)
 
     if (!block)
         return NULL;
-    block->records_cap = BL_BLOCK_BYTES / SHORTEST_RECORD + 1;
+    block->records_cap = BL_BLOCK_BYTES / SHORTEST_PROMISE + 1;
     block->bytes = bl_calloc(1, BL_BLOCK_BYTES + BL_BLOCK_SLACK);
     block->records = bl_malloc(block->records_cap * sizeof *block->records);
     if (!block->bytes || !block->records) {

@@ -1,8 +1,8 @@
 /* lines.c -- where the lines of a buffer end
  *
  * 64 bytes a step: two compares make a 64-bit mask of newlines.  Most steps hold none or one, so the
- * first two places are written without asking and the count decides how many of them stay; asking first
- * would cost a mispredicted branch for nearly every line.
+ * first place is written without asking and the count decides whether it stays; asking first would cost
+ * a mispredicted branch for nearly every line.
  */
 #include "bounceline/lines.h"
 
@@ -28,22 +28,23 @@ __attribute__((target("avx2,bmi,popcnt"))) static size_t find_avx2(const char *b
     const __m256i newline = _mm256_set1_epi8('\n');
     size_t found = 0, at = 0;
 
-    /* Room for a step of nothing but newlines: then no write needs a look at `cap`. */
-    for (; n - at >= 64 && cap - found >= 64; at += 64) {
+    for (; at + 64 <= n && found < cap; at += 64) {
         __m256i low = _mm256_loadu_si256((const __m256i *)(const void *)(bytes + at));
         __m256i high = _mm256_loadu_si256((const __m256i *)(const void *)(bytes + at + 32));
         uint64_t mask = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(low, newline)) |
                         (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(high, newline)) << 32;
-        size_t count = (size_t)_mm_popcnt_u64(mask);
+        uint64_t more = mask & (mask - 1);
 
         ends[found] = (uint32_t)(at + _tzcnt_u64(mask));
-        mask &= mask - 1;
-        ends[found + 1] = (uint32_t)(at + _tzcnt_u64(mask));
-        for (size_t k = 2; k < count; k++) {
-            mask &= mask - 1;
-            ends[found + k] = (uint32_t)(at + _tzcnt_u64(mask));
+        found += mask != 0;
+        if (more == 0)
+            continue;
+        if ((size_t)_mm_popcnt_u64(more) > cap - found) {
+            found--; /* the end of `cap` lies in this step */
+            break;
         }
-        found += count;
+        for (; more; more &= more - 1)
+            ends[found++] = (uint32_t)(at + _tzcnt_u64(more));
     }
     for (; at < n && found < cap; at++)
         if (bytes[at] == '\n')

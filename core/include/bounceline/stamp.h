@@ -38,9 +38,10 @@ struct bl_stamper {
     char     seen[24]; /* a stamp up to its minute's colon, or a whole one */
     size_t   seen_n;
     int64_t  seen_s;
-    char     head[BL_STAMPER_HEAD]; /* stamp, host and the blanks behind them; 0 or >= 16 bytes */
+    char     head[BL_STAMPER_HEAD]; /* stamp, host and the blanks behind them */
     size_t   head_n, host_at, host_n;
-    int64_t  head_us;
+    size_t   fraction_at, fraction_n; /* digits that may differ from line to line */
+    int64_t  head_us;                 /* without the fraction */
 };
 
 void bl_stamper_init(struct bl_stamper *stamper, const bl_zone *zone);
