@@ -13,6 +13,7 @@ static const struct command {
     int (*run)(int argc, char **argv);
     const char *what;
 } commands[] = {
+    {"run", cmd_run, "follow logs, keep counters and the suppression list in Redis"},
     {"scan", cmd_scan, "report on logs: what failed, why, whose fault, where"},
     {"classify", cmd_classify, "the verdict on SMTP replies"},
 };

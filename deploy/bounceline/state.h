@@ -1,0 +1,36 @@
+/* state.h -- the state directory of one bounceline instance
+ *
+ * Holds the lock, the instance id that lets a restarted daemon take its own lease again, and the newest
+ * join snapshots.
+ *
+ * Shapes     files: `lock`, `instance` (16 hex digits), `join.N`
+ * Units      -
+ * Ownership  bl_state_open's result is released by bl_state_close
+ * Threads    bl_state_save_snapshot: any one thread at a time; the rest: the loop's
+ * Errors     BL_CONFLICT when another instance holds the lock; BL_IO with the path
+ * Source     DESIGN 2
+ */
+#ifndef BL_STATE_H
+#define BL_STATE_H
+
+#include "bounceline/snapshot.h"
+
+struct bl_state {
+    char     dir[4096];
+    char     instance[17];
+    int      lock_fd;
+    uint64_t next_snapshot;
+};
+
+enum bl_code bl_state_open(struct bl_state *state, const char *dir, bl_err *err);
+void         bl_state_close(struct bl_state *state);
+
+/* Writes beside, syncs, renames; keeps the newest few. */
+enum bl_code bl_state_save_snapshot(struct bl_state *state, const struct bl_snapshot *snapshot, bl_err *err);
+
+/* The newest snapshot of `dataset` that no slot is behind of; NULL when there is none.  With no slots,
+ * just the newest one that is whole. */
+struct bl_snapshot *bl_state_load_snapshot(struct bl_state *state, uint64_t dataset,
+                                           const struct bl_positions *slots, size_t n);
+
+#endif

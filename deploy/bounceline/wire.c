@@ -1,0 +1,660 @@
+/* How a line gets from a file to Redis, and how a failure is undone:
+ *
+ *   tail ──blocks──► pipeline (workers, stage) ──batches──► store ──► Redis
+ *     ▲                                                        │
+ *     └──────────── start(resume) ◄──── ready(positions) ◄─────┘
+ *
+ * The store says `ready` with the positions that Redis has: a new run begins.  A RESET block goes down
+ * the pipeline, so that the stage starts from the newest usable snapshot, and the tail starts reading.
+ * When the store says `lost`, the tail is paused and every batch of that run is void; `ready` follows.
+ *
+ *   STARTING ──ready──► RUNNING ──end of input or a signal──► DRAINING ──all committed──► CLOSING
+ *       ▲                  │ lost
+ *       └──────────────────┘                                                                       */
+#include "wire.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sysexits.h>
+#include <time.h>
+#include <uv.h>
+
+#include "bounceline/alloc.h"
+#include "bounceline/hash.h"
+#include "bounceline/ring.h"
+#include "bounceline/stage.h"
+#include "log.h"
+#include "pipeline.h"
+#include "store.h"
+#include "tail.h"
+#include "zone.h"
+
+enum {
+    BATCHES = 16,
+    RING = 32,              /* a power of two above BATCHES */
+    FLUSH_MS = 1000,        /* a batch closes after this long at most */
+    SNAPSHOT_FLUSHES = 5,
+    SNAPSHOT_BLOCKS = 4096, /* about a gigabyte of log */
+    BATCH_FIELDS = 4000,
+    BATCH_EVENTS = 4000,
+    JOIN_ENTRIES = 1 << 20,
+    JOIN_TEXT_BYTES = 256 << 20, /* reserved, touched only as it fills */
+    FILTER_CAP = 32 << 20,
+    DRAIN_MS = 10000, /* how long a stop waits for a Redis that is away */
+    SWEEP_MS = 1000,
+    GRACE_MS = 60000,
+    WARM_UP_BYTES = 1 << 20
+};
+
+enum daemon_state { STARTING, RUNNING, DRAINING, CLOSING };
+
+struct daemon {
+    const struct bl_daemon_options *options;
+    uv_loop_t loop;
+    enum daemon_state state;
+    int exit_code;
+    uint32_t run;
+
+    struct bl_store *store;
+    struct bl_tail *tail;
+    struct bl_pipeline *pipeline;
+
+    /* The stage thread's; the loop touches it only while the pipeline does not run. */
+    struct bl_stage *stage;
+    struct bl_ring lent;     /* loop -> stage: empty batches */
+    struct bl_ring due;      /* stage -> loop: full ones */
+    uv_sem_t lent_sem;       /* counts what is in `lent` */
+    atomic_bool abandon;     /* the pipeline is being stopped: the stage takes no more lines */
+    atomic_bool drained;     /* the last FLUSH has passed the stage */
+    uv_async_t wake;         /* stage -> loop */
+
+    /* Control blocks that wait for a free block. */
+    struct bl_resume *reset;
+    struct bl_resume *start;             /* for the tail, once the RESET is on its way */
+    struct bl_address_hashes *addresses;
+    bool flush, last_flush, last_sent;
+
+    uv_timer_t flush_timer, patience;
+    uv_signal_t on_term, on_int;
+    bool stopping; /* a signal asked for the end */
+
+    uv_work_t saving; /* a snapshot being written */
+    struct bl_snapshot *snapshot;
+    bool save_running;
+
+    int handles; /* open ones of ours, until all are closed */
+};
+
+static void pump(struct daemon *d);
+static void begin_drain(struct daemon *d);
+static void close_all(struct daemon *d);
+
+/* --- stage thread --- */
+
+static void consume(void *arg, struct bl_block *block)
+{
+    struct daemon *d = arg;
+    struct bl_batch *due;
+    bool lines = block->kind == BL_BLOCK_DATA || block->kind == BL_BLOCK_SKIP;
+
+    while (lines && bl_stage_wants_batch(d->stage)) {
+        struct bl_batch *batch;
+
+        /* Acquire: pairs with stop_pipeline(), which posts once to end a wait. */
+        if (atomic_load_explicit(&d->abandon, memory_order_acquire))
+            return;
+        uv_sem_wait(&d->lent_sem);
+        batch = bl_ring_take(&d->lent);
+        if (batch)
+            bl_stage_lend(d->stage, batch);
+    }
+    bl_stage_block(d->stage, block);
+    due = bl_stage_take(d->stage);
+    if (due) {
+        bl_ring_put(&d->due, due); /* never full: it holds more than there are batches */
+        uv_async_send(&d->wake);
+    }
+    if (block->kind == BL_BLOCK_FLUSH && block->last) {
+        /* Release: the batch put above is visible to whoever sees the flag; pairs with settle(). */
+        atomic_store_explicit(&d->drained, true, memory_order_release);
+        uv_async_send(&d->wake);
+    }
+}
+
+static void freed(void *arg)
+{
+    struct daemon *d = arg;
+
+    uv_async_send(&d->wake);
+}
+
+/* --- batches --- */
+
+static void lend(struct daemon *d, struct bl_batch *batch)
+{
+    bl_batch_clear(batch);
+    bl_ring_put(&d->lent, batch);
+    uv_sem_post(&d->lent_sem);
+}
+
+static void save_done(uv_work_t *work, int status)
+{
+    struct daemon *d = work->data;
+
+    (void)status;
+    d->save_running = false;
+    bl_snapshot_free(d->snapshot);
+    d->snapshot = NULL;
+    pump(d);
+}
+
+static void save(uv_work_t *work)
+{
+    struct daemon *d = work->data;
+    bl_err err;
+
+    if (bl_state_save_snapshot(d->options->state, d->snapshot, &err) != BL_OK)
+        bl_log(4, "%s; a restart reads further back", err.text);
+}
+
+/* Every slot has the batch, so the snapshot behind it is one to start from. */
+static void keep_snapshot(struct daemon *d, struct bl_batch *batch)
+{
+    if (!batch->snapshot || d->save_running)
+        return; /* the next one will do */
+    d->snapshot = batch->snapshot;
+    batch->snapshot = NULL;
+    d->saving.data = d;
+    d->save_running = uv_queue_work(&d->loop, &d->saving, save, save_done) == 0;
+}
+
+static void on_done(void *arg, struct bl_batch *batch)
+{
+    struct daemon *d = arg;
+
+    keep_snapshot(d, batch);
+    lend(d, batch);
+    pump(d);
+}
+
+static void on_void(void *arg, struct bl_batch *batch)
+{
+    lend(arg, batch);
+}
+
+static void submit_due(struct daemon *d)
+{
+    struct bl_batch *batch;
+
+    while ((batch = bl_ring_take(&d->due)) != NULL) {
+        if (batch->run == d->run && bl_store_stats(d->store).ready)
+            bl_store_submit(d->store, batch);
+        else
+            lend(d, batch);
+    }
+}
+
+/* --- store events --- */
+
+static void on_ready(void *arg, struct bl_resume *resume, struct bl_address_hashes *known)
+{
+    struct daemon *d = arg;
+
+    resume->run = ++d->run;
+    resume->snapshot = bl_state_load_snapshot(d->options->state, resume->dataset, resume->slot,
+                                              1 + (size_t)resume->partitions);
+    if (!resume->snapshot && resume->slot[0].n > 0)
+        bl_log(5, "no join snapshot fits what Redis has: senders of mail under way may be unknown");
+    bl_resume_free(d->reset);
+    bl_resume_free(d->start);
+    bl_address_hashes_free(d->addresses);
+    d->start = bl_resume_copy(resume);
+    d->reset = resume;
+    if (!d->start) {
+        bl_log(3, "no memory for the positions of %u partitions", resume->partitions);
+        d->exit_code = EX_OSERR;
+        close_all(d);
+        return;
+    }
+    d->addresses = known;
+    uv_timer_stop(&d->patience);
+    if (d->state == STARTING)
+        d->state = RUNNING;
+    if (d->state == DRAINING) { /* stopping, and what was under way is void: it will be read again */
+        close_all(d);
+        return;
+    }
+    pump(d);
+}
+
+static void out_of_patience(uv_timer_t *timer)
+{
+    struct daemon *d = timer->data;
+
+    bl_log(3, "Redis has not been there for %llu s; nothing was lost, run again later",
+           (unsigned long long)d->options->patience_ms / 1000);
+    d->exit_code = EX_UNAVAILABLE;
+    close_all(d);
+}
+
+static void stop_unfinished(uv_timer_t *timer)
+{
+    bl_log(5, "stopped before everything was committed: the rest will be read again");
+    close_all(timer->data);
+}
+
+static void wait_for_redis(struct daemon *d)
+{
+    if (d->options->once && !uv_is_active((uv_handle_t *)&d->patience))
+        uv_timer_start(&d->patience, out_of_patience, d->options->patience_ms, 0);
+}
+
+static void on_lost(void *arg)
+{
+    struct daemon *d = arg;
+
+    bl_tail_pause(d->tail);
+    if (d->state == RUNNING || (d->state == DRAINING && !d->stopping))
+        d->state = STARTING; /* the input will be read again from where Redis stands */
+    d->last_flush = d->last_sent = false;
+    atomic_store_explicit(&d->drained, false, memory_order_relaxed); /* no last FLUSH is wanted now */
+    wait_for_redis(d);
+}
+
+static void on_addresses(void *arg, struct bl_address_hashes *more)
+{
+    struct daemon *d = arg;
+
+    if (d->addresses && d->addresses->n > 0 && !more->replace) { /* not yet sent: join them */
+        size_t n = d->addresses->n + more->n;
+        uint64_t *v = bl_realloc(d->addresses->v, n * sizeof *v);
+
+        if (v) {
+            memcpy(v + d->addresses->n, more->v, more->n * sizeof *v);
+            d->addresses->v = v;
+            d->addresses->n = n;
+        }
+        bl_address_hashes_free(more);
+    } else {
+        bl_address_hashes_free(d->addresses);
+        d->addresses = more;
+    }
+    pump(d);
+}
+
+static void on_store_note(void *arg, int level, const char *text)
+{
+    (void)arg;
+    bl_log(level, "%s", text);
+}
+
+static void on_refused(void *arg, enum bl_code code, const char *text)
+{
+    struct daemon *d = arg;
+
+    bl_log(3, "%s", text);
+    d->exit_code = code == BL_CONFLICT ? EX_UNAVAILABLE : EX_CONFIG;
+    close_all(d);
+}
+
+/* --- tail events --- */
+
+static struct bl_block *on_want(void *arg)
+{
+    struct daemon *d = arg;
+
+    return bl_pipeline_block(d->pipeline, false);
+}
+
+static void on_refuse(void *arg, struct bl_block *block)
+{
+    struct daemon *d = arg;
+
+    bl_pipeline_return(d->pipeline, block);
+}
+
+static void on_block(void *arg, struct bl_block *block)
+{
+    struct daemon *d = arg;
+
+    bl_pipeline_submit(d->pipeline, block);
+}
+
+static void on_end(void *arg)
+{
+    struct daemon *d = arg;
+
+    begin_drain(d);
+}
+
+static void on_tail_note(void *arg, enum bl_note level, const char *text)
+{
+    (void)arg;
+    bl_log((int)level, "%s", text);
+}
+
+/* --- control blocks --- */
+
+static bool send_control(struct daemon *d, enum bl_block_kind kind, void *payload, bool last)
+{
+    struct bl_block *block = bl_pipeline_block(d->pipeline, false);
+
+    if (!block)
+        return false;
+    block->kind = kind;
+    block->payload = payload;
+    block->last = last;
+    bl_pipeline_submit(d->pipeline, block);
+    return true;
+}
+
+static void send_controls(struct daemon *d)
+{
+    if (d->reset && send_control(d, BL_BLOCK_RESET, d->reset, false)) {
+        d->reset = NULL;
+        bl_tail_start(d->tail, d->start);
+        bl_resume_free(d->start);
+        d->start = NULL;
+    }
+    if (!d->reset && d->addresses && send_control(d, BL_BLOCK_ADDRESSES, d->addresses, false))
+        d->addresses = NULL;
+    if (d->last_flush && !d->last_sent)
+        d->last_sent = send_control(d, BL_BLOCK_FLUSH, NULL, true);
+    else if (d->flush && send_control(d, BL_BLOCK_FLUSH, NULL, false))
+        d->flush = false;
+}
+
+/* --- draining and closing --- */
+
+static void begin_drain(struct daemon *d)
+{
+    if (d->state != RUNNING)
+        return;
+    d->state = DRAINING;
+    bl_tail_pause(d->tail);
+    d->last_flush = true;
+    pump(d);
+}
+
+static void settle(struct daemon *d)
+{
+    /* Acquire: pairs with consume(); all batches are in `due` or beyond. */
+    if (d->state != DRAINING || !atomic_load_explicit(&d->drained, memory_order_acquire))
+        return;
+    submit_due(d);
+    bl_store_flush(d->store);
+    if (bl_store_idle(d->store) && !d->save_running)
+        close_all(d);
+}
+
+/* Whatever moved, this moves what can move next.  Called from every event; does nothing twice. */
+static void pump(struct daemon *d)
+{
+    if (d->state == CLOSING)
+        return;
+    submit_due(d);
+    send_controls(d);
+    if (d->state == RUNNING && !d->reset)
+        bl_tail_kick(d->tail);
+    settle(d);
+}
+
+static void on_wake(uv_async_t *async)
+{
+    pump(async->data);
+}
+
+/* A private server that was killed is ours to start again. */
+static void revive_own_redis(struct daemon *d)
+{
+    bl_err err;
+
+    if (d->options->own_redis && bl_redis_private_revive(d->options->own_redis, &err) != BL_OK)
+        bl_log(4, "%s", err.text);
+}
+
+static void on_flush_timer(uv_timer_t *timer)
+{
+    struct daemon *d = timer->data;
+
+    if (d->state == STARTING)
+        revive_own_redis(d);
+    d->flush = true;
+    pump(d);
+}
+
+static void on_signal(uv_signal_t *signal, int number)
+{
+    struct daemon *d = signal->data;
+
+    bl_log(6, "signal %d: stopping", number);
+    if (d->stopping || d->state != RUNNING) { /* a second one, or nothing under way */
+        close_all(d);
+        return;
+    }
+    d->stopping = true;
+    begin_drain(d);
+    if (d->state == DRAINING)
+        uv_timer_start(&d->patience, stop_unfinished, DRAIN_MS, 0);
+}
+
+static void handle_closed(uv_handle_t *handle)
+{
+    struct daemon *d = handle->data;
+
+    d->handles--;
+}
+
+static void close_handle(struct daemon *d, void *handle)
+{
+    ((uv_handle_t *)handle)->data = d;
+    uv_close(handle, handle_closed);
+}
+
+static void stop_pipeline(struct daemon *d)
+{
+    /* Release: pairs with consume(). */
+    atomic_store_explicit(&d->abandon, true, memory_order_release);
+    uv_sem_post(&d->lent_sem);
+    bl_pipeline_stop(d->pipeline);
+    d->pipeline = NULL;
+}
+
+static void store_closed(void *arg)
+{
+    struct daemon *d = arg;
+
+    d->store = NULL;
+    close_handle(d, &d->wake);
+    close_handle(d, &d->flush_timer);
+    close_handle(d, &d->patience);
+    close_handle(d, &d->on_term);
+    close_handle(d, &d->on_int);
+}
+
+/* After the last reading job ended; only then may the pipeline's blocks go. */
+static void tail_closed(void *arg)
+{
+    struct daemon *d = arg;
+
+    d->tail = NULL;
+    stop_pipeline(d);
+    bl_store_close(d->store, store_closed, d);
+}
+
+static void close_all(struct daemon *d)
+{
+    if (d->state == CLOSING)
+        return;
+    d->state = CLOSING;
+    bl_tail_close(d->tail, tail_closed, d);
+}
+
+/* --- start --- */
+
+static enum bl_code start_stage(struct daemon *d)
+{
+    struct bl_stage_options options = {
+        .sources = bl_tail_sources(d->tail),
+        .join_entries = JOIN_ENTRIES,
+        .join_text_bytes = JOIN_TEXT_BYTES,
+        .batch_fields = BATCH_FIELDS,
+        .batch_events = BATCH_EVENTS,
+        .filter_cap = FILTER_CAP,
+        .snapshot_blocks = SNAPSHOT_BLOCKS,
+        .snapshot_flushes = SNAPSHOT_FLUSHES,
+    };
+
+    for (size_t i = 0; i < options.sources; i++) {
+        const char *path = bl_tail_source_path(d->tail, i);
+
+        options.source[i] = bl_hash64((bl_slice){path, strlen(path)});
+    }
+    d->stage = bl_stage_new(bl_rules_builtin(), &options);
+    if (!d->stage || bl_ring_init(&d->lent, RING) != BL_OK || bl_ring_init(&d->due, RING) != BL_OK)
+        return BL_NO_MEMORY;
+    for (size_t i = 0; i < BATCHES; i++) {
+        struct bl_batch *batch = bl_batch_new();
+
+        if (!batch)
+            return BL_NO_MEMORY;
+        lend(d, batch);
+    }
+    return BL_OK;
+}
+
+static void init_handles(struct daemon *d)
+{
+    uv_async_init(&d->loop, &d->wake, on_wake);
+    uv_timer_init(&d->loop, &d->flush_timer);
+    uv_timer_init(&d->loop, &d->patience);
+    uv_signal_init(&d->loop, &d->on_term);
+    uv_signal_init(&d->loop, &d->on_int);
+    d->wake.data = d->flush_timer.data = d->patience.data = d->on_term.data = d->on_int.data = d;
+    d->handles = 5;
+    uv_timer_start(&d->flush_timer, on_flush_timer, FLUSH_MS, FLUSH_MS);
+    uv_signal_start(&d->on_term, on_signal, SIGTERM);
+    uv_signal_start(&d->on_int, on_signal, SIGINT);
+}
+
+static enum bl_code start_tail(struct daemon *d, bl_err *err)
+{
+    static const struct bl_tail_events events = {on_want, on_refuse, on_block, on_end, on_tail_note};
+    struct bl_tail_options options = {
+        .paths = d->options->paths,
+        .n = d->options->paths_n,
+        .from_end = d->options->from_end,
+        .once = d->options->once,
+        .watch = true,
+        .sweep_ms = SWEEP_MS,
+        .grace_ms = GRACE_MS,
+        .warm_up_bytes = WARM_UP_BYTES,
+    };
+
+    return bl_tail_new(&d->tail, &d->loop, &options, &events, d, err);
+}
+
+static enum bl_code start_pipeline(struct daemon *d, bl_err *err)
+{
+    struct bl_pipeline_options options = {
+        .workers = d->options->workers,
+        .rules = bl_rules_builtin(),
+        .consume = consume,
+        .freed = freed,
+        .arg = d,
+    };
+
+    bl_zone_around(time(NULL), &options.zone);
+    return bl_pipeline_start(&d->pipeline, &options, err);
+}
+
+/* The local copy of positions, for a Redis that has the dataset but lost them. */
+static void offer_local_positions(struct daemon *d)
+{
+    struct bl_snapshot *newest = bl_state_load_snapshot(d->options->state, 0, NULL, 0);
+
+    if (newest)
+        bl_store_set_local(d->store, newest->dataset, &newest->positions);
+    bl_snapshot_free(newest);
+}
+
+static enum bl_code start_store(struct daemon *d, bl_err *err)
+{
+    static const struct bl_store_events events = {
+        .ready = on_ready, .done = on_done, .void_ = on_void, .lost = on_lost,
+        .addresses = on_addresses, .note = on_store_note, .refused = on_refused,
+    };
+    struct bl_store_options options = {
+        .url = d->options->redis,
+        .prefix = "bl:",
+        .node = d->options->node,
+        .instance = d->options->state->instance,
+        .lease_ms = 30000,
+        .connect_ms = 2000,
+        .command_ms = 5000,
+        .in_flight_bytes = 8 << 20,
+        .policy = bl_suppress_balanced,
+        .rules = bl_rules_builtin(),
+        .no_fence = d->options->no_fence,
+        .no_slot_positions = d->options->no_slot_positions,
+    };
+    enum bl_code rc = bl_store_open(&d->store, &d->loop, &options, &events, d, err);
+
+    if (rc == BL_OK)
+        offer_local_positions(d);
+    return rc;
+}
+
+static void release(struct daemon *d)
+{
+    struct bl_batch *batch;
+
+    bl_stage_free(d->stage);
+    while (d->due.items && (batch = bl_ring_take(&d->due)) != NULL)
+        bl_batch_free(batch);
+    while (d->lent.items && (batch = bl_ring_take(&d->lent)) != NULL)
+        bl_batch_free(batch);
+    bl_ring_release(&d->lent);
+    bl_ring_release(&d->due);
+    bl_resume_free(d->reset);
+    bl_resume_free(d->start);
+    bl_address_hashes_free(d->addresses);
+    uv_sem_destroy(&d->lent_sem);
+}
+
+int bl_daemon_run(const struct bl_daemon_options *options)
+{
+    struct daemon *d = bl_calloc(1, sizeof *d);
+    bl_err err = {0};
+    enum bl_code rc;
+    int exit_code;
+
+    if (!d)
+        return EX_OSERR;
+    d->options = options;
+    uv_loop_init(&d->loop);
+    uv_sem_init(&d->lent_sem, 0);
+    init_handles(d);
+    rc = start_tail(d, &err);
+    if (rc == BL_OK)
+        rc = start_stage(d);
+    if (rc == BL_OK)
+        rc = start_pipeline(d, &err);
+    if (rc == BL_OK)
+        rc = start_store(d, &err);
+    if (rc != BL_OK) { /* nothing is running yet: the process ends, the system cleans up */
+        bl_log(3, "%s", err.text[0] ? err.text : "no memory");
+        return rc == BL_NO_MEMORY ? EX_OSERR : EX_CONFIG;
+    }
+    wait_for_redis(d);
+    uv_run(&d->loop, UV_RUN_DEFAULT);
+    if (uv_loop_close(&d->loop) != 0) {
+        bl_log(3, "a handle was left open at the end");
+        uv_print_all_handles(&d->loop, stderr);
+    }
+    release(d);
+    exit_code = d->exit_code;
+    bl_free(d);
+    return exit_code;
+}

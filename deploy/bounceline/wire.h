@@ -1,0 +1,34 @@
+/* wire.h -- the daemon: tail, pipeline, stage and store put together
+ *
+ * The only file that knows both a tailer and Redis.
+ *
+ * Shapes     -
+ * Units      *_ms: milliseconds
+ * Ownership  options are borrowed for the whole run
+ * Threads    the calling thread becomes the loop thread
+ * Errors     an exit code as in sysexits.h; what went wrong was logged
+ * Source     DESIGN 1, 2, 3
+ */
+#ifndef BL_WIRE_H
+#define BL_WIRE_H
+
+#include "redis_private.h"
+#include "redis_url.h"
+#include "state.h"
+
+struct bl_daemon_options {
+    const char *const   *paths;
+    size_t               paths_n;
+    bool                 once, from_end;
+    unsigned             workers;      /* at least 1 */
+    struct bl_redis_url  redis;
+    struct bl_redis_private *own_redis; /* the private server behind `redis`, or NULL */
+    const char          *node;
+    struct bl_state     *state;
+    uint64_t             patience_ms;  /* once: how long to wait for Redis */
+    bool                 no_fence, no_slot_positions; /* negative controls of the tests */
+};
+
+int bl_daemon_run(const struct bl_daemon_options *options);
+
+#endif
