@@ -16,6 +16,9 @@ static const struct command {
     {"run", cmd_run, "follow logs, keep counters and the suppression list in Redis"},
     {"scan", cmd_scan, "report on logs: what failed, why, whose fault, where"},
     {"classify", cmd_classify, "the verdict on SMTP replies"},
+    {"stats", cmd_stats, "totals, rates, categories and domains out of Redis"},
+    {"suppress", cmd_suppress, "look at the suppression list and change it"},
+    {"verify", cmd_verify, "check that what Redis holds adds up"},
 };
 
 static void help(FILE *to)

@@ -1,0 +1,667 @@
+/* cmd_suppress.c -- the suppression list by hand
+ *
+ * Looking needs one GET an address.  Changes go the daemon's way: the state machine in core, then a
+ * write that is refused when somebody else was faster. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "address_change.h"
+#include "bounceline/alloc.h"
+#include "commands.h"
+#include "json.h"
+#include "session.h"
+#include "text.h"
+
+enum { ADDRESS_COLUMNS = 40 };
+
+struct suppress {
+    struct bl_where   where;
+    bool              json;
+    const char       *note;
+    struct bl_session session;
+    struct bl_output *out;
+    char              actor[BL_ADDRESS_WORD_MAX];
+    bool              said_no; /* an answer was no: exit code 1 */
+    bool              refused; /* something was no address: exit code 65 */
+    struct bl_address_record record;
+};
+
+/* One address, normalised. */
+typedef enum bl_code address_fn(struct suppress *job, bl_slice address, bl_err *err);
+
+static void help(FILE *to)
+{
+    fputs(
+        "bounceline suppress: whom not to mail, and why\n"
+        "\n"
+        "  bounceline suppress check ana@example.org && echo do not mail\n"
+        "  bounceline suppress check - < recipients.txt          one address a line\n"
+        "  bounceline suppress show ana@example.org              everything known, failures "
+        "included\n"
+        "  bounceline suppress list | wc -l\n"
+        "  bounceline suppress list --json > list.ndjson\n"
+        "  bounceline suppress add ana@example.org --note 'asked by phone'\n"
+        "  bounceline suppress remove ana@example.org --note 'mailbox fixed, ticket 4711'\n"
+        "\n"
+        "check    exit code 0 when suppressed, 1 when it may be mailed (of several: when any may)\n"
+        "show     exit code 1 when nothing is known\n"
+        "list     those suppressed now, in no order\n"
+        "add      suppressed until it is removed; a delivery does not clear it\n"
+        "remove   may be mailed; the next failure of the recipient suppresses it again.  Exit code "
+        "1 when it\n"
+        "         was not suppressed\n"
+        "\n"
+        "  --json         check, show, list: one JSON object for each address\n"
+        "  --note TEXT    add, remove: why, for those who look later\n"
+        "  --redis URL, --state DIR, --node NAME   see bounceline --help\n",
+        to);
+}
+
+/* ---- verdicts: "STATE hard|soft|- CATEGORY SINCE_MS UNTIL_MS STRIKES" ---- */
+
+struct verdict {
+    bl_slice state, kind, category;
+    int64_t  since_ms, until_ms; /* until 0: without end */
+    uint64_t strikes;
+};
+
+static bl_slice take_word(bl_slice *text)
+{
+    bl_slice word = bl_slice_head(*text, bl_slice_find_byte(*text, ' '));
+
+    *text = bl_slice_drop(*text, word.n < text->n ? word.n + 1 : word.n);
+    return word;
+}
+
+static int64_t take_time(bl_slice *text)
+{
+    bl_slice word = take_word(text);
+    uint64_t value = 0;
+
+    return bl_slice_take_u64(&word, &value) && value <= INT64_MAX ? (int64_t)value : 0;
+}
+
+static struct verdict read_verdict(bl_slice text)
+{
+    struct verdict out = {0};
+
+    out.state = take_word(&text);
+    out.kind = take_word(&text);
+    out.category = take_word(&text);
+    out.since_ms = take_time(&text);
+    out.until_ms = take_time(&text);
+    out.strikes = (uint64_t)take_time(&text);
+    return out;
+}
+
+static bl_slice words(const char *text)
+{
+    return (bl_slice){text, strlen(text)};
+}
+
+static bool is_dash(bl_slice text)
+{
+    return bl_slice_eq(text, BL_SLICE("-"));
+}
+
+static void put_verdict_json(struct suppress *job, bl_slice address, bool suppressed,
+                             const struct verdict *verdict)
+{
+    struct bl_json json;
+
+    bl_json_init(&json, job->out);
+    bl_json_begin(&json);
+    bl_json_u64(&json, BL_SLICE("v"), 1);
+    bl_json_text(&json, BL_SLICE("address"), address);
+    bl_json_bool(&json, BL_SLICE("suppressed"), suppressed);
+    if (suppressed) {
+        bl_json_text(&json, BL_SLICE("state"), verdict->state);
+        if (!is_dash(verdict->kind))
+            bl_json_text(&json, BL_SLICE("type"), verdict->kind);
+        if (!is_dash(verdict->category))
+            bl_json_text_if(&json, BL_SLICE("category"), verdict->category);
+        bl_json_time(&json, BL_SLICE("since"), verdict->since_ms);
+        bl_json_time(&json, BL_SLICE("until"), verdict->until_ms);
+        if (verdict->strikes)
+            bl_json_u64(&json, BL_SLICE("strikes"), verdict->strikes);
+    }
+    bl_json_end(&json);
+}
+
+static void put_until(struct bl_output *out, int64_t until_ms)
+{
+    char text[BL_TEXT_NUMBER_MAX];
+
+    if (until_ms)
+        bl_output_format(out, "until %s UTC", bl_text_time(until_ms, text));
+    else
+        bl_output_put(out, BL_SLICE("until removed"));
+}
+
+static void put_verdict_line(struct suppress *job, bl_slice address, const struct verdict *verdict)
+{
+    bl_text_pad(job->out, address, ADDRESS_COLUMNS);
+    bl_output_byte(job->out, ' ');
+    bl_text_pad(job->out, verdict->state, 12);
+    bl_text_pad(job->out, is_dash(verdict->category) ? (bl_slice){NULL, 0} : verdict->category, 24);
+    put_until(job->out, verdict->until_ms);
+    bl_output_byte(job->out, '\n');
+}
+
+/* ---- check ---- */
+
+static enum bl_code check(struct suppress *job, bl_slice address, bl_err *err)
+{
+    bl_redis_key key = bl_redis_key_address(&job->session.keys, 's', address);
+    redisReply *reply = NULL;
+    enum bl_code rc = bl_session_ask(&job->session, &reply, err, "GET", key.text, NULL);
+    struct verdict verdict;
+    bool suppressed;
+
+    if (rc != BL_OK)
+        return rc;
+    suppressed = reply->type == REDIS_REPLY_STRING;
+    verdict = read_verdict(bl_reply_slice(reply));
+    job->said_no |= !suppressed;
+    if (job->json) {
+        put_verdict_json(job, address, suppressed, &verdict);
+    } else if (suppressed) {
+        put_verdict_line(job, address, &verdict);
+    } else {
+        bl_text_pad(job->out, address, ADDRESS_COLUMNS);
+        bl_output_put(job->out, BL_SLICE(" may be mailed\n"));
+    }
+    freeReplyObject(reply);
+    return BL_OK;
+}
+
+/* ---- show ---- */
+
+static void row(struct bl_output *out, const char *name, bl_slice value)
+{
+    if (value.n == 0)
+        return;
+    bl_output_format(out, "  %-14s", name);
+    bl_text_put(out, value, 400);
+    bl_output_byte(out, '\n');
+}
+
+static void row_time(struct bl_output *out, const char *name, int64_t time_ms)
+{
+    char text[BL_TEXT_NUMBER_MAX];
+
+    if (time_ms)
+        bl_output_format(out, "  %-14s%s UTC\n", name, bl_text_time(time_ms, text));
+}
+
+static void put_failure(struct bl_output *out, const struct bl_address_failure *failure)
+{
+    char time[BL_TEXT_NUMBER_MAX], status[BL_STATUS_TEXT_MAX];
+
+    bl_status_text(failure->enhanced, status);
+    bl_output_format(out, "    %s  ", bl_text_time(failure->time_ms, time));
+    bl_text_pad(out, words(failure->category), 24);
+    if (failure->code)
+        bl_output_format(out, "%u ", failure->code);
+    bl_output_put(out, bl_status_absent(failure->enhanced) ? (bl_slice){NULL, 0} : words(status));
+    bl_output_put(out, BL_SLICE("  "));
+    bl_text_put(out, words(failure->host), 64);
+    bl_output_byte(out, ' ');
+    bl_text_put(out, words(failure->queue_id), 64);
+    if (failure->sender[0]) {
+        bl_output_put(out, BL_SLICE("  from "));
+        bl_text_put(out, words(failure->sender), 100);
+    }
+    bl_output_byte(out, '\n');
+}
+
+static void put_record(struct suppress *job, bl_slice address, const struct bl_address_record *r)
+{
+    struct bl_output *out = job->out;
+    char strikes[32], reply[BL_ADDRESS_REPLY_MAX];
+
+    bl_text_put(out, address, BL_ADDRESS_MAX);
+    bl_output_byte(out, '\n');
+    row(out, "state", words(bl_address_state_name(r->state)));
+    if (r->probation)
+        row(out, "", BL_SLICE("removed by hand: the next failure suppresses it again"));
+    row_time(out, "since", r->since_ms);
+    if (bl_address_state_blocks(r->state) && r->until_ms == 0)
+        row(out, "until", BL_SLICE("removed"));
+    row_time(out, "until", r->until_ms);
+    row(out, "category", words(r->category));
+    row(out, "rule", words(r->rule));
+    snprintf(reply, sizeof reply, "%s", r->reply);
+    row(out, "reply", words(reply));
+    snprintf(strikes, sizeof strikes, "%" PRIu32, r->strikes);
+    row(out, "strikes", r->strikes ? words(strikes) : (bl_slice){NULL, 0});
+    snprintf(strikes, sizeof strikes, "%zu", r->soft_days);
+    row(out, "soft days", r->soft_days ? words(strikes) : (bl_slice){NULL, 0});
+    row_time(out, "first failure", r->first_ms);
+    row_time(out, "last failure", r->last_ms);
+    row_time(out, "delivered", r->delivered_ms);
+    row(out, "changed by", words(r->actor));
+    row(out, "note", words(r->note));
+    if (r->failures)
+        bl_output_put(out, BL_SLICE("  failures, newest first\n"));
+    for (size_t i = 0; i < r->failures; i++)
+        put_failure(out, &r->failure[i]);
+}
+
+static void put_failures_json(struct bl_json *json, const struct bl_address_record *r)
+{
+    char status[BL_STATUS_TEXT_MAX];
+
+    bl_json_open_list(json, BL_SLICE("failures"));
+    for (size_t i = 0; i < r->failures; i++) {
+        const struct bl_address_failure *failure = &r->failure[i];
+
+        bl_json_open_item(json);
+        bl_json_time(json, BL_SLICE("time"), failure->time_ms);
+        if (failure->code)
+            bl_json_u64(json, BL_SLICE("code"), failure->code);
+        bl_json_text_if(json, BL_SLICE("enhanced"),
+                        (bl_slice){status, bl_status_text(failure->enhanced, status)});
+        bl_json_text_if(json, BL_SLICE("category"), words(failure->category));
+        bl_json_text_if(json, BL_SLICE("host"), words(failure->host));
+        bl_json_text_if(json, BL_SLICE("queue_id"), words(failure->queue_id));
+        bl_json_text_if(json, BL_SLICE("message_id"), words(failure->message_id));
+        bl_json_text_if(json, BL_SLICE("sender"), words(failure->sender));
+        bl_json_close(json);
+    }
+    bl_json_close_list(json);
+}
+
+static void put_record_json(struct suppress *job, bl_slice address,
+                            const struct bl_address_record *r)
+{
+    char status[BL_STATUS_TEXT_MAX];
+    struct bl_json json;
+
+    bl_json_init(&json, job->out);
+    bl_json_begin(&json);
+    bl_json_u64(&json, BL_SLICE("v"), 1);
+    bl_json_text(&json, BL_SLICE("address"), address);
+    bl_json_bool(&json, BL_SLICE("suppressed"), bl_address_state_blocks(r->state));
+    bl_json_text(&json, BL_SLICE("state"), words(bl_address_state_name(r->state)));
+    if (r->probation)
+        bl_json_bool(&json, BL_SLICE("probation"), true);
+    bl_json_time(&json, BL_SLICE("since"), r->since_ms);
+    bl_json_time(&json, BL_SLICE("until"), r->until_ms);
+    if (r->code)
+        bl_json_u64(&json, BL_SLICE("code"), r->code);
+    bl_json_text_if(&json, BL_SLICE("enhanced"),
+                    (bl_slice){status, bl_status_text(r->enhanced, status)});
+    bl_json_text_if(&json, BL_SLICE("category"), words(r->category));
+    bl_json_text_if(&json, BL_SLICE("rule"), words(r->rule));
+    bl_json_text_if(&json, BL_SLICE("reply"), words(r->reply));
+    bl_json_u64(&json, BL_SLICE("strikes"), r->strikes);
+    if (r->soft_days)
+        bl_json_u64(&json, BL_SLICE("soft_days"), r->soft_days);
+    bl_json_time(&json, BL_SLICE("first_failure"), r->first_ms);
+    bl_json_time(&json, BL_SLICE("last_failure"), r->last_ms);
+    bl_json_time(&json, BL_SLICE("delivered"), r->delivered_ms);
+    bl_json_text_if(&json, BL_SLICE("actor"), words(r->actor));
+    bl_json_text_if(&json, BL_SLICE("note"), words(r->note));
+    put_failures_json(&json, r);
+    bl_json_end(&json);
+}
+
+static enum bl_code show(struct suppress *job, bl_slice address, bl_err *err)
+{
+    bl_redis_key key = bl_redis_key_address(&job->session.keys, 'a', address);
+    redisReply *reply = NULL;
+    enum bl_code rc = bl_session_ask(&job->session, &reply, err, "GET", key.text, NULL);
+
+    if (rc != BL_OK)
+        return rc;
+    if (reply->type != REDIS_REPLY_STRING) {
+        job->said_no = true;
+        fputs("bounceline: nothing is known of that address\n", stderr);
+        goto out;
+    }
+    rc = bl_address_parse(bl_reply_slice(reply), &job->record, err);
+    if (rc != BL_OK)
+        goto out;
+    bl_suppress_expire(&job->record, bl_now_ms());
+    if (job->json)
+        put_record_json(job, address, &job->record);
+    else
+        put_record(job, address, &job->record);
+out:
+    freeReplyObject(reply);
+    return rc;
+}
+
+/* ---- list ---- */
+
+/* The verdicts of a page of the index.  Whose verdict is gone by now ended a moment ago. */
+static enum bl_code list_page(struct suppress *job, const bl_slice *address, size_t n, bl_err *err)
+{
+    const char **argv = bl_calloc(n + 1, sizeof *argv);
+    bl_redis_key *key = bl_calloc(n + 1, sizeof *key);
+    redisReply *reply = NULL;
+    enum bl_code rc = BL_NO_MEMORY;
+
+    if (!argv || !key)
+        goto out;
+    argv[0] = "MGET";
+    for (size_t i = 0; i < n; i++) {
+        key[i] = bl_redis_key_address(&job->session.keys, 's', address[i]);
+        argv[1 + i] = key[i].text;
+    }
+    rc = bl_session_call(&job->session, (int)n + 1, argv, NULL, &reply, err);
+    for (size_t i = 0; rc == BL_OK && i < n && i < reply->elements; i++) {
+        struct verdict verdict;
+
+        if (reply->element[i]->type != REDIS_REPLY_STRING)
+            continue;
+        verdict = read_verdict(bl_reply_slice(reply->element[i]));
+        if (job->json)
+            put_verdict_json(job, address[i], true, &verdict);
+        else
+            put_verdict_line(job, address[i], &verdict);
+    }
+out:
+    if (reply)
+        freeReplyObject(reply);
+    bl_free(argv);
+    bl_free(key);
+    return rc;
+}
+
+/* Of a page of ZSCAN (member, score, ...) those whose verdict still runs. */
+static enum bl_code list_suppressed(struct suppress *job, const redisReply *page, bl_err *err)
+{
+    bl_slice *address = bl_calloc(page->elements / 2 + 1, sizeof *address);
+    double now = (double)bl_now_ms();
+    enum bl_code rc = BL_OK;
+    size_t n = 0;
+
+    if (!address)
+        return BL_NO_MEMORY;
+    for (size_t i = 0; i + 1 < page->elements; i += 2)
+        if (strtod(page->element[i + 1]->str, NULL) > now)
+            address[n++] = bl_reply_slice(page->element[i]);
+    if (n)
+        rc = list_page(job, address, n, err);
+    bl_free(address);
+    return rc;
+}
+
+/* ZSCAN gives everything that is there all the time, whatever changes meanwhile, without holding
+ * Redis up. */
+static enum bl_code list_partition(struct suppress *job, unsigned partition, bl_err *err)
+{
+    bl_redis_key key = bl_redis_key_partition(&job->session.keys, partition, "x");
+    char cursor[32] = "0", count[16];
+    enum bl_code rc;
+
+    snprintf(count, sizeof count, "%d", BL_SESSION_PAGE);
+    do {
+        redisReply *reply = NULL;
+
+        rc = bl_session_ask(&job->session, &reply, err, "ZSCAN", key.text, cursor, "COUNT", count,
+                            NULL);
+        if (rc != BL_OK)
+            return rc;
+        snprintf(cursor, sizeof cursor, "%s", reply->element[0]->str);
+        rc = list_suppressed(job, reply->element[1], err);
+        freeReplyObject(reply);
+    } while (rc == BL_OK && strcmp(cursor, "0") != 0 && bl_output_failed(job->out) == 0);
+    return rc;
+}
+
+static enum bl_code list(struct suppress *job, bl_err *err)
+{
+    enum bl_code rc = BL_OK;
+
+    for (unsigned p = 0; rc == BL_OK && p < job->session.keys.partitions; p++)
+        rc = list_partition(job, p, err);
+    return rc;
+}
+
+/* ---- add, remove ---- */
+
+static void put_state(struct bl_output *out, const struct bl_address_record *r)
+{
+    if (!bl_address_state_blocks(r->state)) {
+        bl_output_put(out, BL_SLICE("may be mailed"));
+        return;
+    }
+    bl_output_format(out, "%s, ", bl_address_state_name(r->state));
+    put_until(out, r->until_ms);
+}
+
+static void say_changed(struct suppress *job, bl_slice address, enum bl_address_event_kind kind,
+                        enum bl_change change)
+{
+    struct bl_output *out = job->out;
+    bool added = kind == BL_ADDRESS_ADD;
+
+    if (change == BL_CHANGE_ADD || change == BL_CHANGE_REMOVE) {
+        bl_output_put(out, added ? BL_SLICE("added ") : BL_SLICE("removed "));
+        bl_text_put(out, address, BL_ADDRESS_MAX);
+        bl_output_put(out, added
+                               ? BL_SLICE("; suppressed until removed")
+                               : BL_SLICE("; history kept, the next failure suppresses it again"));
+        bl_output_put(out, added ? BL_SLICE("   undo: bounceline suppress remove ")
+                                 : BL_SLICE("   undo: bounceline suppress add "));
+        bl_text_put(out, address, BL_ADDRESS_MAX);
+        bl_output_byte(out, '\n');
+        return;
+    }
+    bl_text_put(out, address, BL_ADDRESS_MAX);
+    bl_output_put(out, change == BL_CHANGE_NOTED && added ? BL_SLICE(": note changed; ")
+                                                          : BL_SLICE(": nothing to do; "));
+    put_state(out, &job->record);
+    bl_output_byte(out, '\n');
+}
+
+static enum bl_code change(struct suppress *job, bl_slice address, enum bl_address_event_kind kind,
+                           bl_err *err)
+{
+    enum bl_change what = BL_CHANGE_NONE;
+    bl_address_event event = {
+        .kind = kind,
+        .time_ms = bl_now_ms(),
+        .hash = bl_address_hash(address),
+        .address = address,
+        .actor = words(job->actor),
+        .note = words(job->note ? job->note : ""),
+    };
+    enum bl_code rc =
+        bl_address_change_now(job->session.conn, &job->session.keys, &event, &bl_suppress_balanced,
+                              event.time_ms, &job->record, &what, err);
+
+    if (rc != BL_OK)
+        return rc;
+    job->said_no |= kind == BL_ADDRESS_REMOVE && what != BL_CHANGE_REMOVE;
+    say_changed(job, address, kind, what);
+    return BL_OK;
+}
+
+static enum bl_code add(struct suppress *job, bl_slice address, bl_err *err)
+{
+    return change(job, address, BL_ADDRESS_ADD, err);
+}
+
+static enum bl_code take_off(struct suppress *job, bl_slice address, bl_err *err)
+{
+    return change(job, address, BL_ADDRESS_REMOVE, err);
+}
+
+/* Who did it: the person behind sudo, else the user. */
+static void find_actor(char out[BL_ADDRESS_WORD_MAX])
+{
+    const char *names[] = {getenv("SUDO_USER"), getenv("LOGNAME"), getenv("USER")};
+
+    snprintf(out, BL_ADDRESS_WORD_MAX, "uid %ld", (long)getuid());
+    for (size_t i = 0; i < BL_COUNT(names); i++) {
+        if (names[i] && *names[i]) {
+            bl_address_set(out, BL_ADDRESS_WORD_MAX, words(names[i]));
+            return;
+        }
+    }
+}
+
+/* ---- addresses from arguments and standard input ---- */
+
+static enum bl_code one(struct suppress *job, bl_slice text, address_fn *fn, bl_err *err)
+{
+    char address[BL_ADDRESS_MAX + 1], shown[4 * BL_ADDRESS_MAX], cut[BL_ADDRESS_MAX];
+    size_t n;
+
+    if (!bl_address_normalise(text, address, &n)) {
+        snprintf(cut, sizeof cut, "%.*s", (int)bl_slice_head(text, BL_ADDRESS_MAX).n, text.p);
+        fprintf(stderr, "bounceline: '%s' is no address\n",
+                bl_text_message(shown, sizeof shown, cut));
+        job->refused = true;
+        return BL_OK;
+    }
+    return fn(job, (bl_slice){address, n}, err);
+}
+
+static enum bl_code each_line(struct suppress *job, address_fn *fn, bl_err *err)
+{
+    enum bl_code rc = BL_OK;
+    char *line = NULL;
+    size_t cap = 0;
+    ssize_t n;
+
+    errno = 0;
+    while (rc == BL_OK && (n = getline(&line, &cap, stdin)) >= 0 &&
+           bl_output_failed(job->out) == 0) {
+        bl_slice text = {line, (size_t)n};
+
+        while (text.n && strchr(" \t\r\n", text.p[text.n - 1]))
+            text.n--;
+        if (text.n && text.p[0] != '#')
+            rc = one(job, text, fn, err);
+    }
+    if (rc == BL_OK && ferror(stdin))
+        rc = bl_fail(err, BL_IO, errno, "cannot read standard input: %s", strerror(errno));
+    free(line);
+    return rc;
+}
+
+static enum bl_code each(struct suppress *job, char **texts, int n, address_fn *fn, bl_err *err)
+{
+    enum bl_code rc = BL_OK;
+
+    for (int i = 0; rc == BL_OK && i < n; i++)
+        rc = strcmp(texts[i], "-") == 0 ? each_line(job, fn, err)
+                                        : one(job, words(texts[i]), fn, err);
+    return rc;
+}
+
+/* ---- the command ---- */
+
+static const struct action {
+    const char *name;
+    address_fn *fn; /* NULL: list */
+    bool        changes;
+} actions[] = {
+    {"check", check, false}, {"show", show, false},      {"list", NULL, false},
+    {"add", add, true},      {"remove", take_off, true},
+};
+
+static const struct action *find_action(const char *name)
+{
+    for (size_t i = 0; name && i < BL_COUNT(actions); i++)
+        if (strcmp(actions[i].name, name) == 0)
+            return &actions[i];
+    return NULL;
+}
+
+static bool take_options(struct suppress *job, int argc, char **argv, const struct action **action,
+                         int *exit_code)
+{
+    enum { JSON = BL_OPTION_OWN, NOTE };
+    static const struct option known[] = {
+        BL_OPTIONS_WHERE,
+        {"json", no_argument, 0, JSON},
+        {"note", required_argument, 0, NOTE},
+        {"help", no_argument, 0, 'h'},
+        {0},
+    };
+    int c;
+
+    opterr = 0;
+    optind = 0;
+    *exit_code = 0;
+    while ((c = getopt_long(argc, argv, ":h", known, NULL)) != -1) {
+        if (bl_where_take(&job->where, c, optarg))
+            continue;
+        switch (c) {
+        case 'h':
+            help(stdout);
+            return false;
+        case JSON:
+            job->json = true;
+            break;
+        case NOTE:
+            job->note = optarg;
+            break;
+        default:
+            *exit_code = bl_usage_option("suppress", argc, argv, c);
+            return false;
+        }
+    }
+    *action = find_action(argv[optind]);
+    if (!*action)
+        *exit_code = argv[optind] ? bl_usage("suppress",
+                                             "there is no '%s'; check show list add remove are",
+                                             argv[optind])
+                                  : bl_usage("suppress", "what? check show list add or remove");
+    else if ((*action)->fn && optind + 1 == argc)
+        *exit_code = bl_usage("suppress", "%s which address? - reads them from standard input",
+                              (*action)->name);
+    else if (!(*action)->fn && optind + 1 < argc)
+        *exit_code = bl_usage("suppress", "list takes no address; check and show do");
+    return *exit_code == 0;
+}
+
+static enum bl_code act(struct suppress *job, const struct action *action, char **texts, int n,
+                        bl_err *err)
+{
+    enum bl_code rc = bl_session_open(&job->session, &job->where, err);
+
+    if (rc != BL_OK)
+        return rc;
+    if (action->changes) {
+        find_actor(job->actor);
+        rc = bl_session_begin(&job->session, err);
+    }
+    if (rc == BL_OK)
+        rc = action->fn ? each(job, texts, n, action->fn, err) : list(job, err);
+    return rc;
+}
+
+int cmd_suppress(int argc, char **argv)
+{
+    static struct bl_output out;
+    static struct suppress job;
+    const struct action *action = NULL;
+    int exit_code, written;
+    bl_err err = {0};
+    enum bl_code rc;
+
+    bl_where_init(&job.where);
+    job.out = &out;
+    if (!take_options(&job, argc, argv, &action, &exit_code))
+        return exit_code;
+    bl_output_init(&out, STDOUT_FILENO);
+    rc = act(&job, action, argv + optind + 1, argc - optind - 1, &err);
+    bl_session_close(&job.session);
+    written = bl_output_finish(&out);
+    if (rc != BL_OK)
+        return bl_complain(rc, &err);
+    if (written)
+        return written;
+    return job.refused ? BL_EXIT_DATA : job.said_no ? BL_EXIT_NO : 0;
+}

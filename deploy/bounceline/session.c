@@ -1,0 +1,199 @@
+#include "session.h"
+
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bounceline/alloc.h"
+#include "bounceline/batch.h"
+#include "redis_private.h"
+
+enum { ARGUMENTS_MAX = 16, PRIVATE_WAIT_MS = 30000 };
+
+/* ---- calls ---- */
+
+enum bl_code bl_session_call(struct bl_session *session, int argc, const char *const *argv,
+                             const size_t *lengths, redisReply **out, bl_err *err)
+{
+    redisReply *reply = NULL;
+    enum bl_code rc = bl_redis_call(session->conn, argc, argv, lengths, &reply, err);
+
+    if (rc != BL_OK)
+        return rc;
+    if (reply->type == REDIS_REPLY_ERROR) {
+        rc = bl_fail(err, BL_UNAVAILABLE, 0, "Redis refuses %s: %.*s", argv[0], (int)reply->len,
+                     reply->str);
+        freeReplyObject(reply);
+        return rc;
+    }
+    *out = reply;
+    return BL_OK;
+}
+
+enum bl_code bl_session_ask(struct bl_session *session, redisReply **out, bl_err *err, ...)
+{
+    const char *argv[ARGUMENTS_MAX];
+    va_list args;
+    int argc = 0;
+
+    va_start(args, err);
+    while (argc < ARGUMENTS_MAX && (argv[argc] = va_arg(args, const char *)))
+        argc++;
+    va_end(args);
+    return bl_session_call(session, argc, argv, NULL, out, err);
+}
+
+bl_redis_key bl_session_node_key(const struct bl_session *session, const char *node,
+                                 const char *name)
+{
+    return bl_redis_key_of_node(&session->keys, (bl_slice){node, strlen(node)}, name);
+}
+
+/* ---- opening ---- */
+
+static enum bl_code read_meta(struct bl_session *session, bl_err *err)
+{
+    bl_redis_key key = bl_redis_key_global(&session->keys, "meta");
+    redisReply *reply = NULL;
+    enum bl_code rc;
+
+    session->empty = false;
+    rc = bl_session_ask(session, &reply, err, "HMGET", key.text, "schema", "partitions", NULL);
+    if (rc != BL_OK)
+        return rc;
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2) {
+        rc = bl_fail(err, BL_CONFIG, 0, "'%s' is not bounceline's", key.text);
+    } else if (reply->element[1]->type != REDIS_REPLY_STRING) {
+        session->empty = true;
+    } else if (reply->element[0]->type == REDIS_REPLY_STRING &&
+               strcmp(reply->element[0]->str, "1") != 0) {
+        rc = bl_fail(err, BL_CONFIG, 0, "the data in Redis has schema %s; this program knows 1",
+                     reply->element[0]->str);
+    } else {
+        unsigned long partitions = strtoul(reply->element[1]->str, NULL, 10);
+
+        if (partitions < 1 || partitions > BL_PARTITIONS_MAX)
+            rc = bl_fail(err, BL_CONFIG, 0, "'%s' names %lu partitions; 1 to %d are possible",
+                         key.text, partitions, BL_PARTITIONS_MAX);
+        session->keys.partitions = (unsigned)partitions;
+    }
+    freeReplyObject(reply);
+    return rc;
+}
+
+/* The server that is configured, or our own. */
+static enum bl_code find_server(struct bl_session *session, const struct bl_where *where,
+                                struct bl_redis_url *out, bl_err *err)
+{
+    char url[PATH_MAX + sizeof "unix:"];
+    enum bl_code rc;
+
+    if (where->redis)
+        return bl_redis_url_parse(where->redis, out, err);
+    rc = bl_redis_private_open(&session->server, where->state, 0, PRIVATE_WAIT_MS, err);
+    if (rc != BL_OK)
+        return rc;
+    snprintf(url, sizeof url, "unix:%s", bl_redis_private_socket(session->server));
+    return bl_redis_url_parse(url, out, err);
+}
+
+enum bl_code bl_session_open(struct bl_session *session, const struct bl_where *where, bl_err *err)
+{
+    struct bl_redis_options options = {.retry = false};
+    const struct bl_redis_events events = {0};
+    enum bl_code rc;
+
+    memset(session, 0, sizeof *session);
+    if (!bl_redis_keys_init(&session->keys, "bl:", where->node))
+        return bl_fail(err, BL_USAGE, 0,
+                       "'%.80s' cannot be a node's name: up to %d printable characters, no blanks, "
+                       "braces and bars",
+                       where->node, BL_REDIS_NODE_MAX);
+    rc = find_server(session, where, &options.url, err);
+    if (rc != BL_OK)
+        return rc;
+    bl_redis_url_text(&options.url, session->place, sizeof session->place);
+    if (uv_loop_init(&session->loop) != 0)
+        return bl_fail(err, BL_NO_MEMORY, 0, "cannot start an event loop");
+    session->loop_open = true;
+    rc = bl_redis_open(&session->conn, &session->loop, &options, &events, NULL, err);
+    return rc == BL_OK ? read_meta(session, err) : rc;
+}
+
+void bl_session_close(struct bl_session *session)
+{
+    if (session->conn)
+        bl_redis_close_now(session->conn);
+    if (session->loop_open) {
+        uv_run(&session->loop, UV_RUN_DEFAULT);
+        uv_loop_close(&session->loop);
+    }
+    bl_redis_private_close(session->server);
+    if (session->node_reply)
+        freeReplyObject(session->node_reply);
+    bl_free(session->node);
+    memset(session, 0, sizeof *session);
+}
+
+/* ---- what several commands ask ---- */
+
+enum bl_code bl_session_nodes(struct bl_session *session, const struct bl_where *where, bl_err *err)
+{
+    bl_redis_key key = bl_redis_key_global(&session->keys, "nodes");
+    enum bl_code rc;
+    size_t n = 1;
+
+    if (!where->node_given) {
+        rc =
+            bl_session_ask(session, &session->node_reply, err, "ZRANGE", key.text, "0", "-1", NULL);
+        if (rc != BL_OK)
+            return rc;
+        n = session->node_reply->elements;
+    }
+    session->node = bl_calloc(n + 1, sizeof *session->node);
+    if (!session->node)
+        return BL_NO_MEMORY;
+    session->nodes = n;
+    for (size_t i = 0; i < n; i++)
+        session->node[i] = where->node_given ? where->node : session->node_reply->element[i]->str;
+    return BL_OK;
+}
+
+enum bl_code bl_session_begin(struct bl_session *session, bl_err *err)
+{
+    static const char *const fields[][2] = {{"schema", "1"}, {"partitions", "1"}};
+    bl_redis_key key = bl_redis_key_global(&session->keys, "meta");
+    enum bl_code rc = BL_OK;
+
+    for (size_t i = 0; rc == BL_OK && session->empty && i < BL_COUNT(fields); i++) {
+        redisReply *reply = NULL;
+
+        rc = bl_session_ask(session, &reply, err, "HSETNX", key.text, fields[i][0], fields[i][1],
+                            NULL);
+        if (rc == BL_OK)
+            freeReplyObject(reply);
+    }
+    return rc == BL_OK && session->empty ? read_meta(session, err) : rc;
+}
+
+enum bl_code bl_session_suppressed(struct bl_session *session, uint64_t *out, bl_err *err)
+{
+    char now[32];
+
+    *out = 0;
+    snprintf(now, sizeof now, "(%lld", (long long)bl_now_ms());
+    for (unsigned p = 0; p < session->keys.partitions; p++) {
+        bl_redis_key key = bl_redis_key_partition(&session->keys, p, "x");
+        redisReply *reply = NULL;
+        enum bl_code rc;
+
+        rc = bl_session_ask(session, &reply, err, "ZCOUNT", key.text, now, "+inf", NULL);
+        if (rc != BL_OK)
+            return rc;
+        *out += reply->type == REDIS_REPLY_INTEGER ? (uint64_t)reply->integer : 0;
+        freeReplyObject(reply);
+    }
+    return BL_OK;
+}

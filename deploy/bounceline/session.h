@@ -1,0 +1,74 @@
+/* session.h -- Redis, for a command that asks a few things and ends
+ *
+ * Opens the server named by --redis, or the private one of the state directory (which is started if
+ * need be, and stopped by its last user), and reads how the address list is divided.  Calls wait
+ * for replies.
+ *
+ * Shapes     keys: sinks/README.md
+ * Units      -
+ * Ownership  the caller's storage; replies are the caller's (freeReplyObject)
+ * Threads    one at a time
+ * Errors     an error reply is BL_UNAVAILABLE with its text
+ * Source     DESIGN 7
+ */
+#ifndef BOUNCELINE_SESSION_H
+#define BOUNCELINE_SESSION_H
+
+#include <hiredis/hiredis.h>
+#include <uv.h>
+
+#include "bounceline/slice.h"
+#include "options.h"
+#include "redis_conn.h"
+#include "redis_keys.h"
+
+struct bl_redis_private;
+
+struct bl_session {
+    uv_loop_t             loop;
+    bool                  loop_open;
+    struct bl_redis_conn *conn;
+    struct bl_redis_private *server;
+    struct bl_redis_keys  keys;  /* of where->node; knows the number of partitions */
+    bool                  empty; /* nothing of bounceline is there yet */
+    char                  place[400]; /* where it is, for people */
+    const char          **node; /* after bl_session_nodes */
+    size_t                nodes;
+    redisReply           *node_reply;
+};
+
+enum { BL_SESSION_PAGE = 1000 };
+
+enum bl_code bl_session_open(struct bl_session *session, const struct bl_where *where, bl_err *err);
+void         bl_session_close(struct bl_session *session);
+
+/* The arguments end with NULL. */
+__attribute__((sentinel)) enum bl_code bl_session_ask(struct bl_session *session, redisReply **out,
+                                                      bl_err *err, ...);
+
+enum bl_code bl_session_call(struct bl_session *session, int argc, const char *const *argv,
+                             const size_t *lengths, redisReply **out, bl_err *err);
+
+/* The key of another node than ours. */
+bl_redis_key bl_session_node_key(const struct bl_session *session, const char *node,
+                                 const char *name);
+
+/* The nodes that were ever seen, or only `where->node` when it was given: fills session->node. */
+enum bl_code bl_session_nodes(struct bl_session *session, const struct bl_where *where,
+                              bl_err *err);
+
+/* Makes `bl:meta` when there is none, as a first claim would: for a list that is begun by hand. */
+enum bl_code bl_session_begin(struct bl_session *session, bl_err *err);
+
+/* How many addresses are suppressed now. */
+enum bl_code bl_session_suppressed(struct bl_session *session, uint64_t *out, bl_err *err);
+
+static inline bl_slice bl_reply_slice(const redisReply *reply)
+{
+    return reply->type == REDIS_REPLY_STRING || reply->type == REDIS_REPLY_STATUS ||
+                   reply->type == REDIS_REPLY_ERROR
+               ? (bl_slice){reply->str, (size_t)reply->len}
+               : (bl_slice){NULL, 0};
+}
+
+#endif

@@ -1,0 +1,34 @@
+# ctest: label=quick timeout=180
+# The same log through `scan` and through `run --once` and Redis: the same counters, rates and number of
+# suppressed addresses; what Redis holds adds up.
+set -u
+export TZ=UTC LC_ALL=C
+BL=${BL_PROGRAM:-$1/bounceline}
+BUILD=${BL_BUILD:-$1}
+for tool in redis-server python3 "$BUILD/bench/corpus"; do
+    command -v "$tool" >/dev/null || { echo "needs $tool"; exit 77; }
+done
+DIR=$(mktemp -d) || exit 1
+trap 'rm -rf "$DIR"' EXIT
+cd "$DIR" || exit 1
+unset BOUNCELINE_REDIS BOUNCELINE_NODE
+export BOUNCELINE_STATE="$DIR/state"
+bad=0
+
+"$BUILD/bench/corpus" mixed --lines 20000 --seed 5 --end now >mail.log || exit 1
+"$BL" run --once mail.log >/dev/null 2>run.err || { echo "FAILED: run: exit $?"; cat run.err; exit 1; }
+"$BL" scan --json mail.log >scan.json || exit 1
+"$BL" stats --json >stats.json || { echo "FAILED: stats: exit $?"; exit 1; }
+"$BL" verify || { echo "FAILED: verify: exit $?"; bad=1; }
+python3 - <<'PY' || bad=1
+import json
+scan, stats = json.load(open("scan.json")), json.load(open("stats.json"))
+assert scan["outcomes"]["bounced"] > 0 and scan["suppressed"] > 0
+for field in sorted(set(scan) - {"from", "to"}):
+    assert scan[field] == stats[field], (field, scan[field], stats[field])
+PY
+[ "$("$BL" suppress list | wc -l)" = "$(python3 -c 'import json; print(json.load(open("stats.json"))["suppressed"])')" ] ||
+    { echo "FAILED: list is not as long as stats says"; bad=1; }
+"$BL" suppress list | head -20 | cut -d' ' -f1 | "$BL" suppress check - >/dev/null ||
+    { echo "FAILED: what list shows, check does not know"; bad=1; }
+exit $bad
