@@ -1,15 +1,15 @@
 /* One reply to one verdict.
  *
- * Rule indexes are ordered by precedence, so everything that matches is a candidate and the smallest
- * index decides.  The code trie and the rules without phrases give the first candidate; then the
- * automaton passes over the text, and each phrase that ends lists its rules, strongest first: the list is
- * left as soon as it cannot beat the best so far.
+ * Rule indexes are ordered by precedence, so everything that matches is a candidate and the
+ * smallest index decides.  The code trie and the rules without phrases give the first candidate;
+ * then the automaton passes over the text, and each phrase that ends lists its rules, strongest
+ * first: the list is left as soon as it cannot beat the best so far.
  *
- * A multi-line reply repeats its code before each line ("550-5.7.28 too much 550-5.7.28 mail"), which
- * would cut phrases in two: those repetitions are gaps that the automaton does not read.
+ * A multi-line reply repeats its code before each line ("550-5.7.28 too much 550-5.7.28 mail"),
+ * which would cut phrases in two: those repetitions are gaps that the automaton does not read.
  *
- * Side by side: one automaton waits for a load most of the time, so `LANES` of them take a byte each in
- * turn.  A lane that reaches the end of its text gets the next reply. */
+ * Side by side: one automaton waits for a load most of the time, so `LANES` of them take a byte
+ * each in turn.  A lane that reaches the end of its text gets the next reply. */
 #include "digits.h"
 #include "phrases.h"
 
@@ -17,7 +17,7 @@ enum { LANES = 4, GAPS_MAX = 16 };
 
 /* Rules with several phrases: how many of them were seen so far, and where. */
 struct sequence {
-    uint32_t first_end, last_end;
+    uint32_t first_end, last_end, first_length;
 };
 
 struct gap {
@@ -25,22 +25,25 @@ struct gap {
 };
 
 struct lane {
-    const uint8_t  *p, *stop; /* the piece being read */
-    bl_walk         walk;
-    uint32_t        best, match_at, match_end;
-    uint32_t        n_gaps, piece;
-    uint32_t        enhanced;
-    uint16_t        basic, provider, phase_bit;
-    bool            temporary;
+    const uint8_t *text;     /* of the reply; never NULL */
+    const uint8_t *p, *stop; /* the piece being read */
+    bl_walk walk;
+    uint32_t best;
+    uint32_t first_end, first_length, match_end; /* of the best: its first phrase, and its end */
+    uint32_t n_gaps, piece;
+    uint32_t enhanced;
+    uint16_t basic, provider, phase_bit;
+    bool temporary;
     const bl_reply *reply;
-    bl_verdict     *verdict;
-    struct gap      gaps[GAPS_MAX];
-    uint8_t         seen[BL_SEQUENCES_MAX];
+    bl_verdict *verdict;
+    struct gap gaps[GAPS_MAX];
+    uint8_t seen[BL_SEQUENCES_MAX];
     struct sequence sequences[BL_SEQUENCES_MAX]; /* [i] is set once seen[i] is */
 };
 
-/* The codes that count: the reply's own; without an enhanced one, what the MTA made of it.  x.0.0 beside a
- * basic code says nothing (and Postfix logs it for a remote reply that has no enhanced code). */
+/* The codes that count: the reply's own; without an enhanced one, what the MTA made of it.  x.0.0
+ * beside a basic code says nothing (and Postfix logs it for a remote reply that has no enhanced
+ * code). */
 static bl_status effective_status(const bl_reply *reply)
 {
     bl_status status = bl_status_absent(reply->enhanced) ? reply->wrapper : reply->enhanced;
@@ -73,36 +76,47 @@ static void try_loose(const struct bl_rules *rules, struct lane *lane, uint16_t 
     }
 }
 
+/* What repeats the code at `at`: `550-5.7.28`, `550 `; where it ends, or 0. */
+static size_t repeated_code(bl_slice text, size_t at)
+{
+    size_t end = at + 4, i;
+
+    if (end > text.n || !bl_is_blank_byte(text.p[at - 1]) || memcmp(text.p + at, text.p, 3) != 0 ||
+        (text.p[at + 3] != '-' && text.p[at + 3] != ' '))
+        return 0;
+    for (i = end; i < text.n && (bl_is_digit(text.p[i]) || text.p[i] == '.'); i++)
+        ;
+    return i - end >= 5 && (i == text.n || bl_is_blank_byte(text.p[i])) ? i : end;
+}
+
 /* Finds the repeated codes of a multi-line reply. */
 static void find_gaps(struct lane *lane, bl_slice text)
 {
+    size_t at = 4;
+
     lane->n_gaps = 0;
     if (text.n < 4 || text.p[3] != '-' || !bl_is_digit(text.p[0]) || !bl_is_digit(text.p[1]) ||
         !bl_is_digit(text.p[2]))
         return;
-    for (size_t i = 4; i + 4 <= text.n && lane->n_gaps < GAPS_MAX; i++) {
-        size_t end = i + 4, j;
+    while (lane->n_gaps < GAPS_MAX) {
+        size_t end;
 
-        if (!bl_is_blank_byte(text.p[i - 1]) || memcmp(text.p + i, text.p, 3) != 0 ||
-            (text.p[i + 3] != '-' && text.p[i + 3] != ' '))
-            continue;
-        for (j = end; j < text.n && (bl_is_digit(text.p[j]) || text.p[j] == '.'); j++)
-            ;
-        if (j - end >= 5 && (j == text.n || bl_is_blank_byte(text.p[j])))
-            end = j; /* the enhanced code, again */
-        lane->gaps[lane->n_gaps++] = (struct gap){(uint32_t)i, (uint32_t)end};
-        i = end - 1;
+        at += bl_slice_find_byte(bl_slice_drop(text, at), text.p[0]);
+        if (at == text.n)
+            return;
+        end = repeated_code(text, at);
+        if (end)
+            lane->gaps[lane->n_gaps++] = (struct gap){(uint32_t)at, (uint32_t)end};
+        at = end ? end : at + 1;
     }
 }
 
 /* Piece i lies between gap i - 1 and gap i. */
 static void enter_piece(struct lane *lane, uint32_t piece)
 {
-    const uint8_t *text = (const uint8_t *)lane->reply->text.p;
-
     lane->piece = piece;
-    lane->p = text + (piece ? lane->gaps[piece - 1].end : 0);
-    lane->stop = text + (piece < lane->n_gaps ? lane->gaps[piece].at : lane->reply->text.n);
+    lane->p = lane->text + (piece ? lane->gaps[piece - 1].end : 0);
+    lane->stop = lane->text + (piece < lane->n_gaps ? lane->gaps[piece].at : lane->reply->text.n);
 }
 
 static void start(const struct bl_rules *rules, struct lane *lane, const bl_reply *reply,
@@ -112,13 +126,14 @@ static void start(const struct bl_rules *rules, struct lane *lane, const bl_repl
     uint32_t rule;
 
     lane->reply = reply;
+    lane->text = (const uint8_t *)(reply->text.n ? reply->text.p : "");
     lane->verdict = verdict;
     lane->basic = bl_pack_code(reply->code);
     lane->enhanced = bl_pack_status(status);
     lane->provider = reply->relay_host.n ? bl_rules_provider(rules, reply->relay_host) : 0;
     lane->phase_bit = (uint16_t)(1u << reply->phase);
     lane->temporary = is_temporary(reply, status);
-    lane->match_at = lane->match_end = 0;
+    lane->first_end = lane->first_length = lane->match_end = 0;
     lane->best = rules->n_rules - 1; /* the fallback */
     rule = bl_digits_find(rules->digits, reply->code, status);
     if (rule < lane->best)
@@ -134,17 +149,18 @@ static void start(const struct bl_rules *rules, struct lane *lane, const bl_repl
 
 static uint32_t back_over_gap(const struct lane *lane, uint32_t at, uint32_t *gaps)
 {
-    while (*gaps > 0 && lane->gaps[*gaps - 1].end == at)
-        at = lane->gaps[--*gaps].at;
+    while (*gaps > 0 && lane->gaps[*gaps - 1].end >= at)
+        if (lane->gaps[--*gaps].end == at)
+            at = lane->gaps[*gaps].at;
     return at;
 }
 
-/* Where the phrase of `length` folded bytes that ends before `end` begins.  An end behind the text means
- * the blank that is read there. */
+/* Where the phrase of `length` folded bytes that ends before `end` begins.  An end behind the text
+ * means the blank that is read there. */
 static uint32_t phrase_start(const struct lane *lane, uint32_t end, uint32_t length)
 {
     bl_slice text = lane->reply->text;
-    uint32_t gaps = lane->piece, at = end;
+    uint32_t gaps = lane->piece, at = end; /* gaps before the piece */
 
     if (at > text.n) {
         at--;
@@ -173,30 +189,34 @@ static bool advance(struct lane *lane, uint32_t sequence, uint32_t output, uint3
 
     if (lane->seen[sequence] != bl_output_part(output))
         return false;
-    if (bl_output_part(output) == 0)
-        s->first_end = phrase_start(lane, end, bl_output_length(output));
-    else if (phrase_start(lane, end, bl_output_length(output)) < s->last_end)
+    if (bl_output_part(output) == 0) {
+        s->first_end = end;
+        s->first_length = bl_output_length(output);
+    } else if (phrase_start(lane, end, bl_output_length(output)) < s->last_end) {
         return false; /* overlaps the phrase before */
+    }
     s->last_end = end;
     lane->seen[sequence]++;
     return bl_output_last(output);
 }
 
-static __attribute__((noinline)) void hit(const struct bl_rules *rules, struct lane *lane, uint32_t end)
+/* The phrases that end before `end`. */
+static __attribute__((noinline)) void hit(const struct bl_rules *rules, struct lane *lane,
+                                          const uint32_t *output, uint32_t end)
 {
-    const uint32_t *output = bl_phrases_outputs(&rules->phrases, lane->walk);
-
     for (;; output++) {
         uint32_t rule = bl_output_rule(*output);
         const struct bl_rule *r = &rules->rules[rule];
 
         if (rule >= lane->best)
             return;
-        if ((!r->sequence || advance(lane, r->sequence - 1u, *output, end)) && wanted(&r->want, lane)) {
+        if ((!r->sequence || advance(lane, r->sequence - 1u, *output, end)) &&
+            wanted(&r->want, lane)) {
             lane->best = rule;
             lane->match_end = end;
-            lane->match_at = r->sequence ? lane->sequences[r->sequence - 1].first_end
-                                         : phrase_start(lane, end, bl_output_length(*output));
+            lane->first_end = r->sequence ? lane->sequences[r->sequence - 1].first_end : end;
+            lane->first_length = r->sequence ? lane->sequences[r->sequence - 1].first_length
+                                             : bl_output_length(*output);
             return; /* what follows in the list is weaker */
         }
         if (bl_output_ends(*output))
@@ -204,8 +224,9 @@ static __attribute__((noinline)) void hit(const struct bl_rules *rules, struct l
     }
 }
 
-/* Before RCPT TO nothing was said about the recipient yet, so at most its domain can be at fault; where
- * the phase is unknown only plain words count; and a code that is used for several causes never does. */
+/* Before RCPT TO nothing was said about the recipient yet, so at most its domain can be at fault;
+ * where the phase is unknown only plain words count; and a code that is used for several causes
+ * never does. */
 static bool may_suppress(const struct bl_category *category, uint8_t tier, enum bl_phase phase)
 {
     bool plain_words = tier == BL_TIER_PROVIDER_TEXT || tier == BL_TIER_SPECIFIC_TEXT;
@@ -238,8 +259,13 @@ static void finish(const struct bl_rules *rules, struct lane *lane)
     const struct bl_rule *rule = &rules->rules[lane->best];
     const struct bl_category *category = &rules->categories[rule->category];
     uint32_t n = (uint32_t)lane->reply->text.n, end = lane->match_end < n ? lane->match_end : n;
-    bl_verdict v = {.category = rule->category, .type = rule->type, .action = rule->action,
-                    .rule = lane->best, .match_at = lane->match_at, .match_n = end - lane->match_at};
+    uint32_t at = end ? phrase_start(lane, lane->first_end, lane->first_length) : 0;
+    bl_verdict v = {.category = rule->category,
+                    .type = rule->type,
+                    .action = rule->action,
+                    .rule = lane->best,
+                    .match_at = at,
+                    .match_n = end - at};
 
     if (lane->temporary && v.type != BL_SOFT) {
         v.type = BL_SOFT;
@@ -252,29 +278,36 @@ static void finish(const struct bl_rules *rules, struct lane *lane)
     *lane->verdict = v;
 }
 
-/* At the end of a piece: on to the next one, or the blank that stands for the end of the text.  False
- * when the verdict is written. */
+/* At the end of a piece: on to the next one, or the blank that stands for the end of the text.
+ * False when the verdict is written. */
 static bool go_on(const struct bl_rules *rules, struct lane *lane)
 {
     if (lane->piece < lane->n_gaps) {
         enter_piece(lane, lane->piece + 1);
         return true;
     }
-    if (bl_phrases_step(&rules->phrases, &lane->walk, ' '))
-        hit(rules, lane, (uint32_t)lane->reply->text.n + 1);
+    bl_phrases_step(rules->phrases, &lane->walk, ' ');
+    if (bl_phrases_hit(lane->walk))
+        hit(rules, lane, bl_phrases_outputs(rules->phrases, &lane->walk),
+            (uint32_t)lane->reply->text.n + 1);
     finish(rules, lane);
     return false;
 }
 
 static void run_alone(const struct bl_rules *rules, struct lane *lane)
 {
-    const struct bl_phrases *phrases = &rules->phrases;
-    const uint8_t *text = (const uint8_t *)lane->reply->text.p;
+    const struct bl_phrases phrases = rules->phrases;
 
     do {
-        while (lane->p < lane->stop)
-            if (bl_phrases_step(phrases, &lane->walk, *lane->p++))
-                hit(rules, lane, (uint32_t)(lane->p - text));
+        const uint8_t *p = lane->p, *stop = lane->stop;
+        bl_walk walk = lane->walk;
+
+        while (p < stop) {
+            bl_phrases_step(phrases, &walk, *p++);
+            if (bl_phrases_hit(walk))
+                hit(rules, lane, bl_phrases_outputs(phrases, &walk), (uint32_t)(p - lane->text));
+        }
+        lane->walk = walk;
     } while (go_on(rules, lane));
 }
 
@@ -288,31 +321,40 @@ bl_verdict bl_classify(const struct bl_rules *rules, const bl_reply *reply)
     return verdict;
 }
 
-/* `steps` bytes in each lane; none of them reaches its stop before. */
+static inline void hit_at(const struct bl_rules *rules, struct lane *lane, bl_walk *walk,
+                          size_t after)
+{
+    if (bl_phrases_hit(*walk))
+        hit(rules, lane, bl_phrases_outputs(rules->phrases, walk),
+            (uint32_t)(lane->p + after - lane->text));
+}
+
+/* `steps` bytes in each lane; none of them reaches its stop before.  Written out four times,
+ * because only scalars stay in registers. */
 static void run_together(const struct bl_rules *rules, struct lane *lanes, size_t steps)
 {
-    const struct bl_phrases *phrases = &rules->phrases;
-    bl_walk walk[LANES];
+    const struct bl_phrases t = rules->phrases;
+    const uint8_t *p0 = lanes[0].p, *p1 = lanes[1].p, *p2 = lanes[2].p, *p3 = lanes[3].p;
+    bl_walk w0 = lanes[0].walk, w1 = lanes[1].walk, w2 = lanes[2].walk, w3 = lanes[3].walk;
 
-    for (int k = 0; k < LANES; k++)
-        walk[k] = lanes[k].walk;
     for (size_t i = 0; i < steps; i++) {
-        bool ends[LANES];
-
-        for (int k = 0; k < LANES; k++)
-            ends[k] = bl_phrases_step(phrases, &walk[k], lanes[k].p[i]);
-        for (int k = 0; k < LANES; k++)
-            if (ends[k]) {
-                const uint8_t *text = (const uint8_t *)lanes[k].reply->text.p;
-
-                lanes[k].walk = walk[k];
-                hit(rules, &lanes[k], (uint32_t)(lanes[k].p + i + 1 - text));
-            }
+        bl_phrases_step(t, &w0, p0[i]);
+        bl_phrases_step(t, &w1, p1[i]);
+        bl_phrases_step(t, &w2, p2[i]);
+        bl_phrases_step(t, &w3, p3[i]);
+        if (__builtin_expect((w0.state | w1.state | w2.state | w3.state) & 1, 0)) {
+            hit_at(rules, &lanes[0], &w0, i + 1);
+            hit_at(rules, &lanes[1], &w1, i + 1);
+            hit_at(rules, &lanes[2], &w2, i + 1);
+            hit_at(rules, &lanes[3], &w3, i + 1);
+        }
     }
-    for (int k = 0; k < LANES; k++) {
-        lanes[k].walk = walk[k];
+    lanes[0].walk = w0;
+    lanes[1].walk = w1;
+    lanes[2].walk = w2;
+    lanes[3].walk = w3;
+    for (int k = 0; k < LANES; k++)
         lanes[k].p += steps;
-    }
 }
 
 static size_t shortest(const struct lane *lanes)
@@ -359,10 +401,10 @@ void bl_classify_many(const struct bl_rules *rules, const bl_reply *replies, bl_
 }
 
 static const char *const phase_names[BL_PHASES] = {
-    [BL_PHASE_UNKNOWN] = "",     [BL_PHASE_DNS] = "dns",   [BL_PHASE_CONNECT] = "connect",
-    [BL_PHASE_HELO] = "helo",    [BL_PHASE_TLS] = "tls",   [BL_PHASE_AUTH] = "auth",
-    [BL_PHASE_MAIL] = "mail",    [BL_PHASE_RCPT] = "rcpt", [BL_PHASE_DATA] = "data",
-    [BL_PHASE_EOD] = "eod",      [BL_PHASE_LOCAL] = "local",
+    [BL_PHASE_UNKNOWN] = "",  [BL_PHASE_DNS] = "dns",     [BL_PHASE_CONNECT] = "connect",
+    [BL_PHASE_HELO] = "helo", [BL_PHASE_TLS] = "tls",     [BL_PHASE_AUTH] = "auth",
+    [BL_PHASE_MAIL] = "mail", [BL_PHASE_RCPT] = "rcpt",   [BL_PHASE_DATA] = "data",
+    [BL_PHASE_EOD] = "eod",   [BL_PHASE_LOCAL] = "local",
 };
 
 const char *bl_phase_name(enum bl_phase phase)

@@ -1,11 +1,12 @@
 /* From the model of the rule files to tables, and the checks that need the tables.
  *
- * Rules are sorted by precedence, so that a rule's index is its rank; then each table is built, and the
- * finished set is asked about itself:
+ * Rules are sorted by precedence, so that a rule's index is its rank; then each table is built, and
+ * the finished set is asked about itself:
  *
- *   - every row of codes.tsv and every alternative of every rule, given the weakest reply that it asks for (its phrases and codes,
- *     nothing else), must be what decides; else whatever decides instead always does, and the rule
- *     can never win (or says the same, or the opposite, of another one);
+ *   - every row of codes.tsv and every alternative of every rule, given the weakest reply that it
+ * asks for (its phrases and codes, nothing else), must be what decides; else whatever decides
+ * instead always does, and the rule can never win (or says the same, or the opposite, of another
+ * one);
  *   - every sample must get its rule's category. */
 #include "digits.h"
 #include "phrases.h"
@@ -25,13 +26,13 @@ struct owned_rules {
 };
 
 struct compiler {
-    struct rt_model     model;
-    struct bl_rules    *rules;
-    struct bl_arena    *arena;
-    struct sort_key    *sorted;   /* rank -> model rule */
-    uint32_t           *rank_of;  /* model rule -> rank */
-    struct bl_digits    digits;
-    bl_err             *err;
+    struct rt_model model;
+    struct bl_rules *rules;
+    struct bl_arena *arena;
+    struct sort_key *sorted; /* rank -> model rule */
+    uint32_t *rank_of;       /* model rule -> rank */
+    struct bl_digits digits;
+    bl_err *err;
 };
 
 /* Precedence. */
@@ -133,7 +134,8 @@ static enum bl_code keep_names(struct compiler *c)
     bl_slice *providers;
     bool ok = true;
 
-    c->rules->categories = categories = (struct bl_category *)(uintptr_t)keep(c, &c->model.categories);
+    c->rules->categories = categories =
+        (struct bl_category *)(uintptr_t)keep(c, &c->model.categories);
     c->rules->suffixes = suffixes =
         (struct bl_provider_suffix *)(uintptr_t)keep(c, &c->model.suffixes);
     c->rules->providers = providers = (bl_slice *)(uintptr_t)keep(c, &c->model.providers);
@@ -170,7 +172,8 @@ static enum bl_code keep_rules(struct compiler *c)
     size_t n = c->model.rules.n;
     struct bl_rule *rules = bl_arena_alloc(c->arena, (n + 1) * sizeof *rules);
     struct bl_rule_info *infos = bl_arena_alloc(c->arena, (n + 1) * sizeof *infos);
-    struct rt_rule fallback = {.id = BL_SLICE("codes/none"), .place = c->model.fallback,
+    struct rt_rule fallback = {.id = BL_SLICE("codes/none"),
+                               .place = c->model.fallback,
                                .source = BL_SLICE("nothing else matched"),
                                .category = c->rules->unclassified};
 
@@ -179,8 +182,11 @@ static enum bl_code keep_rules(struct compiler *c)
     for (size_t i = 0; i < n; i++) {
         const struct rt_rule *from = rt_rule(&c->model, c->sorted[i].rule);
 
-        rules[i] = (struct bl_rule){.want = from->want, .category = from->category, .tier = from->tier,
-                                    .type = from->type, .action = from->action,
+        rules[i] = (struct bl_rule){.want = from->want,
+                                    .category = from->category,
+                                    .tier = from->tier,
+                                    .type = from->type,
+                                    .action = from->action,
                                     .parts = from->n_phrases};
         if (from->n_phrases > 1) {
             if (c->rules->n_sequences == BL_SEQUENCES_MAX)
@@ -192,7 +198,8 @@ static enum bl_code keep_rules(struct compiler *c)
         if (!keep_info(c, &infos[i], from))
             return no_memory(c);
     }
-    rules[n] = (struct bl_rule){.category = c->rules->unclassified, .tier = BL_TIER_FALLBACK,
+    rules[n] = (struct bl_rule){.category = c->rules->unclassified,
+                                .tier = BL_TIER_FALLBACK,
                                 .type = (uint8_t)c->rules->categories[c->rules->unclassified].type,
                                 .action = BL_ACTION_NONE};
     if (!keep_info(c, &infos[n], &fallback))
@@ -218,8 +225,10 @@ static enum bl_code build_phrases(struct compiler *c)
         const struct rt_rule *rule = rt_rule(&c->model, i);
 
         for (uint8_t part = 0; part < rule->n_phrases; part++)
-            uses[used++] = (struct bl_phrase_use){.text = rule->phrases[part], .rule = c->rank_of[i],
-                                                  .part = part, .last = part + 1 == rule->n_phrases};
+            uses[used++] = (struct bl_phrase_use){.text = rule->phrases[part],
+                                                  .rule = c->rank_of[i],
+                                                  .part = part,
+                                                  .last = part + 1 == rule->n_phrases};
     }
     rc = bl_phrases_build(c->arena, uses, n, &c->rules->phrases, c->err);
     bl_free(uses);
@@ -260,7 +269,7 @@ static enum bl_code list_loose(struct compiler *c)
 /* What claims a node, to tell a duplicate from a general row that yields. */
 struct claim {
     uint32_t rule;
-    uint8_t  reach;
+    uint8_t reach;
 };
 
 static size_t code_key(const struct rt_rule *rule, unsigned class_, unsigned detail, char *out,
@@ -280,8 +289,8 @@ static size_t code_key(const struct rt_rule *rule, unsigned class_, unsigned det
 }
 
 /* Sets the node of one key, unless a row that reaches less far has it.  `*set` counts. */
-static enum bl_code set_code(struct compiler *c, uint32_t model_rule, unsigned class_, unsigned detail,
-                             uint32_t *set)
+static enum bl_code set_code(struct compiler *c, uint32_t model_rule, unsigned class_,
+                             unsigned detail, uint32_t *set)
 {
     const struct rt_rule *rule = rt_rule(&c->model, model_rule);
     char key[48];
@@ -322,7 +331,8 @@ static enum bl_code add_code(struct compiler *c, uint32_t model_rule)
             rc = set_code(c, model_rule, 5, detail, &set);
     }
     if (rc == BL_OK && set == 0)
-        rc = bl_rules_text_fail(&c->model, rule->place, "can never win: other rows cover all its codes");
+        rc = bl_rules_text_fail(&c->model, rule->place,
+                                "can never win: other rows cover all its codes");
     return rc;
 }
 
@@ -365,8 +375,8 @@ static enum bl_phase phase_of(uint16_t phases, enum bl_phase otherwise)
     return phases ? (enum bl_phase)__builtin_ctz(phases) : otherwise;
 }
 
-/* The weakest reply that still has all that the rule asks for.  What a mask leaves open is filled with
- * digits that no other rule is likely to name. */
+/* The weakest reply that still has all that the rule asks for.  What a mask leaves open is filled
+ * with digits that no other rule is likely to name. */
 static bl_reply weakest_reply(const struct compiler *c, const struct rt_rule *rule, char *text)
 {
     const struct bl_want *want = &rule->want;
@@ -382,7 +392,8 @@ static bl_reply weakest_reply(const struct compiler *c, const struct rt_rule *ru
     if (want->enhanced_mask) {
         uint32_t enhanced = want->enhanced | (~want->enhanced_mask & 997);
 
-        reply.enhanced = (bl_status){(uint16_t)(enhanced >> 20), enhanced >> 10 & 1023, enhanced & 1023};
+        reply.enhanced =
+            (bl_status){(uint16_t)(enhanced >> 20), enhanced >> 10 & 1023, enhanced & 1023};
         if (reply.enhanced.class_ == 0)
             reply.enhanced.class_ = reply.code / 100 == 4 ? 4 : 5;
     }
@@ -409,12 +420,14 @@ static bool same_conditions(const struct rt_rule *a, const struct rt_rule *b)
 /* The reply that a row of codes.tsv is about; false for rows that stand for many. */
 static bool code_reply(const struct rt_rule *rule, bl_reply *reply)
 {
-    bool plain = rule->reach == RT_EXACT && (rule->subject == RT_NONE || rule->detail_from != RT_NONE) &&
+    bool plain = rule->reach == RT_EXACT &&
+                 (rule->subject == RT_NONE || rule->detail_from != RT_NONE) &&
                  (rule->basic == RT_NONE || rule->want.basic_mask == 0xfff);
 
     *reply = (bl_reply){.phase = BL_PHASE_UNKNOWN};
     if (rule->basic != RT_NONE)
-        reply->code = (uint16_t)((rule->basic >> 8) * 100 + (rule->basic >> 4 & 15) * 10 + (rule->basic & 15));
+        reply->code = (uint16_t)((rule->basic >> 8) * 100 + (rule->basic >> 4 & 15) * 10 +
+                                 (rule->basic & 15));
     if (rule->subject != RT_NONE)
         reply->enhanced = (bl_status){rule->class_, rule->subject, rule->detail_from};
     return plain && (reply->code == 0 || reply->enhanced.subject + reply->enhanced.detail > 0 ||
@@ -443,14 +456,16 @@ static enum bl_code check_rule(const struct compiler *c, uint32_t model_rule)
     if (!rule->is_code && same_conditions(rule, winner))
         what = rule->category == winner->category ? "duplicate of" : "contradicts";
     file = bl_rules_text_file_name(c->model.files[winner->place.file].name);
-    return bl_rules_text_fail(&c->model, rule->place, "%s '%.*s' (%.*s:%u)", what, (int)winner->id.n,
-                              winner->id.p, (int)file.n, file.p, winner->place.line);
+    return bl_rules_text_fail(&c->model, rule->place, "%s '%.*s' (%.*s:%u)", what,
+                              (int)winner->id.n, winner->id.p, (int)file.n, file.p,
+                              winner->place.line);
 }
 
 static enum bl_code check_sample(const struct compiler *c, const struct rt_sample *sample)
 {
     const struct rt_rule *rule = rt_rule(&c->model, sample->rule), *winner;
-    bl_reply reply = {.text = sample->text, .relay_host = host_of(c, rule->want.provider),
+    bl_reply reply = {.text = sample->text,
+                      .relay_host = host_of(c, rule->want.provider),
                       .phase = phase_of(rule->want.phases, BL_PHASE_RCPT)};
     bl_verdict v;
 

@@ -3,9 +3,9 @@
  *      (root) -5-> o -5-> o -0-> [550] -.-> o -5-> o -.-> o -1-> o -.-> o -1-> [550 5.1.1]
  *         \--.-> o -5-> o -.-> o -7-> o -.-> [5.7.x] -2-> o -6-> [5.7.26]
  *
- * A reply walks it twice: from the root with its basic code and on into its enhanced one, and from the
- * root's dot with the enhanced code alone.  Of all rules on the way the strongest, that is the smallest
- * index, is the default verdict; so `5.7.x` and `5xx` need no search of their own. */
+ * A reply walks it twice: from the root with its basic code and on into its enhanced one, and from
+ * the root's dot with the enhanced code alone.  Of all rules on the way the strongest, that is the
+ * smallest index, is the default verdict; so `5.7.x` and `5xx` need no search of their own. */
 #include "digits.h"
 
 #include "bounceline/alloc.h"
@@ -69,7 +69,8 @@ static inline bool step_key(const struct bl_digit_node *nodes, uint32_t *at, uns
 }
 
 /* All digits of a number; a key ends behind the last one: 5.7.2 is no prefix of 5.7.26. */
-static bool step_number(const struct bl_digit_node *nodes, uint32_t *at, unsigned number, uint32_t *best)
+static bool step_number(const struct bl_digit_node *nodes, uint32_t *at, unsigned number,
+                        uint32_t *best)
 {
     if (number >= 100 && !step(nodes, at, number / 100 % 10))
         return false;
@@ -78,7 +79,8 @@ static bool step_number(const struct bl_digit_node *nodes, uint32_t *at, unsigne
     return step_key(nodes, at, number % 10, best);
 }
 
-static void walk_enhanced(const struct bl_digit_node *nodes, uint32_t at, bl_status s, uint32_t *best)
+static void walk_enhanced(const struct bl_digit_node *nodes, uint32_t at, bl_status s,
+                          uint32_t *best)
 {
     if (step(nodes, &at, DOT) && step(nodes, &at, s.class_ % 10) && step(nodes, &at, DOT) &&
         step_number(nodes, &at, s.subject, best) && step_key(nodes, &at, DOT, best))

@@ -1,10 +1,8 @@
 /* digits.h -- the trie over status codes (private to match/)
  *
- * Shapes     keys: a basic code, an enhanced one, or both; `prefix` keys end inside a code (5.7.x, 5xx)
- * Ownership  the caller's
- * Threads    bl_digits_find reads only
- * Errors     bl_digits_add: BL_LIMIT, BL_NO_MEMORY
- * Source     RFC 3463
+ * Shapes     keys: a basic code, an enhanced one, or both; `prefix` keys end inside a code (5.7.x,
+ * 5xx) Ownership  the caller's Threads    bl_digits_find reads only Errors     bl_digits_add:
+ * BL_LIMIT, BL_NO_MEMORY Source     RFC 3463
  */
 #ifndef BL_MATCH_DIGITS_H
 #define BL_MATCH_DIGITS_H
@@ -13,7 +11,7 @@
 
 struct bl_digits {
     struct bl_digit_node *nodes;
-    size_t                n, room;
+    size_t n, room;
 };
 
 /* Takes the node of `key` ("550.5.1.1", "550", ".5.1.1", ".5.7.", "5"), made if needed; false: no

@@ -1,5 +1,5 @@
-/* The host is hashed from its end; wherever a label begins, what was hashed so far is looked up.  The
- * last hit is the longest suffix. */
+/* The host is hashed from its end; wherever a label begins, what was hashed so far is looked up.
+ * The last hit is the longest suffix. */
 #include "providers.h"
 
 static uint32_t hash_step(uint32_t hash, char c)

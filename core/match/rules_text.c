@@ -1,9 +1,10 @@
-/* Reads categories.tsv, providers.tsv, codes.tsv and *.rules into a model, with the place of each thing.
+/* Reads categories.tsv, providers.tsv, codes.tsv and *.rules into a model, with the place of each
+ * thing.
  *
  * One pass a file, line by line, the tables that others refer to first.  A line is cut by `take_*`
- * functions that either take what they promise off the front or leave it alone; what is left when none
- * fits is where the error message points.  What needs more than its own line (duplicates, rules that
- * never win, samples) is checked in compile.c, on the finished tables. */
+ * functions that either take what they promise off the front or leave it alone; what is left when
+ * none fits is where the error message points.  What needs more than its own line (duplicates,
+ * rules that never win, samples) is checked in compile.c, on the finished tables. */
 #include "rules_text.h"
 
 #include "bounceline/alloc.h"
@@ -16,12 +17,13 @@ enum { ARENA_BYTES = 64 << 20, COLUMNS_MAX = 16, NAME_MAX_BYTES = 80, ALTERNATIV
 /* Where the reader stands. */
 struct reader {
     struct rt_model *model;
-    uint32_t         file, line;
-    const char      *line_start;
-    bl_slice         rest;
+    uint32_t file, line;
+    const char *line_start;
+    bl_slice rest;
 };
 
-enum bl_code bl_rules_text_fail(const struct rt_model *model, struct rt_place place, const char *format, ...)
+enum bl_code bl_rules_text_fail(const struct rt_model *model, struct rt_place place,
+                                const char *format, ...)
 {
     bl_slice name = model->files[place.file].name;
     char what[200];
@@ -30,8 +32,8 @@ enum bl_code bl_rules_text_fail(const struct rt_model *model, struct rt_place pl
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
-    return bl_fail(model->err, BL_BAD_INPUT, 0, "%.*s:%u:%u: %s", (int)(name.n < 100 ? name.n : 100),
-                   name.p, place.line, place.column, what);
+    return bl_fail(model->err, BL_BAD_INPUT, 0, "%.*s:%u:%u: %s",
+                   (int)(name.n < 100 ? name.n : 100), name.p, place.line, place.column, what);
 }
 
 static enum bl_code no_memory(const struct rt_model *model)
@@ -250,7 +252,7 @@ void bl_rules_text_codes(bl_slice text, bl_reply *reply)
 
 struct table {
     bl_slice names[COLUMNS_MAX];
-    size_t   n;
+    size_t n;
 };
 
 static size_t split_tabs(bl_slice line, bl_slice fields[COLUMNS_MAX])
@@ -322,8 +324,8 @@ static const char *const type_words[] = {"undetermined", "soft", "hard"};
 static const char *const scope_words[] = {"recipient", "message", "sender", "destination", "local"};
 static const char *const action_words[] = {"none", "soft", "suppress"};
 
-static enum bl_code read_category(struct reader *r, const struct table *table, const bl_slice *fields,
-                                  size_t n)
+static enum bl_code read_category(struct reader *r, const struct table *table,
+                                  const bl_slice *fields, size_t n)
 {
     struct rt_model *model = r->model;
     struct bl_category category = {0};
@@ -332,35 +334,42 @@ static enum bl_code read_category(struct reader *r, const struct table *table, c
     bl_slice type = field(table, fields, n, BL_SLICE("type"));
     bl_slice action = field(table, fields, n, BL_SLICE("action"));
     bl_slice subtype = field(table, fields, n, BL_SLICE("ses_subtype"));
-    const struct bl_category *known = (const struct bl_category *)(const void *)model->categories.items;
+    const struct bl_category *known =
+        (const struct bl_category *)(const void *)model->categories.items;
     uint8_t t = 0, s = 0, a = 0;
 
     if (name.n == 0)
         return bl_rules_text_fail(model, field_place(r, name), "a category without a name");
     for (size_t i = 0; i < model->categories.n; i++)
         if (bl_slice_eq(known[i].name, name))
-            return bl_rules_text_fail(model, field_place(r, name), "category '%.*s' is there twice", (int)name.n,
-                           name.p);
+            return bl_rules_text_fail(model, field_place(r, name), "category '%.*s' is there twice",
+                                      (int)name.n, name.p);
     if (!find_word(scope, scope_words, BL_COUNT(scope_words), &s))
         return bl_rules_text_fail(model, field_place(r, scope),
-                       "scope must be recipient, message, sender, destination or local");
+                                  "scope must be recipient, message, sender, destination or local");
     if (!find_word(type, type_words, BL_COUNT(type_words), &t))
-        return bl_rules_text_fail(model, field_place(r, type), "type must be hard, soft or undetermined");
-    if (!find_word(action, action_words, BL_COUNT(action_words), &a))
-        return bl_rules_text_fail(model, field_place(r, action), "action must be suppress, soft or none");
-    if (t == BL_HARD && (s == BL_SCOPE_SENDER || s == BL_SCOPE_MESSAGE))
         return bl_rules_text_fail(model, field_place(r, type),
-                       "a failure of scope %s says nothing about the address and cannot be hard",
-                       scope_words[s]);
+                                  "type must be hard, soft or undetermined");
+    if (!find_word(action, action_words, BL_COUNT(action_words), &a))
+        return bl_rules_text_fail(model, field_place(r, action),
+                                  "action must be suppress, soft or none");
+    if (t == BL_HARD && (s == BL_SCOPE_SENDER || s == BL_SCOPE_MESSAGE))
+        return bl_rules_text_fail(
+            model, field_place(r, type),
+            "a failure of scope %s says nothing about the address and cannot be hard",
+            scope_words[s]);
     /* On another list already: hard, but not by what we saw, hence nothing for us to do. */
     if (t == BL_HARD && a != BL_ACTION_SUPPRESS && !bl_slice_eq(subtype, BL_SLICE("Suppressed")))
-        return bl_rules_text_fail(model, field_place(r, action), "a hard category needs the action suppress");
+        return bl_rules_text_fail(model, field_place(r, action),
+                                  "a hard category needs the action suppress");
     if (t != BL_HARD && a == BL_ACTION_SUPPRESS)
-        return bl_rules_text_fail(model, field_place(r, action), "only a hard category may suppress");
+        return bl_rules_text_fail(model, field_place(r, action),
+                                  "only a hard category may suppress");
     category.scope = (enum bl_scope)s;
     category.type = (enum bl_type)t;
     category.action = (enum bl_action)a;
-    if (!keep_field(model, name, &category.name) || !keep_field(model, subtype, &category.ses_subtype) ||
+    if (!keep_field(model, name, &category.name) ||
+        !keep_field(model, subtype, &category.ses_subtype) ||
         !keep_field(model, field(table, fields, n, BL_SLICE("ses_type")), &category.ses_type) ||
         !keep_field(model, field(table, fields, n, BL_SLICE("meaning")), &category.meaning) ||
         !keep_field(model, field(table, fields, n, BL_SLICE("remedy")), &category.remedy))
@@ -383,8 +392,8 @@ static uint16_t find_provider(const struct rt_model *model, bl_slice name)
     return 0;
 }
 
-static enum bl_code read_provider(struct reader *r, const struct table *table, const bl_slice *fields,
-                                  size_t n)
+static enum bl_code read_provider(struct reader *r, const struct table *table,
+                                  const bl_slice *fields, size_t n)
 {
     struct rt_model *model = r->model;
     bl_slice suffix = field(table, fields, n, BL_SLICE("suffix"));
@@ -392,7 +401,8 @@ static enum bl_code read_provider(struct reader *r, const struct table *table, c
     struct bl_provider_suffix item = {.provider = find_provider(model, name)};
 
     if (suffix.n == 0 || suffix.n > 255 || suffix.p[0] == '.')
-        return bl_rules_text_fail(model, field_place(r, suffix), "expected a domain, without a dot in front");
+        return bl_rules_text_fail(model, field_place(r, suffix),
+                                  "expected a domain, without a dot in front");
     if (name.n == 0 || name.n > NAME_MAX_BYTES)
         return bl_rules_text_fail(model, field_place(r, name), "expected the provider's name");
     if (item.provider == 0) {
@@ -410,14 +420,15 @@ static enum bl_code read_provider(struct reader *r, const struct table *table, c
     for (size_t i = 0; i < model->suffixes.n; i++)
         if (bl_slice_eq(((struct bl_provider_suffix *)(void *)model->suffixes.items)[i].suffix,
                         item.suffix))
-            return bl_rules_text_fail(model, field_place(r, suffix), "'%.*s' is there twice", (int)suffix.n,
-                           suffix.p);
+            return bl_rules_text_fail(model, field_place(r, suffix), "'%.*s' is there twice",
+                                      (int)suffix.n, suffix.p);
     return item.suffix.p && push(&model->suffixes, &item) ? BL_OK : no_memory(model);
 }
 
 static bool find_category(const struct rt_model *model, bl_slice name, uint16_t *out)
 {
-    const struct bl_category *known = (const struct bl_category *)(const void *)model->categories.items;
+    const struct bl_category *known =
+        (const struct bl_category *)(const void *)model->categories.items;
 
     for (size_t i = 0; i < model->categories.n; i++)
         if (bl_slice_eq(known[i].name, name)) {
@@ -435,7 +446,8 @@ static enum bl_code use_category(struct reader *r, bl_slice name, struct rt_rule
 
     rule->category_place = field_place(r, name);
     if (!find_category(model, name, &rule->category))
-        return bl_rules_text_fail(model, rule->category_place, "unknown category '%.*s'", (int)name.n, name.p);
+        return bl_rules_text_fail(model, rule->category_place, "unknown category '%.*s'",
+                                  (int)name.n, name.p);
     category = (const struct bl_category *)(const void *)model->categories.items + rule->category;
     rule->category_name = category->name;
     rule->type = (uint8_t)category->type;
@@ -475,9 +487,10 @@ static enum bl_code read_code(struct reader *r, const struct table *table, const
         return bl_rules_text_fail(model, field_place(r, basic), "expected a code like 550 or 5xx");
     if (enhanced.n && !parse_enhanced(enhanced, part, &to))
         return bl_rules_text_fail(model, field_place(r, enhanced),
-                       "expected a code like 5.1.1, x.1.1, 5.7.x or 5.7.606-649");
+                                  "expected a code like 5.1.1, x.1.1, 5.7.x or 5.7.606-649");
     if (basic.n && enhanced.n && mask != 0xfff)
-        return bl_rules_text_fail(model, field_place(r, basic), "5xx cannot stand beside an enhanced code");
+        return bl_rules_text_fail(model, field_place(r, basic),
+                                  "5xx cannot stand beside an enhanced code");
     if (source.n == 0)
         return bl_rules_text_fail(model, field_place(r, source), "a code needs a source");
     if (bl_slice_eq(strength, BL_SLICE("specific")))
@@ -485,7 +498,8 @@ static enum bl_code read_code(struct reader *r, const struct table *table, const
     else if (bl_slice_eq(strength, BL_SLICE("generic")))
         rule.tier = BL_TIER_GENERIC_CODE;
     else
-        return bl_rules_text_fail(model, field_place(r, strength), "strength must be specific or generic");
+        return bl_rules_text_fail(model, field_place(r, strength),
+                                  "strength must be specific or generic");
     rule.id = code_id(model, basic, enhanced);
     rule.source = keep(model, source);
     rule.want.basic = value;
@@ -535,7 +549,8 @@ static enum bl_code take_phrase(struct reader *r, bl_slice *out)
     if (!take_char(r, '"'))
         return bl_rules_text_fail(model, start, "this phrase has no closing quote");
     if (letters < 3)
-        return bl_rules_text_fail(model, start, "a phrase needs at least three characters that are not blank");
+        return bl_rules_text_fail(model, start,
+                                  "a phrase needs at least three characters that are not blank");
     *out = keep(model, (bl_slice){text, n});
     return out->p ? BL_OK : no_memory(model);
 }
@@ -549,8 +564,9 @@ static enum bl_code take_phases(struct reader *r, bl_slice word, struct bl_want 
         enum bl_phase phase;
 
         if (!bl_phase_from_name(bl_slice_head(rest, n), &phase) || phase == BL_PHASE_UNKNOWN)
-            return bl_rules_text_fail(r->model, place_of(r, rest.p),
-                           "a phase is dns, connect, helo, tls, auth, mail, rcpt, data, eod or local");
+            return bl_rules_text_fail(
+                r->model, place_of(r, rest.p),
+                "a phase is dns, connect, helo, tls, auth, mail, rcpt, data, eod or local");
         want->phases = (uint16_t)(want->phases | 1u << phase);
         rest = bl_slice_drop(rest, n < rest.n ? n + 1 : n);
     }
@@ -581,8 +597,9 @@ static enum bl_code take_condition(struct reader *r, struct rt_rule *rule)
             return bl_rules_text_fail(r->model, here(r), "a rule names at most one enhanced code");
         want_enhanced(&rule->want, part);
     } else {
-        return bl_rules_text_fail(r->model, here(r),
-                       "expected \"a phrase\", a code (550, 5xx, 5.1.1, x.1.1), 'phase:' or '->'");
+        return bl_rules_text_fail(
+            r->model, here(r),
+            "expected \"a phrase\", a code (550, 5xx, 5.1.1, x.1.1), 'phase:' or '->'");
     }
     r->rest = bl_slice_drop(r->rest, word.n);
     return BL_OK;
@@ -591,9 +608,9 @@ static enum bl_code take_condition(struct reader *r, struct rt_rule *rule)
 /* `"a" .. "b" | "c"` and the other conditions, up to the arrow.  Alternatives go to `alt`. */
 struct alternatives {
     bl_slice phrases[ALTERNATIVES_MAX][BL_PARTS_MAX];
-    uint8_t  n_phrases[ALTERNATIVES_MAX];
+    uint8_t n_phrases[ALTERNATIVES_MAX];
     uint32_t columns[ALTERNATIVES_MAX];
-    size_t   n;
+    size_t n;
 };
 
 static enum bl_code take_alternatives(struct reader *r, struct alternatives *alt)
@@ -606,7 +623,8 @@ static enum bl_code take_alternatives(struct reader *r, struct alternatives *alt
         uint8_t *n;
 
         if (alt->n == ALTERNATIVES_MAX)
-            return bl_rules_text_fail(r->model, here(r), "more than %d alternatives", ALTERNATIVES_MAX);
+            return bl_rules_text_fail(r->model, here(r), "more than %d alternatives",
+                                      ALTERNATIVES_MAX);
         n = &alt->n_phrases[alt->n];
         *n = 0;
         alt->columns[alt->n] = here(r).column;
@@ -615,7 +633,8 @@ static enum bl_code take_alternatives(struct reader *r, struct alternatives *alt
             if (!r->rest.n || r->rest.p[0] != '"')
                 return bl_rules_text_fail(r->model, here(r), "expected \"a phrase\"");
             if (*n == BL_PARTS_MAX)
-                return bl_rules_text_fail(r->model, here(r), "more than %d phrases in order", BL_PARTS_MAX);
+                return bl_rules_text_fail(r->model, here(r), "more than %d phrases in order",
+                                          BL_PARTS_MAX);
             rc = take_phrase(r, &alt->phrases[alt->n][(*n)++]);
             if (rc != BL_OK)
                 return rc;
@@ -644,8 +663,9 @@ static enum bl_code take_override(struct reader *r, struct rt_rule *rule)
     if (!take_name(r, &word) || !find_word(word, type_words, BL_COUNT(type_words), &type))
         return bl_rules_text_fail(r->model, place, "type must be hard, soft or undetermined");
     if (type == BL_HARD && category->action != BL_ACTION_SUPPRESS)
-        return bl_rules_text_fail(r->model, place, "hard needs a category that may suppress, '%.*s' may not",
-                       (int)category->name.n, category->name.p);
+        return bl_rules_text_fail(r->model, place,
+                                  "hard needs a category that may suppress, '%.*s' may not",
+                                  (int)category->name.n, category->name.p);
     if (type == BL_HARD && temporary)
         return bl_rules_text_fail(r->model, place, "a temporary reply is never hard");
     if (type != BL_HARD && rule->action == BL_ACTION_SUPPRESS)
@@ -657,7 +677,7 @@ static enum bl_code take_override(struct reader *r, struct rt_rule *rule)
 
 /* What a section sets for the rules below it. */
 struct section {
-    bool     open, specific, own_words; /* own_words: of one provider, whatever the relay host */
+    bool open, specific, own_words; /* own_words: of one provider, whatever the relay host */
     uint16_t provider;
 };
 
@@ -678,8 +698,9 @@ static bl_slice full_id(struct rt_model *model, uint32_t file, bl_slice name)
     int n;
 
     stem.n = stem.n > 6 ? stem.n - 6 : 0;
-    n = snprintf(id, sizeof id, "%.*s/%.*s", (int)(stem.n < NAME_MAX_BYTES ? stem.n : NAME_MAX_BYTES),
-                 stem.p, (int)name.n, name.p);
+    n = snprintf(id, sizeof id, "%.*s/%.*s",
+                 (int)(stem.n < NAME_MAX_BYTES ? stem.n : NAME_MAX_BYTES), stem.p, (int)name.n,
+                 name.p);
     return keep(model, (bl_slice){id, (size_t)n});
 }
 
@@ -703,10 +724,11 @@ static enum bl_code read_section(struct reader *r, struct section *section)
         section->provider = find_provider(r->model, trim(word));
         if (section->provider)
             return BL_OK;
-        return bl_rules_text_fail(r->model, place_of(r, word.p), "no provider '%.*s' in providers.tsv",
-                       (int)word.n, word.p);
+        return bl_rules_text_fail(r->model, place_of(r, word.p),
+                                  "no provider '%.*s' in providers.tsv", (int)word.n, word.p);
     }
-    return bl_rules_text_fail(r->model, here(r), "a section is [provider NAME], [provider], [specific] or [generic]");
+    return bl_rules_text_fail(r->model, here(r),
+                              "a section is [provider NAME], [provider], [specific] or [generic]");
 }
 
 /* `name: conditions -> category type:soft ; source` */
@@ -719,7 +741,8 @@ static enum bl_code read_rule(struct reader *r, const struct section *section)
     enum bl_code rc;
 
     if (!section->open)
-        return bl_rules_text_fail(model, rule.place, "a rule stands below a section like [specific]");
+        return bl_rules_text_fail(model, rule.place,
+                                  "a rule stands below a section like [specific]");
     if (!take_name(r, &name) || !take_char(r, ':'))
         return bl_rules_text_fail(model, here(r), "expected a name (a-z, 0-9, -) and a colon");
     for (skip_blanks(r); !bl_slice_starts(r->rest, BL_SLICE("->")); skip_blanks(r)) {
@@ -754,7 +777,8 @@ static enum bl_code read_rule(struct reader *r, const struct section *section)
         return no_memory(model);
     for (size_t i = 0; i < model->rules.n; i++)
         if (!rt_rule(model, i)->is_code && bl_slice_eq(rt_rule(model, i)->id, rule.id))
-            return bl_rules_text_fail(model, rule.place, "the name '%.*s' is there twice", (int)name.n, name.p);
+            return bl_rules_text_fail(model, rule.place, "the name '%.*s' is there twice",
+                                      (int)name.n, name.p);
     if (model->rules.n >= BL_RULES_MAX - ALTERNATIVES_MAX)
         return bl_rules_text_fail(model, rule.place, "more than %d rules", BL_RULES_MAX);
     for (size_t i = 0; i < alt.n || i == 0; i++) {
@@ -787,7 +811,7 @@ static enum bl_code need_samples(const struct rt_model *model, size_t rule, size
     if (rule == SIZE_MAX || model->samples.n > samples_before)
         return BL_OK;
     return bl_rules_text_fail(model, rt_rule(model, rule)->place,
-                   "a rule needs a sample below it: '    = 550 5.1.1 the reply'");
+                              "a rule needs a sample below it: '    = 550 5.1.1 the reply'");
 }
 
 static enum bl_code read_rules(struct reader *r, bl_slice text)
@@ -857,7 +881,8 @@ static enum bl_code read_file(struct reader *r, enum pass pass, bl_slice text)
     return BL_OK;
 }
 
-enum bl_code bl_rules_text_read(struct rt_model *model, const struct bl_rules_file *files, size_t n, bl_err *err)
+enum bl_code bl_rules_text_read(struct rt_model *model, const struct bl_rules_file *files, size_t n,
+                                bl_err *err)
 {
     bl_slice other = BL_SLICE("other");
     size_t bytes = 0;
@@ -875,8 +900,9 @@ enum bl_code bl_rules_text_read(struct rt_model *model, const struct bl_rules_fi
     for (size_t i = 0; i < n; i++) {
         bytes += files[i].text.n;
         if (!pass_of(files[i].name, &of))
-            return bl_rules_text_fail(model, (struct rt_place){(uint32_t)i, 1, 1},
-                           "expected categories.tsv, codes.tsv, providers.tsv or NAME.rules");
+            return bl_rules_text_fail(
+                model, (struct rt_place){(uint32_t)i, 1, 1},
+                "expected categories.tsv, codes.tsv, providers.tsv or NAME.rules");
     }
     if (bytes > BL_RULES_TEXT_MAX)
         return bl_fail(err, BL_LIMIT, 0, "rule files hold more than %d bytes", BL_RULES_TEXT_MAX);

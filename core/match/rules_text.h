@@ -19,45 +19,45 @@ struct rt_place {
 enum rt_reach { RT_EXACT, RT_RANGE, RT_ANY_CLASS };
 
 struct rt_rule {
-    bl_slice        id, source, category_name;
+    bl_slice id, source, category_name;
     struct rt_place place, category_place;
-    struct bl_want  want;
-    uint16_t        category;
-    uint8_t         tier, type, action, n_phrases;
-    bl_slice        phrases[BL_PARTS_MAX]; /* folded */
+    struct bl_want want;
+    uint16_t category;
+    uint8_t tier, type, action, n_phrases;
+    bl_slice phrases[BL_PARTS_MAX]; /* folded */
     /* rows of codes.tsv only */
-    bool     is_code;
-    uint8_t  reach; /* enum rt_reach */
+    bool is_code;
+    uint8_t reach;                                           /* enum rt_reach */
     uint16_t basic, class_, subject, detail_from, detail_to; /* 0xffff: not named, or any */
 };
 
 struct rt_sample {
-    bl_slice        text;
+    bl_slice text;
     struct rt_place place;
-    uint32_t        rule; /* first alternative of the rule it belongs to, in the order read */
+    uint32_t rule; /* first alternative of the rule it belongs to, in the order read */
 };
 
 /* A growing array of fixed-size items. */
 struct rt_list {
-    char  *items;
+    char *items;
     size_t n, room, item_bytes;
 };
 
 struct rt_model {
     const struct bl_rules_file *files;
-    size_t                      n_files;
-    struct bl_arena             arena;
-    struct rt_list              categories, rules, samples, providers, suffixes;
-    struct rt_place             fallback; /* the row of `unclassified`; line 0: none */
-    bl_err                     *err;
+    size_t n_files;
+    struct bl_arena arena;
+    struct rt_list categories, rules, samples, providers, suffixes;
+    struct rt_place fallback; /* the row of `unclassified`; line 0: none */
+    bl_err *err;
 };
 
 enum { RT_NONE = 0xffff };
 
 /* Call bl_rules_text_release afterwards in any case. */
 enum bl_code bl_rules_text_read(struct rt_model *model, const struct bl_rules_file *files, size_t n,
-                     bl_err *err);
-void         bl_rules_text_release(struct rt_model *model);
+                                bl_err *err);
+void bl_rules_text_release(struct rt_model *model);
 
 static inline struct rt_rule *rt_rule(const struct rt_model *model, size_t i)
 {
@@ -70,8 +70,9 @@ static inline struct rt_sample *rt_sample(const struct rt_model *model, size_t i
 }
 
 /* "FILE:LINE:COLUMN: what", into model->err; returns BL_BAD_INPUT. */
-__attribute__((format(printf, 3, 4))) enum bl_code
-bl_rules_text_fail(const struct rt_model *model, struct rt_place place, const char *format, ...);
+__attribute__((format(printf, 3, 4))) enum bl_code bl_rules_text_fail(const struct rt_model *model,
+                                                                      struct rt_place place,
+                                                                      const char *format, ...);
 
 /* The last part of a path. */
 bl_slice bl_rules_text_file_name(bl_slice path);

@@ -3,9 +3,9 @@
  * Everything is numbers and offsets into flat arrays, so that the same structure can be a `static
  * const` of the program (rulec prints it) and the result of a compilation at run time.
  *
- * Shapes     rule indexes are ordered by precedence: of two rules that match, the smaller one decides
- * Ownership  the arrays belong to the rule set
- * Threads    never written after the compilation
+ * Shapes     rule indexes are ordered by precedence: of two rules that match, the smaller one
+ * decides Ownership  the arrays belong to the rule set Threads    never written after the
+ * compilation
  */
 #ifndef BL_MATCH_TABLES_H
 #define BL_MATCH_TABLES_H
@@ -26,16 +26,16 @@ enum bl_tier {
 
 enum {
     BL_NO_RULE = 0xffffffff,
-    BL_PARTS_MAX = 7,         /* phrases in order within one rule */
-    BL_PHRASE_MAX = 200,      /* bytes of one phrase */
-    BL_SEQUENCES_MAX = 1024,  /* rules with more than one phrase: bl_classify keeps a byte for each */
-    BL_RULES_MAX = 1 << 15,   /* an output packs a rule into 16 bits */
-    BL_STATES_MAX = 1 << 17,  /* bounds what a compilation needs: 4 bytes a state and byte class */
-    BL_DIGITS = 11            /* 0..9 and the dot */
+    BL_PARTS_MAX = 7,    /* phrases in order within one rule */
+    BL_PHRASE_MAX = 200, /* bytes of one phrase */
+    BL_SEQUENCES_MAX = 1024, /* rules with several phrases: bl_classify keeps a byte for each */
+    BL_RULES_MAX = 1 << 15,  /* an output packs a rule into 16 bits */
+    BL_STATES_MAX = 1 << 17, /* bounds what a compilation needs: 4 bytes a state and class */
+    BL_DIGITS = 11           /* 0..9 and the dot */
 };
 
-/* Codes are compared under a mask: 4 bits a digit for the basic code, 10 bits a number for the enhanced
- * one.  Absent is 0, which no wanted code equals. */
+/* Codes are compared under a mask: 4 bits a digit for the basic code, 10 bits a number for the
+ * enhanced one.  Absent is 0, which no wanted code equals. */
 struct bl_want {
     uint32_t enhanced, enhanced_mask;
     uint16_t basic, basic_mask;
@@ -45,16 +45,16 @@ struct bl_want {
 
 struct bl_rule {
     struct bl_want want;
-    uint16_t       category;
-    uint16_t       sequence;  /* 1 + number among the rules with several phrases; 0: at most one phrase */
-    uint8_t        tier;      /* enum bl_tier */
-    uint8_t        type;      /* enum bl_type after any override */
-    uint8_t        action;    /* enum bl_action that goes with it */
-    uint8_t        parts;     /* number of phrases */
+    uint16_t category;
+    uint16_t sequence; /* 1 + number among the rules with several phrases; 0: at most one phrase */
+    uint8_t tier;      /* enum bl_tier */
+    uint8_t type;      /* enum bl_type after any override */
+    uint8_t action;    /* enum bl_action that goes with it */
+    uint8_t parts;     /* number of phrases */
 };
 
-/* One step down the digit trie per character of "550.5.1.1" (pair), "550", or ".5.1.1" (enhanced only).
- * `rule` stands at the node where a key of codes.tsv ends. */
+/* One step down the digit trie per character of "550.5.1.1" (pair), "550", or ".5.1.1" (enhanced
+ * only). `rule` stands at the node where a key of codes.tsv ends. */
 struct bl_digit_node {
     uint16_t child[BL_DIGITS]; /* 0: none; the root is nobody's child */
     uint32_t rule;             /* BL_NO_RULE: no key ends here */
@@ -62,12 +62,12 @@ struct bl_digit_node {
 
 /* See phrases.c. */
 struct bl_phrases {
-    const uint8_t  *class_of; /* 256: byte -> class, 1..classes-1 */
+    const uint8_t *class_of; /* 256: byte -> class, 1..classes-1 */
     const uint32_t *cells;
-    const uint32_t *pairs;    /* classes * classes */
-    const uint32_t *outputs;  /* lists of bl_output_*, each sorted by rule */
-    uint32_t        n_cells, n_outputs, classes;
-    uint32_t        start; /* as if a blank had been read */
+    const uint32_t *pairs;   /* classes * classes */
+    const uint32_t *outputs; /* lists of bl_output_*, each sorted by rule */
+    uint32_t n_cells, n_outputs, classes;
+    uint32_t start; /* as if a blank had been read */
 };
 
 struct bl_provider_suffix {
@@ -76,22 +76,22 @@ struct bl_provider_suffix {
 };
 
 struct bl_rules {
-    const struct bl_category        *categories;
-    const struct bl_rule            *rules;
-    const struct bl_rule_info       *infos; /* parallel to rules */
-    const struct bl_digit_node      *digits;
-    const bl_slice                  *providers; /* [0] "other" */
+    const struct bl_category *categories;
+    const struct bl_rule *rules;
+    const struct bl_rule_info *infos; /* parallel to rules */
+    const struct bl_digit_node *digits;
+    const bl_slice *providers; /* [0] "other" */
     const struct bl_provider_suffix *suffixes;
-    const uint16_t                  *suffix_slots; /* hash table of 1 + index; 0: free */
-    const uint32_t                  *loose; /* rules without phrase that are no row of codes.tsv ... */
-    const uint32_t                  *loose_start; /* ... by provider: loose[start[p]..start[p + 1]) */
-    struct bl_phrases                phrases;
+    const uint16_t *suffix_slots; /* hash table of 1 + index; 0: free */
+    const uint32_t *loose;        /* rules without phrase that are no row of codes.tsv ... */
+    const uint32_t *loose_start;  /* ... by provider: loose[start[p]..start[p + 1]) */
+    struct bl_phrases phrases;
     uint32_t n_rules, n_digits, n_suffixes, suffix_mask, n_loose;
     uint16_t n_categories, n_providers, n_sequences, unclassified;
 };
 
-/* One entry of an output list: the end of the list, rule, which part of it, whether that is its last
- * part, and the length of the phrase. */
+/* One entry of an output list: the end of the list, rule, which part of it, whether that is its
+ * last part, and the length of the phrase. */
 static inline uint32_t bl_output(uint32_t rule, uint32_t part, bool last, uint32_t length)
 {
     return rule << 12 | part << 9 | (uint32_t)last << 8 | length;
@@ -119,7 +119,8 @@ static inline uint32_t bl_output_length(uint32_t output)
 
 static inline uint32_t bl_pack_status(bl_status s)
 {
-    return (uint32_t)(s.class_ & 1023) << 20 | (uint32_t)(s.subject & 1023) << 10 | (s.detail & 1023u);
+    return (uint32_t)(s.class_ & 1023) << 20 | (uint32_t)(s.subject & 1023) << 10 |
+           (s.detail & 1023u);
 }
 
 static inline uint16_t bl_pack_code(uint16_t code)

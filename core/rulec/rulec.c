@@ -117,7 +117,8 @@ static void print_providers(FILE *out, const struct bl_rules *r)
         print_slice(out, r->providers[i]);
         fputs(",\n", out);
     }
-    fprintf(out, "};\n\nstatic const struct bl_provider_suffix suffixes[%u] = {\n", r->n_suffixes + 1);
+    fprintf(out, "};\n\nstatic const struct bl_provider_suffix suffixes[%u] = {\n",
+            r->n_suffixes + 1);
     for (uint32_t i = 0; i < r->n_suffixes; i++) {
         fputs("    {", out);
         print_slice(out, r->suffixes[i].suffix);

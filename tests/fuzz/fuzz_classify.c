@@ -1,5 +1,5 @@
-/* The classifier on any reply: two bytes of codes, one of phase, then relay host, NUL, text.  Alone and side by
- * side must agree, and the deciding bytes lie inside the text. */
+/* The classifier on any reply: two bytes of codes, one of phase, then relay host, NUL, text.  Alone
+ * and side by side must agree, and the deciding bytes lie inside the text. */
 #include "bounceline/rules.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* The rule compiler on any text, beside small tables; lines of `---` part rules, codes and categories.  What
- * compiles classifies its own text. */
+/* The rule compiler on any text, beside small tables; lines of `---` part rules, codes and
+ * categories.  What compiles classifies its own text. */
 #include "bounceline/rules.h"
 
 #include <stdlib.h>
@@ -39,7 +39,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     enum bl_code rc = bl_rules_compile(files, BL_COUNT(files), &rules, &err);
 
     if (rc == BL_OK) {
-        bl_reply reply = {.code = 550, .phase = BL_PHASE_RCPT, .text = rule_text,
+        bl_reply reply = {.code = 550,
+                          .phase = BL_PHASE_RCPT,
+                          .text = rule_text,
                           .relay_host = BL_SLICE("mx.example.com")};
         bl_verdict v = bl_classify(rules, &reply);
 

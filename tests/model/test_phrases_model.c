@@ -1,10 +1,11 @@
 /* ctest: label=quick timeout=120
  *
- * The automaton against a search that anyone can read: random rules over few letters, so that phrases
- * overlap, nest and share prefixes, and random texts in mixed case with runs of blanks.  The plain search
- * folds the text into one string and looks for each rule's phrases in order; of the rules it finds, the one
- * with the smallest index must be the verdict, at the same bytes, alone and side by side.
- * Negative control: the same comparison without folding blanks must differ somewhere, below. */
+ * The automaton against a search that anyone can read: random rules over few letters, so that
+ * phrases overlap, nest and share prefixes, and random texts in mixed case with runs of blanks. The
+ * plain search folds the text into one string and looks for each rule's phrases in order; of the
+ * rules it finds, the one with the smallest index must be the verdict, at the same bytes, alone and
+ * side by side. Negative control: the same comparison without folding blanks must differ somewhere,
+ * below. */
 #include "bounceline/rules.h"
 #include "guarded.h"
 
@@ -18,8 +19,8 @@
 enum { SETS = 150, RULES = 30, TEXTS = 40, TEXT_MAX = 120, PARTS = 3 };
 
 struct plain_rule {
-    char     phrases[PARTS][16];
-    int      parts;
+    char phrases[PARTS][16];
+    int parts;
     unsigned line; /* 0: left out */
     uint32_t index;
 };
@@ -70,7 +71,8 @@ static size_t write_rules(struct plain_rule *rules, char *text, size_t room)
             continue;
         n += (size_t)snprintf(text + n, room - n, "r%d: ", i);
         for (int p = 0; p < rules[i].parts; p++)
-            n += (size_t)snprintf(text + n, room - n, "%s\"%s\"", p ? " .. " : "", rules[i].phrases[p]);
+            n += (size_t)snprintf(text + n, room - n, "%s\"%s\"", p ? " .. " : "",
+                                  rules[i].phrases[p]);
         n += (size_t)snprintf(text + n, room - n, " -> other ; s\n  = #");
         for (int p = 0; p < rules[i].parts; p++)
             n += (size_t)snprintf(text + n, room - n, "%s#", rules[i].phrases[p]);
@@ -85,8 +87,8 @@ static size_t write_rules(struct plain_rule *rules, char *text, size_t room)
     "category\tscope\ttype\taction\nother\tdestination\tsoft\tnone\n"                              \
     "unclassified\tlocal\tundetermined\tnone\n"
 
-/* Rules over three letters shadow each other all the time: those that the compiler refuses are left out
- * one by one, as it names them. */
+/* Rules over three letters shadow each other all the time: those that the compiler refuses are left
+ * out one by one, as it names them. */
 static struct bl_rules *compile(struct plain_rule *rules)
 {
     static char text[1 << 16];
@@ -122,12 +124,12 @@ static struct bl_rules *compile(struct plain_rule *rules)
     return out;
 }
 
-/* A text as one reads it: lower case, one blank for a run, a blank on both ends.  at[i]..end[i] are the
- * bytes of the original behind folded[i]. */
+/* A text as one reads it: lower case, one blank for a run, a blank on both ends.  at[i]..end[i] are
+ * the bytes of the original behind folded[i]. */
 struct folded {
-    char     text[TEXT_MAX + 3];
+    char text[TEXT_MAX + 3];
     uint32_t at[TEXT_MAX + 3], end[TEXT_MAX + 3];
-    size_t   n;
+    size_t n;
 };
 
 static bool is_blank(char c)
@@ -159,7 +161,8 @@ static void fold(struct folded *f, bl_slice text, bool runs)
 }
 
 /* The phrases in order, each as early as possible, none overlapping. */
-static bool found(const struct folded *f, const struct plain_rule *rule, uint32_t *at, uint32_t *end)
+static bool found(const struct folded *f, const struct plain_rule *rule, uint32_t *at,
+                  uint32_t *end)
 {
     const char *from = f->text;
 
@@ -176,7 +179,8 @@ static bool found(const struct folded *f, const struct plain_rule *rule, uint32_
     return true;
 }
 
-static bl_verdict search(const struct plain_rule *rules, uint32_t fallback, bl_slice text, bool runs)
+static bl_verdict search(const struct plain_rule *rules, uint32_t fallback, bl_slice text,
+                         bool runs)
 {
     bl_verdict best = {.rule = fallback};
     struct folded f;
@@ -223,17 +227,19 @@ static void automaton_and_plain_search_agree(void **state)
             bl_verdict got = bl_classify(compiled, &reply);
             bl_verdict want = search(rules, fallback, text, true);
 
-            if (got.rule != want.rule || got.match_at != want.match_at || got.match_n != want.match_n)
+            if (got.rule != want.rule || got.match_at != want.match_at ||
+                got.match_n != want.match_n)
                 fail_msg("'%.*s': rule %u at %u+%u, plain search %u at %u+%u", (int)text.n, text.p,
-                         got.rule, got.match_at, got.match_n, want.rule, want.match_at, want.match_n);
+                         got.rule, got.match_at, got.match_n, want.rule, want.match_at,
+                         want.match_n);
             assert_memory_equal(&got, &many[i], sizeof got);
             matched += got.rule != fallback;
             differ_without_folding += search(rules, fallback, text, false).rule != want.rule;
         }
         bl_rules_free(compiled);
     }
-    print_message("%d texts, %zu matched, %zu would differ without folding\n", SETS * TEXTS, matched,
-                  differ_without_folding);
+    print_message("%d texts, %zu matched, %zu would differ without folding\n", SETS * TEXTS,
+                  matched, differ_without_folding);
     assert_true(matched > SETS * TEXTS / 4);
     assert_true(differ_without_folding > 0);
 }

@@ -1,10 +1,11 @@
 /* ctest: label=quick timeout=120
  *
- * The rules that ship.  The library's own compiler, run here over core/rules/, runs every sample (a sample that
- * fails its rule stops the build and this test) and must give what rulec gave at build time; every row of
- * codes.tsv gives its category; and whatever random words of the rules are put together, no verdict
- * suppresses on a temporary reply, before RCPT TO, or for a fault of sender or message.
- * Negative control: one letter of one sample changed is refused at its line, and one rule less differs. */
+ * The rules that ship.  The library's own compiler, run here over core/rules/, runs every sample (a
+ * sample that fails its rule stops the build and this test) and must give what rulec gave at build
+ * time; every row of codes.tsv gives its category; and whatever random words of the rules are put
+ * together, no verdict suppresses on a temporary reply, before RCPT TO, or for a fault of sender or
+ * message. Negative control: one letter of one sample changed is refused at its line, and one rule
+ * less differs. */
 #include "bounceline/rules.h"
 
 #include <glob.h>
@@ -18,9 +19,9 @@
 enum { FILES_MAX = 64, PHRASES_MAX = 8192 };
 
 static struct bl_rules_file files[FILES_MAX];
-static size_t               n_files;
-static bl_slice             phrases[PHRASES_MAX];
-static size_t               n_phrases;
+static size_t n_files;
+static bl_slice phrases[PHRASES_MAX];
+static size_t n_phrases;
 
 static bl_slice read_whole(const char *path)
 {
@@ -47,7 +48,8 @@ static void collect_phrases(bl_slice text)
         if (phrases[n_phrases].n == text.n)
             return;
         text = bl_slice_drop(text, phrases[n_phrases].n + 1);
-        n_phrases += phrases[n_phrases].n < 100 && !memchr(phrases[n_phrases].p, '\n', phrases[n_phrases].n);
+        n_phrases +=
+            phrases[n_phrases].n < 100 && !memchr(phrases[n_phrases].p, '\n', phrases[n_phrases].n);
     }
 }
 
@@ -174,7 +176,8 @@ static void every_code_gives_its_category(void **state)
         if (!bl_slice_ends(files[i].name, BL_SLICE("codes.tsv")))
             continue;
         while (text.n) {
-            bl_slice line = bl_slice_head(text, bl_slice_find_byte(text, '\n')), basic, enhanced, category;
+            bl_slice line = bl_slice_head(text, bl_slice_find_byte(text, '\n')), basic, enhanced,
+                     category;
             bl_reply reply = {.phase = BL_PHASE_RCPT};
             bl_verdict v;
             char id[64];
@@ -232,7 +235,8 @@ static size_t random_words(char *out, size_t room)
 
 static bool is_temporary(const bl_reply *r)
 {
-    return r->code / 100 == 4 || (r->code == 0 && bl_status_absent(r->enhanced) && r->wrapper.class_ == 4) ||
+    return r->code / 100 == 4 ||
+           (r->code == 0 && bl_status_absent(r->enhanced) && r->wrapper.class_ == 4) ||
            r->enhanced.class_ == 4;
 }
 
@@ -255,9 +259,11 @@ static void nothing_is_suppressed_that_must_not_be(void **state)
                                     .phase = (enum bl_phase)draw(BL_PHASES),
                                     .text = {texts[i], random_words(texts[i], sizeof texts[i])}};
             if (draw(2))
-                replies[i].enhanced = (bl_status){draw(2) ? 5 : 4, (uint16_t)draw(8), (uint16_t)draw(30)};
+                replies[i].enhanced =
+                    (bl_status){draw(2) ? 5 : 4, (uint16_t)draw(8), (uint16_t)draw(30)};
             if (draw(2))
-                replies[i].wrapper = (bl_status){draw(2) ? 5 : 4, (uint16_t)draw(8), (uint16_t)draw(30)};
+                replies[i].wrapper =
+                    (bl_status){draw(2) ? 5 : 4, (uint16_t)draw(8), (uint16_t)draw(30)};
         }
         bl_classify_many(rules, replies, many, n);
         for (size_t i = 0; i < n; i++) {
@@ -271,9 +277,10 @@ static void nothing_is_suppressed_that_must_not_be(void **state)
             if (v.action == BL_ACTION_SUPPRESS) {
                 suppressed++;
                 assert_int_equal(v.type, BL_HARD);
-                assert_true(category->scope == BL_SCOPE_RECIPIENT || category->scope == BL_SCOPE_DESTINATION);
-                assert_true(replies[i].phase != BL_PHASE_MAIL && replies[i].phase != BL_PHASE_AUTH &&
-                            replies[i].phase != BL_PHASE_TLS);
+                assert_true(category->scope == BL_SCOPE_RECIPIENT ||
+                            category->scope == BL_SCOPE_DESTINATION);
+                assert_true(replies[i].phase != BL_PHASE_MAIL &&
+                            replies[i].phase != BL_PHASE_AUTH && replies[i].phase != BL_PHASE_TLS);
             } else if (v.type == BL_HARD) {
                 assert_true(bl_slice_eq(category->ses_subtype, BL_SLICE("Suppressed")));
             }

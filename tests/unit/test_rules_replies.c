@@ -1,8 +1,9 @@
 /* ctest: label=quick timeout=60
  *
- * The built-in rules against the labelled replies beside the project (BL_SHARED/data/replies-dev.tsv):
- * prints how many verdicts agree and holds floors.  Rules were written with these replies at hand, so this
- * is no forecast for others.  BL_VERBOSE=1 lists every reply that differs. */
+ * The built-in rules against the labelled replies beside the project
+ * (BL_SHARED/data/replies-dev.tsv): prints how many verdicts agree and holds floors.  Rules were
+ * written with these replies at hand, so this is no forecast for others.  BL_VERBOSE=1 lists every
+ * reply that differs. */
 #include "bounceline/rules.h"
 
 #include <setjmp.h>
@@ -12,7 +13,16 @@
 
 #include <cmocka.h>
 
-enum { ROWS_MAX = 4096, COLUMNS = 8, ID = 0, BASIC = 2, ENHANCED = 3, TEXT = 4, CATEGORY = 6, TYPE = 7 };
+enum {
+    ROWS_MAX = 4096,
+    COLUMNS = 8,
+    ID = 0,
+    BASIC = 2,
+    ENHANCED = 3,
+    TEXT = 4,
+    CATEGORY = 6,
+    TYPE = 7
+};
 
 struct row {
     bl_slice field[COLUMNS];
@@ -23,9 +33,9 @@ struct score {
     size_t n, category, type, false_suppress, missed_suppress, unclassified;
 };
 
-static char      file_text[1 << 20];
+static char file_text[1 << 20];
 static struct row rows[ROWS_MAX];
-static size_t     n_rows;
+static size_t n_rows;
 
 static bool load(void)
 {
@@ -90,14 +100,18 @@ static void judge(const struct row *row, struct score *score, bool list)
     score->category += same;
     score->type += same_type;
     score->false_suppress += suppress && !want_hard;
-    score->missed_suppress += !suppress && want_hard && !bl_slice_eq(want, BL_SLICE("previously-bounced"));
+    score->missed_suppress +=
+        !suppress && want_hard && !bl_slice_eq(want, BL_SLICE("previously-bounced"));
     score->unclassified += bl_slice_eq(got, BL_SLICE("unclassified"));
     if (list && (!same || !same_type))
         printf("%s %.*s want %.*s/%.*s got %.*s/%s by %.*s | %.*s\n",
-               suppress && !want_hard ? "FALSE" : same ? "type " : "diff ", (int)row->field[ID].n,
-               row->field[ID].p, (int)want.n, want.p, (int)row->field[TYPE].n, row->field[TYPE].p,
-               (int)got.n, got.p, type, (int)bl_rules_rule(rules, v.rule)->id.n,
-               bl_rules_rule(rules, v.rule)->id.p, (int)row->field[TEXT].n, row->field[TEXT].p);
+               suppress && !want_hard ? "FALSE"
+               : same                 ? "type "
+                                      : "diff ",
+               (int)row->field[ID].n, row->field[ID].p, (int)want.n, want.p,
+               (int)row->field[TYPE].n, row->field[TYPE].p, (int)got.n, got.p, type,
+               (int)bl_rules_rule(rules, v.rule)->id.n, bl_rules_rule(rules, v.rule)->id.p,
+               (int)row->field[TEXT].n, row->field[TEXT].p);
 }
 
 static struct score judge_all(enum bl_phase phase, bool list)
@@ -108,7 +122,8 @@ static struct score judge_all(enum bl_phase phase, bool list)
         make_reply(&rows[i], phase);
         judge(&rows[i], &score, list);
     }
-    printf("phase '%s': %zu replies, category %.3f, type %.3f, false suppress %zu, missed suppress %zu, "
+    printf("phase '%s': %zu replies, category %.3f, type %.3f, false suppress %zu, missed suppress "
+           "%zu, "
            "unclassified %zu\n",
            bl_phase_name(phase), score.n, (double)score.category / (double)score.n,
            (double)score.type / (double)score.n, score.false_suppress, score.missed_suppress,
