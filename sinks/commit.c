@@ -7,7 +7,7 @@
  *   hours      12: {1, 2}   13: {1}         minutes   12:59: {1, 2}   13:00: {1}
  *
  * Nearly always all entities are of one minute.  Then nothing is sorted and nothing repeated: hour and
- * minute say "as the day". */
+ * minute say "as the day".  Keys known to be strangers to their day are one key, `dimension|~other`. */
 #include "commit.h"
 
 #include <inttypes.h>
@@ -40,8 +40,10 @@ struct bl_commit_item {
 
 struct bl_commit_group {
     int64_t day;
+    uint64_t hash;   /* of day, dimension and name */
     uint32_t entity; /* the first one: dimension and name */
     uint32_t index;  /* in its day's keys, from 1 */
+    bool     other;  /* strangers: the name is BL_TALLY_OTHER */
 };
 
 struct bl_commit *bl_commit_new(const struct bl_rules *rules)
@@ -51,6 +53,7 @@ struct bl_commit *bl_commit_new(const struct bl_rules *rules)
     if (!commit)
         return NULL;
     commit->rules = rules;
+    bl_hash_set_init(&commit->strangers, BL_COMMIT_STRANGERS);
     commit->codes_cap = BL_OUTCOMES * (1 + bl_rules_categories(rules));
     commit->code = bl_calloc(commit->codes_cap, sizeof *commit->code);
     commit->sum = bl_calloc(commit->codes_cap + 1, sizeof *commit->sum);
@@ -70,6 +73,8 @@ void bl_commit_free(struct bl_commit *commit)
     bl_pack_release(&commit->setup);
     bl_pack_release(&commit->suffixes);
     bl_pack_release(&commit->days);
+    bl_hash_set_release(&commit->strangers);
+    bl_commit_sent_release(&commit->sent);
     bl_free(commit->refs);
     bl_free(commit->items);
     bl_free(commit->groups);
@@ -110,10 +115,11 @@ size_t bl_commit_key(enum bl_dimension dimension, bl_slice name, char out[BL_COM
     return n;
 }
 
-static void pack_key(struct bl_pack *pack, const struct bl_entity *entity)
+static void pack_key(struct bl_pack *pack, const struct bl_entity *entity, bool other)
 {
     char key[BL_COMMIT_KEY_MAX];
-    size_t n = bl_commit_key(entity->dimension, (bl_slice){entity->name, entity->name_n}, key);
+    bl_slice name = other ? BL_SLICE(BL_TALLY_OTHER) : (bl_slice){entity->name, entity->name_n};
+    size_t n = bl_commit_key(entity->dimension, name, key);
 
     bl_pack_text(pack, (bl_slice){key, n});
 }
@@ -141,25 +147,30 @@ static bool make_room(struct bl_commit *commit, size_t n)
     return commit->items_cap >= n;
 }
 
+static uint64_t group_hash(int64_t day, const struct bl_entity *e)
+{
+    return bl_hash64_seeded((bl_slice){e->name, e->name_n}, (uint64_t)day * 8 + e->dimension);
+}
+
 static bool same_group(const struct bl_commit *commit, const struct bl_commit_group *group, int64_t day,
                        const struct bl_entity *b)
 {
     const struct bl_entity *a = commit->refs[group->entity].entity;
 
-    return group->day == day && a->dimension == b->dimension && a->name_n == b->name_n &&
+    return group->day == day && !group->other && a->dimension == b->dimension && a->name_n == b->name_n &&
            memcmp(a->name, b->name, a->name_n) == 0;
 }
 
-static uint32_t add_group(struct bl_commit *commit, int64_t day, uint32_t entity)
+static uint32_t add_group(struct bl_commit *commit, int64_t day, uint32_t entity, uint64_t hash, bool other)
 {
-    commit->groups[commit->groups_n] = (struct bl_commit_group){.day = day, .entity = entity};
+    commit->groups[commit->groups_n] =
+        (struct bl_commit_group){.day = day, .entity = entity, .hash = hash, .other = other};
     return (uint32_t)commit->groups_n++;
 }
 
-static uint32_t find_group(struct bl_commit *commit, int64_t day, uint32_t entity)
+static uint32_t find_group(struct bl_commit *commit, int64_t day, uint32_t entity, uint64_t hash)
 {
     const struct bl_entity *e = commit->refs[entity].entity;
-    uint64_t hash = bl_hash64_seeded((bl_slice){e->name, e->name_n}, (uint64_t)day * 8 + e->dimension);
     size_t at = hash & (commit->table_size - 1);
 
     while (commit->table[at] != UINT32_MAX) {
@@ -167,8 +178,31 @@ static uint32_t find_group(struct bl_commit *commit, int64_t day, uint32_t entit
             return commit->table[at];
         at = (at + 1) & (commit->table_size - 1);
     }
-    commit->table[at] = add_group(commit, day, entity);
+    commit->table[at] = add_group(commit, day, entity, hash, false);
     return commit->table[at];
+}
+
+/* Where strangers of a day and dimension meet; there are as many as days and dimensions in the batches,
+ * and the last one is nearly always the one. */
+struct others {
+    uint32_t group[BL_COMMIT_BATCHES * BL_DIMENSIONS];
+    size_t   n;
+};
+
+static uint32_t find_other(struct bl_commit *commit, struct others *others, int64_t day, uint32_t entity)
+{
+    enum bl_dimension dimension = commit->refs[entity].entity->dimension;
+
+    for (size_t i = others->n; i-- > 0;) {
+        const struct bl_commit_group *group = &commit->groups[others->group[i]];
+
+        if (group->day == day && commit->refs[group->entity].entity->dimension == dimension)
+            return others->group[i];
+    }
+    if (others->n == BL_COUNT(others->group))
+        others->n = 0; /* they are found no more, and the script adds them up as well */
+    others->group[others->n] = add_group(commit, day, entity, 0, true);
+    return others->group[others->n++];
 }
 
 static int64_t day_of(int64_t minute, int64_t now_s)
@@ -191,16 +225,24 @@ static bool one_minute_of_one_tally(const struct bl_commit *commit)
 static void make_items(struct bl_commit *commit, int64_t now_s)
 {
     bool all_differ = one_minute_of_one_tally(commit);
+    struct others others = {.n = 0};
 
     commit->groups_n = 0;
     if (!all_differ)
         memset(commit->table, 0xff, commit->table_size * sizeof *commit->table);
     for (uint32_t i = 0; i < commit->refs_n; i++) {
-        int64_t minute = commit->refs[i].entity->minute, day = day_of(minute, now_s);
+        const struct bl_entity *e = commit->refs[i].entity;
+        int64_t day = day_of(e->minute, now_s);
+        uint64_t hash = group_hash(day, e);
+        uint32_t group;
 
-        commit->items[i] = (struct bl_commit_item){
-            .day = day, .minute = minute, .entity = i,
-            .group = all_differ ? add_group(commit, day, i) : find_group(commit, day, i)};
+        if (bl_hash_set_has(&commit->strangers, hash))
+            group = find_other(commit, &others, day, i);
+        else if (all_differ)
+            group = add_group(commit, day, i, hash, false);
+        else
+            group = find_group(commit, day, i, hash);
+        commit->items[i] = (struct bl_commit_item){.day = day, .minute = e->minute, .entity = i, .group = group};
     }
 }
 
@@ -385,7 +427,8 @@ static void pack_keys(struct bl_commit *commit, int64_t day)
     for (size_t i = 0; i < commit->groups_n; i++)
         if (commit->groups[i].day == day) {
             commit->groups[i].index = (uint32_t)++keys;
-            pack_key(days, commit->refs[commit->groups[i].entity].entity);
+            commit->sent.key[commit->sent.n++] = commit->groups[i].hash;
+            pack_key(days, commit->refs[commit->groups[i].entity].entity, commit->groups[i].other);
         }
     bl_pack_array_end(days, list, keys);
     bl_pack_array(days, keys);
@@ -446,6 +489,10 @@ static bool pack_tallies(struct bl_commit *commit, int64_t now_s)
     suffixes = bl_pack_array_begin(&commit->suffixes);
     list = bl_pack_array_begin(&commit->days);
     make_items(commit, now_s);
+    commit->sent.n = 0;
+    commit->sent.key = bl_realloc(commit->sent.key, (commit->groups_n + 1) * sizeof *commit->sent.key);
+    if (!commit->sent.key)
+        return false;
     sort(items, commit->refs_n, by_day);
     for (size_t i = 0, end; i < commit->refs_n; i = end) {
         for (end = i + 1; end < commit->refs_n && items[end].day == items[i].day;)
@@ -551,6 +598,31 @@ static bool pack_ranges(struct bl_commit *commit, const struct bl_batch *const *
     for (t = 0; t < totals; t++)
         pack_range(ranges, &total[t]);
     return !ranges->failed;
+}
+
+void bl_commit_sent_release(struct bl_commit_sent *sent)
+{
+    bl_free(sent->key);
+    *sent = (struct bl_commit_sent){0};
+}
+
+void bl_commit_forget(struct bl_commit *commit)
+{
+    bl_hash_set_clear(&commit->strangers);
+}
+
+void bl_commit_learn(struct bl_commit *commit, const struct bl_commit_sent *sent, bl_slice numbers)
+{
+    uint64_t number;
+
+    if (commit->strangers.full)
+        bl_commit_forget(commit); /* yesterday's are in it too: begin anew */
+    while (bl_slice_take_u64(&numbers, &number)) {
+        if (number >= 1 && number <= sent->n && sent->key[number - 1])
+            bl_hash_set_add(&commit->strangers, sent->key[number - 1]);
+        if (!bl_slice_take(&numbers, BL_SLICE(" ")))
+            return;
+    }
 }
 
 bool bl_commit_pack(struct bl_commit *commit, const struct bl_batch *const *batches, size_t n,

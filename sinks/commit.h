@@ -15,6 +15,7 @@
 #define BOUNCELINE_COMMIT_H
 
 #include "bounceline/batch.h"
+#include "bounceline/hash_set.h"
 #include "pack.h"
 
 enum { /* keys per bucket and dimension; the rest counts under ~other */
@@ -23,11 +24,21 @@ enum { /* keys per bucket and dimension; the rest counts under ~other */
     BL_COMMIT_DAY_CAP = 4000
 };
 
-enum { BL_COMMIT_BATCHES = 64 };
+enum { BL_COMMIT_BATCHES = 64, BL_COMMIT_STRANGERS = 1 << 20 };
+
+/* The keys of one commit under way, as hashes, so that the answer can name them by number. */
+struct bl_commit_sent {
+    uint64_t *key;
+    size_t    n;
+};
 
 struct bl_commit {
     const struct bl_rules *rules;
     struct bl_pack ranges, setup, suffixes, days; /* arguments 6 to 9 */
+    /* Keys that a full day has no counter for.  Only this node adds to its days and none ever leaves, so
+     * who was refused once is refused all day: here it is added to ~other before it travels. */
+    struct bl_hash_set strangers;
+    struct bl_commit_sent sent; /* of the last pack; the caller may take it */
     /* scratch */
     struct bl_commit_ref *refs;
     size_t refs_n;
@@ -51,6 +62,13 @@ void              bl_commit_free(struct bl_commit *commit);
  * behind `at` is left out. */
 bool bl_commit_pack(struct bl_commit *commit, const struct bl_batch *const *batches, size_t n,
                     const struct bl_positions *at, int64_t now_ms);
+
+/* What the script answered: the numbers of strangers among the keys of `sent`. */
+void bl_commit_learn(struct bl_commit *commit, const struct bl_commit_sent *sent, bl_slice numbers);
+void bl_commit_sent_release(struct bl_commit_sent *sent);
+
+/* The slot may have been set back: nobody is known to be a stranger. */
+void bl_commit_forget(struct bl_commit *commit);
 
 /* Adds one range without totals to `ranges`; the caller writes the array's head. */
 void bl_commit_range(struct bl_pack *ranges, uint64_t from, const bl_position *to);

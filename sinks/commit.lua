@@ -16,7 +16,9 @@
 --          inner list   the hours and minutes of that day (level 2 and 1); ENTRIES are indices of KEYS, or 0:
 --                       all of them, with the day's COUNTS
 --      10  time, text, time, text ... of the latest failures
--- returns  {"OK"}  or  {"FENCE", what does not fit}
+-- returns  {"OK", strangers}  or  {"FENCE", what does not fit}
+--       strangers: the numbers, counted through all KEYS lists from 1, of the keys that a full day has no
+--       counter for, with blanks between
 --
 -- Everything is read and added up first, then written: an unreadable key or number stops the script
 -- while nothing is changed.  Reading many fields with one HMGET and writing them with one HSET costs
@@ -78,8 +80,9 @@ local function grow(writes, key, expiry, set, fields, amounts)
 end
 
 -- Plans one bucket.  `gate`: which keys may be looked up here at all; nil in the day, which decides that
--- for its hours and minutes: a stranger costs one look-up.  Returns which keys have a counter of their own.
-local function bucket(writes, key, expiry, cap, dims, keys, dim_of, entries, counts, suffix, gate)
+-- for its hours and minutes: a stranger costs one look-up.  Returns which keys have a counter of their own;
+-- `strangers`, when given, gets the numbers of those that have not.
+local function bucket(writes, key, expiry, cap, dims, keys, dim_of, entries, counts, suffix, gate, strangers)
     local n = entries and #entries or #keys
     local known, k = {}, 0
     for j = 1, n do
@@ -137,6 +140,9 @@ local function bucket(writes, key, expiry, cap, dims, keys, dim_of, entries, cou
                 p = p + 2
             end
         else
+            if strangers and name ~= dims.other[d] then
+                strangers[#strangers + 1] = i
+            end
             local o = others[d]
             if not o then
                 o = {[0] = 0}
@@ -171,6 +177,7 @@ local function plan(base, ranges, days)
     local suffix = cmsgpack.unpack(ARGV[8])
     local dims = {mark = {}, other = {}}
     local writes, totals, amounts = {}, {}, {}
+    local strangers, before = {}, 0
 
     for d = 1, #setup - 3 do
         dims.mark[d] = '#|' .. setup[d + 3]
@@ -192,7 +199,13 @@ local function plan(base, ranges, days)
     end
     for i = 1, #days do
         local name, expiry, _, keys, dim_of, counts, inner = unpack(days[i])
-        local own = bucket(writes, base .. name, expiry, setup[3], dims, keys, dim_of, nil, counts, suffix, nil)
+        local refused = {}
+        local own =
+            bucket(writes, base .. name, expiry, setup[3], dims, keys, dim_of, nil, counts, suffix, nil, refused)
+        for j = 1, #refused do
+            strangers[#strangers + 1] = before + refused[j]
+        end
+        before = before + #keys
         for j = 1, #inner do
             local iname, iexpiry, level, entries, icounts = unpack(inner[j])
             if entries == 0 then
@@ -201,7 +214,7 @@ local function plan(base, ranges, days)
             bucket(writes, base .. iname, iexpiry, setup[level], dims, keys, dim_of, entries, icounts, suffix, own)
         end
     end
-    return writes
+    return writes, strangers
 end
 
 local function write(pos, base, node, ranges, days, writes)
@@ -246,10 +259,10 @@ local function commit()
             return {'FENCE', why}
         end
     end
-    local writes = plan(base, ranges, days)
+    local writes, strangers = plan(base, ranges, days)
     reading = nil
     write(pos, base, node, ranges, days, writes)
-    return {'OK'}
+    return {'OK', table.concat(strangers, ' ')}
 end
 
 -- A large batch makes some megabytes of strings that all live until its end.  Letting the collector walk

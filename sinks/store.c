@@ -221,6 +221,15 @@ static void move_positions(struct bl_positions *at, const struct bl_batch *batch
             bl_positions_put(at, &batch->range[i].end);
 }
 
+/* Their answers are not waited for; Redis may have gone back to before them. */
+static void drop_flights(struct bl_store *store)
+{
+    for (size_t i = 0; i < store->flights; i++)
+        bl_commit_sent_release(&store->flight[i].sent);
+    store->flights = 0;
+    bl_commit_forget(store->commit);
+}
+
 static void send_counters(struct bl_store *store);
 
 static void on_commit(void *arg, redisReply *reply)
@@ -234,6 +243,10 @@ static void on_commit(void *arg, redisReply *reply)
     flight = store->flight[0];
     store->flights--;
     memmove(store->flight, store->flight + 1, store->flights * sizeof *store->flight);
+    if (reply->elements > 1 && reply->element[1]->type == REDIS_REPLY_STRING)
+        bl_commit_learn(store->commit, &flight.sent,
+                        (bl_slice){reply->element[1]->str, (size_t)reply->element[1]->len});
+    bl_commit_sent_release(&flight.sent);
     while (slot->have < flight.last)
         move_positions(&slot->stored, bl_store_batch(store, ++slot->have));
     store->stats.commits++;
@@ -300,6 +313,8 @@ static void send_counters(struct bl_store *store)
             store->state != BL_STORE_READY)
             return; /* the connection went under our hands */
         store->flight[store->flights - 1].bytes = commit->ranges.n + commit->setup.n + commit->suffixes.n + commit->days.n;
+        store->flight[store->flights - 1].sent = commit->sent;
+        commit->sent = (struct bl_commit_sent){0};
         store->sent += n;
         for (size_t i = 0; i < n; i++)
             move_positions(&store->queued, batches[i]);
@@ -390,7 +405,7 @@ void bl_store_became_ready(struct bl_store *store)
         return;
     }
     store->sent = store->first - 1;
-    store->flights = 0;
+    drop_flights(store);
     resume->run = ++store->run;
     resume->dataset = strtoull(store->dataset, NULL, 16);
     resume->partitions = store->keys.partitions;
@@ -432,7 +447,7 @@ static void forget_claims(struct bl_store *store)
     bl_positions_release(&store->queued);
     bl_address_hashes_free(store->known);
     store->known = NULL;
-    store->flights = 0;
+    drop_flights(store);
 }
 
 static void on_down(void *arg, enum bl_resp_trouble trouble, const bl_err *why)

@@ -67,6 +67,7 @@ struct bl_slot {
 struct bl_flight {
     uint64_t last; /* the last batch in it */
     size_t   bytes;
+    struct bl_commit_sent sent;
 };
 
 struct bl_store {

@@ -5,7 +5,7 @@
 #include "bounceline/stage.h"
 
 #include "bounceline/alloc.h"
-#include "filter.h"
+#include "bounceline/hash_set.h"
 
 enum { CLOSE_AT_BYTES = 8 << 20 };
 
@@ -13,7 +13,7 @@ struct bl_stage {
     const struct bl_rules *rules;
     struct bl_stage_options options;
     struct bl_join *join[BL_SOURCES_MAX];
-    struct bl_filter filter;
+    struct bl_hash_set filter; /* addresses with a record; when full, everything is a hit */
 
     uint32_t run;
     uint64_t dataset;
@@ -40,7 +40,7 @@ struct bl_stage *bl_stage_new(const struct bl_rules *rules, const struct bl_stag
     stage->rules = rules;
     stage->options = *options;
     stage->partitions = 1;
-    bl_filter_init(&stage->filter, options->filter_cap);
+    bl_hash_set_init(&stage->filter, options->filter_cap);
     for (size_t i = 0; i < options->sources; i++) {
         stage->join[i] = bl_join_new(rules, options->join_entries, options->join_text_bytes);
         if (!stage->join[i]) {
@@ -64,7 +64,7 @@ void bl_stage_free(struct bl_stage *stage)
         return;
     for (size_t i = 0; i < stage->options.sources; i++)
         bl_join_free(stage->join[i]);
-    bl_filter_release(&stage->filter);
+    bl_hash_set_release(&stage->filter);
     forget_slots(stage);
     bl_batch_free(stage->open);
     bl_batch_free(stage->due);
@@ -170,9 +170,9 @@ static void note_address(struct bl_stage *stage, const bl_event *event)
     }
     hash = bl_address_hash((bl_slice){address, n});
     if (kind == BL_ADDRESS_FAILED) {
-        bl_filter_add(&stage->filter, hash);
+        bl_hash_set_add(&stage->filter, hash);
     } else {
-        if (!bl_filter_has(&stage->filter, hash))
+        if (!stage->filter.full && !bl_hash_set_has(&stage->filter, hash))
             return;
         stage->stats.filter_hits++;
     }
@@ -392,9 +392,9 @@ static void reset(struct bl_stage *stage, struct bl_resume *resume)
 static void learn_addresses(struct bl_stage *stage, const struct bl_address_hashes *hashes)
 {
     if (hashes->replace)
-        bl_filter_clear(&stage->filter);
+        bl_hash_set_clear(&stage->filter);
     for (size_t i = 0; i < hashes->n; i++)
-        bl_filter_add(&stage->filter, hashes->v[i]);
+        bl_hash_set_add(&stage->filter, hashes->v[i]);
 }
 
 void bl_stage_block(struct bl_stage *stage, struct bl_block *block)

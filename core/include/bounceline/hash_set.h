@@ -1,0 +1,30 @@
+/* hash_set.h -- a set of 64-bit hashes
+ *
+ * For questions where two texts of one hash may share an answer: "is there a record", "was it refused".
+ *
+ * Shapes     any hash; 0 and 1 are one
+ * Units      cap: hashes.  8 bytes each, a quarter to two thirds of the room is empty
+ * Ownership  the caller's storage; zero value with a cap is an empty set
+ * Threads    one at a time
+ * Errors     none: when the cap or the memory is reached `full` is set and nothing more is added; what
+ *            that means is the caller's to say
+ * Source     -
+ */
+#ifndef BOUNCELINE_HASH_SET_H
+#define BOUNCELINE_HASH_SET_H
+
+#include "bounceline/slice.h"
+
+struct bl_hash_set {
+    uint64_t *slot; /* open addressing; 0 is empty */
+    size_t    n, mask, cap;
+    bool      full;
+};
+
+void bl_hash_set_init(struct bl_hash_set *set, size_t cap);
+void bl_hash_set_release(struct bl_hash_set *set);
+void bl_hash_set_clear(struct bl_hash_set *set);
+void bl_hash_set_add(struct bl_hash_set *set, uint64_t hash);
+bool bl_hash_set_has(const struct bl_hash_set *set, uint64_t hash);
+
+#endif
