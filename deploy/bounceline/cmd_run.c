@@ -101,6 +101,20 @@ static int read_options(int argc, char **argv, struct run_options *out)
     return 0;
 }
 
+static int print_stats(const struct bl_where *where, const char *redis)
+{
+    char *argv[] = {(char[]){"stats"}, (char[]){"--redis"}, strdup(redis), (char[]){"--node"},
+                    strdup(where->node), NULL};
+    int code = argv[2] && argv[4] ? 0 : BL_EXIT_OS;
+
+    optind = 0; /* getopt begins anew */
+    if (code == 0)
+        code = cmd_stats((int)BL_COUNT(argv) - 1, argv);
+    free(argv[2]);
+    free(argv[4]);
+    return code;
+}
+
 int cmd_run(int argc, char **argv)
 {
     struct run_options options = {.daemon = {.workers = default_workers(), .patience_ms = PATIENCE_MS}};
@@ -138,6 +152,8 @@ int cmd_run(int argc, char **argv)
         options.daemon.state = &state;
         options.daemon.own_redis = own;
         code = bl_daemon_run(&options.daemon);
+        if (code == 0 && options.daemon.once)
+            code = print_stats(&options.where, url);
     } else {
         code = bl_complain(rc, &err);
     }
