@@ -244,16 +244,16 @@ ALWAYS_INLINE bool read_fields(struct bl_words *words, struct delivery *out)
         words->from = end + 1;
         end = bl_words_end(words);
         word = word_to(words, end);
-        if (word.n < 6)
+        if (word.n < 4)
             return false;
         name = bl_four(word.p);
         if (name == BL_FOUR('s', 't', 'a', 't') && bl_slice_starts(word, BL_SLICE("status=")))
             break;
         if (word.p[word.n - 1] != ',')
             return false;
-        if (name == BL_FOUR('d', 'e', 'l', 'a') && word.p[5] == '=')
+        if (name == BL_FOUR('d', 'e', 'l', 'a') && word.n >= 7 && word.p[5] == '=')
             out->delay_ms = read_delay((bl_slice){word.p + 6, word.n - 7});
-        else if (name == BL_FOUR('d', 's', 'n', '='))
+        else if (name == BL_FOUR('d', 's', 'n', '=') && word.n >= 5)
             out->dsn = read_dsn((bl_slice){word.p + 4, word.n - 5});
     }
     out->word = (bl_slice){word.p + 7, word.n - 7};

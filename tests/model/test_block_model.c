@@ -1,0 +1,256 @@
+/* ctest: label=quick timeout=300
+ *
+ * A block three ways: with the widest windows the processor has, with the ordinary ones, and line by line
+ * with a reader that remembers nothing, each line at an unmapped page.  The records must be the same to the
+ * byte, also for lines that are damaged, cut, or nothing.
+ *
+ * Negative control: a_difference_is_seen. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "../core/parse/block_read.h"
+#include "guarded.h"
+
+static uint64_t seed;
+
+static uint32_t draw(uint32_t below)
+{
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(seed >> 33) % below;
+}
+
+#define PICK(array) ((array)[draw(BL_COUNT(array))])
+
+static const char *const stamps[] = {"Nov 22 05:03:37", "Nov 22 05:03:37", "Nov 22 05:03:37", "Nov 22 05:03:38", "Nov  2 05:03:38",
+                                     "2026-11-22T05:03:37.532042+00:00", "2026-11-22T05:03:37.100000+00:00",
+                                     "2026-11-22T05:03:37.999999+00:00", "2026-11-22T05:03:37.9+0100", "2026-11-22T05:03:37Z",
+                                     "<22>Nov 22 05:03:37", "2026-11-22 05:03:37"};
+static const char *const hosts[] = {"mta1", "mta1", "mta1", "m", "mail.very-long-name-of-a-host.with.many.labels.example.org",
+                                    "mta1.lab.example"};
+static const char *const programs[] = {"postfix/smtp", "postfix/smtp", "postfix/qmgr", "postfix/smtpd", "postfix-out/relay/smtp",
+                                       "postfix/submission/smtpd", "postfix-170.55.103.23/cleanup", "postfix", "exim", "/",
+                                       "postfix/lmtp", "postfix/local"};
+static const char *const tag_ends[] = {"[1382]: ", "[1382]: ", "[7]: ", "[1382] ", ": ", " ", "[13", "[1382]:  "};
+static const char *const bodies[] = {
+    "connect from h[192.0.2.9]",
+    "disconnect from h.c.example[192.0.2.9] ehlo=1 mail=1 rcpt=1 data=1 quit=1 commands=5",
+    "4A1B: client=h.c.example[192.0.2.9], sasl_method=PLAIN, sasl_username=u@a.example",
+    "4A1B: client=unknown[192.0.2.9]",
+    "4jXH6151s8z1csJY: uid=0 from=<cron@a.example>",
+    "4A1B: message-id=<20261122050337.5C26DA9CC4E@mta1.lab.example>",
+    "4A1B: from=<s@a.example>, size=279, nrcpt=1 (queue active)",
+    "4A1B: from=<>, size=279, nrcpt=1 (queue active)",
+    "4A1B: from=<\"odd, >sender\"@a.example>, size=279, nrcpt=1 (queue active)",
+    "4A1B: from=<s@a.example>, status=expired, returned to sender",
+    "4jXH6151s8z1csJY: removed",
+    "4A1B: removed",
+    "4A1B: to=<a@b.example>, relay=mx.b.example[192.0.2.1]:25, delay=0.11, delays=0.06/0/0/0.05, dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as 1)",
+    "4A1B: to=<a@b.example>, relay=aspmx.l.google.com[192.0.2.1]:25, conn_use=2, delay=12, delays=10/0/2/0, dsn=5.1.1, status=bounced (host "
+    "aspmx.l.google.com[192.0.2.1] said: 550-5.1.1 The email account that you tried to reach does not exist. 550 5.1.1 try again "
+    "(in reply to RCPT TO command))",
+    "4A1B: to=<\"to=john, status=sent 612\"@shop.example>, relay=none, delay=57, delays=55/0/2/0, dsn=4.4.3, status=deferred (Host or "
+    "domain name not found. Name service error for name=shop.example type=MX: Host not found, try again)",
+    "4A1B: to=<a@b.example>, orig_to=<root>, relay=local, delay=0.24, delays=0.09/0.15/0/0, dsn=2.0.0, status=sent (forwarded as 4C2D)",
+    "4A1B: to=<a@b.example>, relay=none, delay=1, dsn=5.1.1, status=undeliverable (x)",
+    "NOQUEUE: reject: RCPT from h[192.0.2.9]: 550 5.1.1 <x@a.example>: Recipient address rejected: User unknown; from=<s@c.example> "
+    "to=<x@a.example> proto=ESMTP helo=<h>",
+    "4A1B: reject: header Subject: x from h[192.0.2.9]; from=<s@c> to=<x@a> proto=ESMTP helo=<h>: 5.7.1 not here",
+    "4A1B: milter-reject: END-OF-MESSAGE from h[192.0.2.9]: 4.7.1 later; from=<s@c> to=<x@a> proto=ESMTP helo=<h>",
+    "warning: 4A1B: removed",
+    "4A1B: host m[192.0.2.1] said: 451 4.7.1 wait (in reply to RCPT TO command)",
+    "",
+};
+
+/* One line, whole or with some bytes changed, inserted or cut. */
+static size_t make_line(char *out, size_t room)
+{
+    static const char odd[] = "\"\"><,;:[]()=\\/ \t\r\xff@.ZaF0";
+    size_t n = (size_t)snprintf(out, room, "%s %s %s%s%s", PICK(stamps), PICK(hosts), PICK(programs), PICK(tag_ends), PICK(bodies));
+
+    if (draw(3) == 0) {
+        for (uint32_t k = draw(4); k > 0 && n > 0; k--)
+            out[draw((uint32_t)n)] = odd[draw(sizeof odd - 1)];
+        if (draw(3) == 0)
+            n = draw((uint32_t)n + 1);
+        if (draw(4) == 0 && n + 100 < room) { /* fields move away from their usual places */
+            size_t at = draw((uint32_t)n + 1), more = draw(100);
+
+            memmove(out + at + more, out + at, n - at);
+            memset(out + at, draw(2) ? 'x' : ' ', more);
+            n += more;
+        }
+    }
+    if (draw(20) == 0)
+        out[n++] = '\r';
+    out[n++] = '\n';
+    return n;
+}
+
+static void make_block(struct bl_block *block)
+{
+    size_t target = 1 + draw(draw(4) ? 60000 : BL_BLOCK_BYTES - 4096);
+
+    block->n = 0;
+    while (block->n < target)
+        block->n += make_line(block->bytes + block->n, 2048);
+    block->n -= draw(3) == 0; /* the last newline may be missing */
+    memset(block->bytes + block->n, draw(2) ? ' ' : ']', BL_BLOCK_SLACK); /* what windows see behind it must not matter */
+    block->reference_s = 1795323817;
+}
+
+/* -- comparing ---------------------------------------------------------------------------------------- */
+
+static bool same_slice(bl_slice a, const char *a_base, bl_slice b, const char *b_base)
+{
+    return a.n == b.n && (a.n == 0 || a.p - a_base == b.p - b_base);
+}
+
+static bool same_record(const bl_record *a, const char *a_base, const bl_record *b, const char *b_base)
+{
+    const bl_slice *x[] = {&a->host, &a->service, &a->queue_id, &a->recipient, &a->orig_recipient, &a->sender, &a->peer_host,
+                           &a->peer_ip, &a->text};
+    const bl_slice *y[] = {&b->host, &b->service, &b->queue_id, &b->recipient, &b->orig_recipient, &b->sender, &b->peer_host,
+                           &b->peer_ip, &b->text};
+
+    for (size_t i = 0; i < BL_COUNT(x); i++)
+        if (!same_slice(*x[i], a_base, *y[i], b_base))
+            return false;
+    return a->key == b->key && a->key2 == b->key2 && a->time_us == b->time_us && a->kind == b->kind && a->mta == b->mta &&
+           a->outcome == b->outcome && a->flags == b->flags && a->phase == b->phase && a->code == b->code &&
+           a->provider == b->provider && bl_status_eq(a->enhanced, b->enhanced) && a->delay_ms == b->delay_ms &&
+           memcmp(&a->verdict, &b->verdict, sizeof a->verdict) == 0;
+}
+
+/* The plain reader: public functions, a fresh stamper, a copy of the line. */
+static enum bl_postfix_line read_alone(const struct bl_rules *rules, bl_slice line, bl_record *record)
+{
+    struct bl_stamper stamper;
+    enum bl_postfix_line kind;
+    bl_syslog head;
+    bl_reply reply;
+
+    if (line.n && line.p[line.n - 1] == '\r')
+        line.n--;
+    bl_stamper_init(&stamper, NULL);
+    bl_stamper_refer(&stamper, 1795323817);
+    if (!bl_syslog_read(line, &stamper, &head))
+        return BL_POSTFIX_NOT;
+    kind = bl_postfix_read(&head, record, &reply);
+    if (kind != BL_POSTFIX_RECORD)
+        return kind;
+    bl_record_set_key(record, bl_record_seed(head.host, bl_postfix_instance(head.program)));
+    if (record->kind == BL_RECORD_DELIVERY)
+        record->provider = bl_rules_provider(rules, record->peer_host);
+    if ((record->kind == BL_RECORD_DELIVERY || record->kind == BL_RECORD_REJECT) &&
+        (record->outcome == BL_DEFERRED || record->outcome == BL_BOUNCED || record->outcome == BL_REJECTED))
+        record->verdict = bl_classify(rules, &reply);
+    return kind;
+}
+
+static void compare_alone(const struct bl_rules *rules, const struct bl_block *block)
+{
+    uint64_t unparsed = 0, lines = 0;
+    size_t next = 0;
+
+    for (size_t at = 0; at < block->n; lines++) {
+        bl_slice rest = {block->bytes + at, block->n - at};
+        size_t n = bl_slice_find_byte(rest, '\n');
+        bl_slice copy = guarded_bytes(rest.p, n);
+        bl_record record;
+        enum bl_postfix_line kind = read_alone(rules, copy, &record);
+
+        unparsed += kind == BL_POSTFIX_UNPARSED;
+        if (kind == BL_POSTFIX_RECORD) {
+            assert_true(next < block->records_n);
+            if (!same_record(&record, copy.p, &block->records[next], rest.p)) {
+                print_message("%.*s\n", (int)n, rest.p);
+                fail_msg("read otherwise in a block");
+            }
+            next++;
+        }
+        at += n + 1;
+    }
+    assert_int_equal(next, block->records_n);
+    assert_int_equal(unparsed, block->unparsed);
+    assert_int_equal(lines, block->lines);
+}
+
+static void a_block_is_read_as_its_lines_are_alone(void **state)
+{
+    const struct bl_rules *rules = bl_rules_builtin();
+    struct bl_block *wide = bl_block_new(), *plain = bl_block_new();
+    struct bl_worker *wide_worker = bl_worker_new(NULL), *plain_worker = bl_worker_new(NULL);
+    const char *rounds = getenv("BL_ROUNDS");
+    size_t records = 0, unparsed = 0;
+
+    (void)state;
+    plain_worker->plain = true;
+    for (int round = 0; round < (rounds ? atoi(rounds) : 60); round++) {
+        seed = (uint64_t)round * 1000003 + 17;
+        make_block(wide);
+        memcpy(plain->bytes, wide->bytes, wide->n + BL_BLOCK_SLACK);
+        plain->n = wide->n;
+        plain->reference_s = wide->reference_s;
+        bl_block_parse(wide_worker, rules, wide);
+        bl_block_parse(plain_worker, rules, plain);
+        assert_int_equal(wide->records_n, plain->records_n);
+        assert_int_equal(wide->lines, plain->lines);
+        assert_int_equal(wide->unparsed, plain->unparsed);
+        assert_int_equal(wide->samples, plain->samples);
+        for (size_t i = 0; i < wide->samples; i++)
+            assert_true(same_slice(wide->sample[i], wide->bytes, plain->sample[i], plain->bytes));
+        for (size_t i = 0; i < wide->records_n; i++)
+            assert_true(same_record(&wide->records[i], wide->bytes, &plain->records[i], plain->bytes));
+        compare_alone(rules, wide);
+        records += wide->records_n;
+        unparsed += wide->unparsed;
+    }
+    print_message("%zu records, %zu unparsed lines\n", records, unparsed);
+    assert_true(records > 1000 && unparsed > 10);
+    bl_worker_free(wide_worker);
+    bl_worker_free(plain_worker);
+    bl_block_free(wide);
+    bl_block_free(plain);
+}
+
+static void a_difference_is_seen(void **state)
+{
+    struct bl_block *block = bl_block_new();
+    struct bl_worker *worker = bl_worker_new(NULL);
+    bl_record other;
+
+    (void)state;
+    seed = 4;
+    do {
+        make_block(block);
+        bl_block_parse(worker, bl_rules_builtin(), block);
+    } while (block->records_n == 0);
+    other = block->records[0];
+    assert_true(same_record(&other, block->bytes, &block->records[0], block->bytes));
+    other.service.p++;
+    assert_false(same_record(&other, block->bytes, &block->records[0], block->bytes));
+    other = block->records[0];
+    other.key2 ^= 1;
+    assert_false(same_record(&other, block->bytes, &block->records[0], block->bytes));
+    other = block->records[0];
+    other.verdict.rule++;
+    assert_false(same_record(&other, block->bytes, &block->records[0], block->bytes));
+    bl_worker_free(worker);
+    bl_block_free(block);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_block_is_read_as_its_lines_are_alone),
+        cmocka_unit_test(a_difference_is_seen),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,249 @@
+/* ctest: label=quick timeout=60 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bounceline/alloc.h"
+#include "bounceline/block.h"
+#include "guarded.h"
+
+static void fill(struct bl_block *block, const char *text)
+{
+    block->n = strlen(text);
+    assert_true(block->n <= BL_BLOCK_BYTES);
+    memcpy(block->bytes, text, block->n);
+    block->reference_s = 1795323817; /* 2026-11-22 */
+}
+
+static void assert_text(bl_slice got, const char *want)
+{
+    assert_int_equal(got.n, strlen(want));
+    assert_memory_equal(got.p, want, got.n);
+}
+
+#define HEAD "Nov 22 05:03:37 mta1 "
+#define SENT(qid, host)                                                                                  \
+    HEAD "postfix/smtp[1]: " qid ": to=<a@b.example>, relay=" host                                       \
+         "[192.0.2.1]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (250 2.0.0 Ok)\n"
+
+static void lines_become_records_in_their_order(void **state)
+{
+    static const char text[] =
+        HEAD "postfix/smtpd[1]: connect from h[192.0.2.9]\r\n" HEAD "postfix/smtpd[1]: 4A: client=h[192.0.2.9]\r\n" HEAD
+             "postfix/qmgr[1]: 4A: from=<s@a.example>, size=1, nrcpt=1 (queue active)\n"
+        "\n"
+        "no syslog line\n" SENT("4A", "aspmx.l.google.com") HEAD
+             "postfix/smtp[1]: 4A: to=<c@b.example>, relay=none, delay=1, dsn=5.4.4, status=bounced (Host or domain name not found. "
+             "Name service error for name=b.example type=A: Host not found)\n" HEAD "postfix/qmgr[1]: 4A: replaced\n" HEAD
+             "postfix/smtp[1]: 4A: to=<broken\n" HEAD "postfix/qmgr[1]: 4A: removed\r\n";
+    static const enum bl_record_kind kinds[] = {BL_RECORD_OPEN, BL_RECORD_QUEUED, BL_RECORD_DELIVERY, BL_RECORD_DELIVERY,
+                                                BL_RECORD_REMOVED};
+    const struct bl_rules *rules = bl_rules_builtin();
+    struct bl_block *block = bl_block_new();
+    struct bl_worker *worker = bl_worker_new(NULL);
+
+    (void)state;
+    fill(block, text);
+    for (int again = 0; again < 2; again++) {
+        bl_block_parse(worker, rules, block);
+        assert_int_equal(block->lines, 10);
+        assert_int_equal(block->unparsed, 1);
+        assert_int_equal(block->samples, 1);
+        assert_true(bl_slice_ends(block->sample[0], BL_SLICE("4A: to=<broken")));
+        assert_int_equal(block->records_n, BL_COUNT(kinds));
+        for (size_t i = 0; i < BL_COUNT(kinds); i++) {
+            assert_int_equal(block->records[i].kind, kinds[i]);
+            assert_true(block->records[i].key == block->records[0].key && block->records[i].key2 == block->records[0].key2);
+            assert_true(block->records[i].key != 0);
+        }
+        assert_text(block->records[0].peer_ip, "192.0.2.9");
+        assert_int_equal(block->records[2].provider, bl_rules_provider(rules, BL_SLICE("aspmx.l.google.com")));
+        assert_int_not_equal(block->records[2].provider, 0);
+        assert_int_equal(block->records[3].phase, BL_PHASE_DNS);
+        assert_text(bl_rules_category(rules, block->records[3].verdict.category)->name,
+                    "bad-domain");
+    }
+    bl_worker_free(worker);
+    bl_block_free(block);
+}
+
+static void the_key_is_of_host_instance_and_queue_id(void **state)
+{
+    static const char text[] = "Nov 22 05:03:37 mta1 postfix/qmgr[1]: 4A: removed\n"
+                               "Nov 22 05:03:37 mta1 postfix/a/cleanup[1]: 4A: message-id=<x>\n" /* the same */
+                               "Nov 22 05:03:37 mta2 postfix/qmgr[1]: 4A: removed\n"
+                               "Nov 22 05:03:37 mta1 postfix-out/qmgr[1]: 4A: removed\n"
+                               "Nov 22 05:03:37 mta1 postfix/qmgr[1]: 4B: removed\n"
+                               "Nov 22 05:03:37 mta1p ostfix/qmgr[1]: 4A: removed\n";
+    struct bl_block *block = bl_block_new();
+    struct bl_worker *worker = bl_worker_new(NULL);
+    bl_record want = {.queue_id = BL_SLICE_INIT("4A")};
+
+    (void)state;
+    fill(block, text);
+    bl_block_parse(worker, bl_rules_builtin(), block);
+    assert_int_equal(block->records_n, 6);
+    assert_true(block->records[0].key == block->records[1].key && block->records[0].key2 == block->records[1].key2);
+    for (size_t i = 2; i < 6; i++)
+        for (size_t k = 1; k < i; k++)
+            assert_true(block->records[i].key != block->records[k].key && block->records[i].key2 != block->records[k].key2);
+    bl_record_set_key(&want, bl_record_seed(BL_SLICE("mta1"), BL_SLICE("postfix")));
+    assert_true(want.key == block->records[0].key && want.key2 == block->records[0].key2);
+    bl_worker_free(worker);
+    bl_block_free(block);
+}
+
+/* As many records as a block can hold, from the shortest line that promises one.  Every place is taken, so
+ * ASan would see one too few. */
+static void a_block_of_the_shortest_lines_fits_its_records(void **state)
+{
+    static const char *const lines[] = {
+        "Jan 1 00:00:00 h / A: removed\n", /* keeps its promise */
+        "Jan 1 00:00:00 h / A: from=\n",   /* does not */
+    };
+
+    (void)state;
+    for (size_t k = 0; k < BL_COUNT(lines); k++) {
+        struct bl_block *block = bl_block_new();
+        struct bl_worker *worker = bl_worker_new(NULL);
+        size_t n = strlen(lines[k]), count = 0;
+
+        while (block->n + n <= BL_BLOCK_BYTES) {
+            memcpy(block->bytes + block->n, lines[k], n);
+            block->n += n;
+            count++;
+        }
+        bl_block_parse(worker, bl_rules_builtin(), block);
+        assert_int_equal(block->lines, count);
+        assert_int_equal(block->records_n, k == 0 ? count : 0);
+        assert_true(count <= block->records_cap);
+        assert_true(k == 0 || count >= block->records_cap - 1); /* and no more than needed */
+        bl_worker_free(worker);
+        bl_block_free(block);
+    }
+}
+
+static void a_line_without_end_and_one_that_fills_the_block_are_lines(void **state)
+{
+    struct bl_block *block = bl_block_new();
+    struct bl_worker *worker = bl_worker_new(NULL);
+    static const char line[] = HEAD "postfix/qmgr[1]: 4A: removed";
+
+    (void)state;
+    fill(block, line);
+    bl_block_parse(worker, bl_rules_builtin(), block);
+    assert_int_equal(block->lines, 1);
+    assert_int_equal(block->records_n, 1);
+
+    memset(block->bytes, 'x', BL_BLOCK_BYTES);
+    memcpy(block->bytes, HEAD "postfix/cleanup[1]: 4A: message-id=", strlen(HEAD) + 35);
+    block->n = BL_BLOCK_BYTES;
+    bl_block_parse(worker, bl_rules_builtin(), block);
+    assert_int_equal(block->lines, 1);
+    assert_int_equal(block->records_n, 1);
+
+    block->n = 0;
+    bl_block_parse(worker, bl_rules_builtin(), block);
+    assert_int_equal(block->lines, 0);
+    assert_int_equal(block->records_n, 0);
+    bl_worker_free(worker);
+    bl_block_free(block);
+}
+
+/* More failures than are classified at a time, broken promises between them: each verdict must be its own
+ * record's.  Negative control: with the places not corrected in close_up (block_read.h) the category of
+ * every second record is wrong; `shift_control` below shows that the comparison would see it. */
+static void verdicts_belong_to_their_records(void **state)
+{
+    static const char *const replies[] = {"550 5.1.1 user unknown", "452 4.2.2 mailbox full"};
+    const struct bl_rules *rules = bl_rules_builtin();
+    struct bl_block *block = bl_block_new();
+    struct bl_worker *worker = bl_worker_new(NULL);
+    bl_verdict want[2];
+    size_t shift_control = 0;
+
+    (void)state;
+    for (int i = 0; block->n + 512 < BL_BLOCK_BYTES; i++) {
+        int n = i % 5 == 4 ? snprintf(block->bytes + block->n, 512, HEAD "postfix/smtp[1]: 4A: to=<broken, %d\n", i)
+                           : snprintf(block->bytes + block->n, 512,
+                                      HEAD "postfix/smtp[1]: 4A: to=<%d@b.example>, relay=m.b.example[192.0.2.1]:25, delay=1, dsn=%s, "
+                                           "status=%s (host m.b.example[192.0.2.1] said: %s (in reply to RCPT TO command))\n",
+                                      i % 2, i % 2 ? "4.2.2" : "5.1.1", i % 2 ? "deferred" : "bounced", replies[i % 2]);
+
+        block->n += (size_t)n;
+    }
+    block->reference_s = 1795323817;
+    for (size_t i = 0; i < 2; i++) {
+        bl_reply reply = {.phase = BL_PHASE_RCPT, .relay_host = BL_SLICE_INIT("m.b.example")};
+
+        reply.wrapper = i ? (bl_status){4, 2, 2} : (bl_status){5, 1, 1};
+        reply.enhanced = reply.wrapper;
+        reply.code = i ? 452 : 550;
+        reply.text = (bl_slice){replies[i], strlen(replies[i])};
+        want[i] = bl_classify(rules, &reply);
+    }
+    assert_int_not_equal(want[0].category, want[1].category);
+    bl_block_parse(worker, rules, block);
+    assert_true(block->records_n > 1024);
+    assert_true(block->unparsed > 200);
+    for (size_t i = 0; i < block->records_n; i++) {
+        size_t which = (size_t)(block->records[i].recipient.p[0] - '0');
+
+        assert_int_equal(block->records[i].verdict.category, want[which].category);
+        assert_int_equal(block->records[i].verdict.rule, want[which].rule);
+        if (i + 1 < block->records_n)
+            shift_control += block->records[i + 1].verdict.category != want[which].category;
+    }
+    assert_true(shift_control > 0);
+    bl_worker_free(worker);
+    bl_block_free(block);
+}
+
+static bool deny(void *arg, size_t bytes)
+{
+    (void)bytes;
+    return (*(size_t *)arg)-- != 0;
+}
+
+static void parsing_allocates_nothing_and_making_survives_without_memory(void **state)
+{
+    struct bl_block *block = bl_block_new();
+    struct bl_worker *worker = bl_worker_new(NULL);
+    size_t allowed = 0;
+
+    (void)state;
+    fill(block, SENT("4A", "mx.b.example") SENT("4B", "mx.c.example"));
+    bl_alloc_set_hook(deny, &allowed);
+    bl_block_parse(worker, bl_rules_builtin(), block);
+    assert_int_equal(block->records_n, 2);
+    assert_int_equal(allowed, 0);
+    assert_null(bl_worker_new(NULL));
+    for (size_t n = 0; n < 3; n++) {
+        allowed = n;
+        assert_null(bl_block_new());
+    }
+    bl_alloc_set_hook(NULL, NULL);
+    bl_worker_free(worker);
+    bl_block_free(block);
+    bl_block_free(NULL);
+    bl_worker_free(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lines_become_records_in_their_order),
+        cmocka_unit_test(the_key_is_of_host_instance_and_queue_id),
+        cmocka_unit_test(a_block_of_the_shortest_lines_fits_its_records),
+        cmocka_unit_test(a_line_without_end_and_one_that_fills_the_block_are_lines),
+        cmocka_unit_test(verdicts_belong_to_their_records),
+        cmocka_unit_test(parsing_allocates_nothing_and_making_survives_without_memory),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
