@@ -53,10 +53,27 @@ static size_t measure(bl_slice text, size_t cap)
     return columns;
 }
 
+/* Most text is. */
+static bool is_plain_ascii(bl_slice text)
+{
+    bool plain = true;
+
+    for (size_t i = 0; i < text.n; i++)
+        plain &= text.p[i] >= ' ' && text.p[i] <= '~';
+    return plain;
+}
+
 size_t bl_text_put(struct bl_output *out, bl_slice text, size_t columns)
 {
-    bool cut = measure(text, columns) > columns;
-    size_t room = cut && columns >= 3 ? columns - 3 : columns, used = 0;
+    size_t room, used = 0;
+    bool cut;
+
+    if (text.n <= columns && is_plain_ascii(text)) {
+        bl_output_put(out, text);
+        return text.n;
+    }
+    cut = measure(text, columns) > columns;
+    room = cut && columns >= 3 ? columns - 3 : columns;
 
     while (text.n) {
         bl_utf8 first = bl_utf8_first(text);
