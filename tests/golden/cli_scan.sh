@@ -117,6 +117,8 @@ for how in '' --json --events; do
     done
 done
 
+"$BL" scan --events mail.log | cmp -s plain - && fail "the comparison sees no difference"
+
 # --- rotated: given newest first, read oldest first, so the sender is known
 head -3 mail.log | gzip >r.log.2.gz
 sed -n 4,5p mail.log >r.log.1
@@ -132,6 +134,7 @@ check "the year is near the file's, the zone is ours" '2024-11-22T05:00:01Z' \
 # --- hostile bytes: shown, never sent; JSON stays JSON
 printf '%s mx1\033[2J postfix/smtp[1]: 2B: to=<\033]0;own\007ed@ex\233ample.org\342\200\256>, relay=none, delay=1, delays=0/0/0/1, dsn=5.1.1, status=bounced (550 5.1.1 \033[31mred\033[0m \001\177\000\377\342\202 "quoted\\")\n' "$S:30.000000+00:00" >evil.log
 printf '%s mx1 postfix/smtp[1]: 3C: to=<b@example.org>, relay=none, status=\033[2Jnonsense\n' "$S:31.000000+00:00" >>evil.log
+LC_ALL=C grep -q "$(printf '[\001-\011\013-\037\177]')" evil.log || fail "the check itself sees no control byte"
 "$BL" scan evil.log >report
 LC_ALL=C grep -q "$(printf '[\001-\011\013-\037\177]')" report && fail "a control byte reached the report"
 LC_ALL=C grep -q "$(printf '\342\200\256')" report && fail "a direction mark reached the report"
