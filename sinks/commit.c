@@ -1,18 +1,15 @@
-/* The tallies' entities (minute, dimension, name) become, day by day, a list of keys and for the day, each
- * hour and each minute a list of counts that refers to it:
+/* Each entity of a tally (minute, dimension, name) counts in three buckets: its minute's, its hour's, its
+ * day's.  A bucket is a table from field to value that mirrors a hash in Redis; the fields that an entity
+ * touches grow there, and are put on the bucket's list of changed ones the first time a commit touches them.
+ * So an entity's field is sent once per commit with its new value, however many minutes and batches went into
+ * it, and Redis neither looks anything up nor adds anything.
  *
- *   entities   12:59 domain a   12:59 domain b   13:00 domain a
- *   keys       1 domain|a   2 domain|b
- *   day        1: 12:59 + 13:00   2: 12:59
- *   hours      12: {1, 2}   13: {1}         minutes   12:59: {1, 2}   13:00: {1}
- *
- * Nearly always all entities are of one minute.  Then nothing is sorted and nothing repeated: hour and
- * minute say "as the day".  Keys known to be strangers to their day are one key, `dimension|~other`. */
+ * A key counts by itself only if the bucket has room for it (first come, first served); the day decides for
+ * its hours and minutes, too. */
 #include "commit.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "bounceline/alloc.h"
 #include "bounceline/hash.h"
@@ -22,66 +19,342 @@ enum {
     DAY_S = 86400, HOUR_S = 3600, MINUTE_S = 60, HOUR_MINUTES = 60, DAY_MINUTES = 1440,
     MINUTE_KEPT_S = 26 * HOUR_S, HOUR_KEPT_S = 40 * DAY_S, DAY_KEPT_S = 400 * DAY_S,
     CLOCKS_DIFFER_S = 60, /* a bucket that expires this soon is not begun any more */
-    LEVEL_MINUTE = 1, LEVEL_HOUR = 2
-};
-
-/* One entity of one of the tallies. */
-struct bl_commit_ref {
-    const struct bl_tally *tally;
-    const struct bl_entity *entity;
+    FIELD_MAX = BL_COMMIT_KEY_MAX + 256,
+    NO_CATEGORY = -1
 };
 
 static const int64_t OLD = INT64_MIN; /* the day of everything that is past keeping by day */
+static const uint32_t NONE = UINT32_MAX;
 
-struct bl_commit_item {
-    int64_t day, minute;
-    uint32_t group, entity;
+struct bl_cell {
+    uint64_t hash, value, turn; /* turn: the commit that changed it last */
+    uint32_t name_at, name_n;
 };
 
-struct bl_commit_group {
-    int64_t day;
-    uint64_t hash;   /* of day, dimension and name */
-    uint32_t entity; /* the first one: dimension and name */
-    uint32_t index;  /* in its day's keys, from 1 */
-    bool     other;  /* strangers: the name is BL_TALLY_OTHER */
+struct bl_suffix {
+    char     text[200]; /* "|bounced|invalid-recipient" */
+    uint32_t n;
 };
 
-struct bl_commit *bl_commit_new(const struct bl_rules *rules)
+/* A field name with its hash. */
+typedef struct field {
+    bl_slice name;
+    uint64_t hash;
+} field;
+
+static field make_field(const char *p, size_t n)
+{
+    return (field){{p, n}, bl_hash64((bl_slice){p, n})};
+}
+
+/* ---- buckets ---- */
+
+static void free_bucket(struct bl_bucket *bucket)
+{
+    bl_free(bucket->cells);
+    bl_free(bucket->index);
+    bl_free(bucket->changed);
+    bl_free(bucket->names);
+    bl_free(bucket);
+}
+
+static bool grow_cells(struct bl_bucket *bucket)
+{
+    size_t cap = bucket->cells_cap ? bucket->cells_cap * 2 : 64, size = cap * 2;
+    struct bl_cell *cells = bl_realloc(bucket->cells, cap * sizeof *cells);
+    uint32_t *changed = cells ? bl_realloc(bucket->changed, cap * sizeof *changed) : NULL;
+    uint32_t *index = changed ? bl_malloc(size * sizeof *index) : NULL;
+
+    if (cells)
+        bucket->cells = cells;
+    if (changed)
+        bucket->changed = changed;
+    if (!index)
+        return false;
+    memset(index, 0xff, size * sizeof *index);
+    for (uint32_t i = 0; i < bucket->cells_n; i++) {
+        size_t at = cells[i].hash & (size - 1);
+
+        while (index[at] != NONE)
+            at = (at + 1) & (size - 1);
+        index[at] = i;
+    }
+    bl_free(bucket->index);
+    bucket->index = index;
+    bucket->index_size = size;
+    bucket->cells_cap = cap;
+    return true;
+}
+
+static bool grow_names(struct bl_bucket *bucket, size_t more)
+{
+    size_t cap = bucket->names_cap ? bucket->names_cap : 4096;
+    char *names;
+
+    if (bucket->names_cap - bucket->names_n >= more)
+        return true;
+    while (cap - bucket->names_n < more)
+        cap *= 2;
+    if (cap > UINT32_MAX)
+        return false;
+    names = bl_realloc(bucket->names, cap);
+    if (!names)
+        return false;
+    bucket->names = names;
+    bucket->names_cap = cap;
+    return true;
+}
+
+static struct bl_cell *find_cell(const struct bl_bucket *bucket, field f)
+{
+    if (bucket->cells_n == 0)
+        return NULL;
+    for (size_t at = f.hash & (bucket->index_size - 1); bucket->index[at] != NONE;
+         at = (at + 1) & (bucket->index_size - 1)) {
+        struct bl_cell *cell = &bucket->cells[bucket->index[at]];
+
+        if (cell->hash == f.hash && cell->name_n == f.name.n &&
+            memcmp(bucket->names + cell->name_at, f.name.p, f.name.n) == 0)
+            return cell;
+    }
+    return NULL;
+}
+
+/* The field's cell; a new one, of value 0, when there is none.  NULL without memory. */
+static struct bl_cell *take_cell(struct bl_bucket *bucket, field f)
+{
+    struct bl_cell *cell = find_cell(bucket, f);
+    size_t at;
+
+    if (cell)
+        return cell;
+    if (bucket->cells_n == bucket->cells_cap && !grow_cells(bucket))
+        return NULL;
+    if (!grow_names(bucket, f.name.n))
+        return NULL;
+    for (at = f.hash & (bucket->index_size - 1); bucket->index[at] != NONE;)
+        at = (at + 1) & (bucket->index_size - 1);
+    bucket->index[at] = (uint32_t)bucket->cells_n;
+    cell = &bucket->cells[bucket->cells_n++];
+    *cell = (struct bl_cell){.hash = f.hash, .name_at = (uint32_t)bucket->names_n, .name_n = (uint32_t)f.name.n};
+    memcpy(bucket->names + bucket->names_n, f.name.p, f.name.n);
+    bucket->names_n += f.name.n;
+    return cell;
+}
+
+bool bl_bucket_add(struct bl_bucket *bucket, bl_slice name, bl_slice value)
+{
+    uint64_t n;
+    struct bl_cell *cell;
+
+    if (!bl_slice_take_u64(&value, &n) || value.n != 0 || name.n > UINT32_MAX)
+        return false;
+    cell = take_cell(bucket, make_field(name.p, name.n));
+    if (!cell)
+        return false;
+    cell->value = n;
+    for (int i = 0; i < BL_DIMENSIONS && bl_slice_take(&name, BL_SLICE("#|")); i++) {
+        const char *dimension = bl_dimension_name((enum bl_dimension)i);
+
+        if (bl_slice_eq(name, (bl_slice){dimension, strlen(dimension)}))
+            bucket->keys[i] = n;
+        name = (bl_slice){name.p - 2, name.n + 2};
+    }
+    return true;
+}
+
+static bool grow(struct bl_bucket *bucket, uint64_t turn, field f, uint64_t n)
+{
+    struct bl_cell *cell = take_cell(bucket, f);
+
+    if (!cell)
+        return false;
+    cell->value += n;
+    if (cell->turn != turn) {
+        cell->turn = turn;
+        bucket->changed[bucket->changed_n++] = (uint32_t)(cell - bucket->cells);
+    }
+    return true;
+}
+
+/* ---- which buckets ---- */
+
+static struct bl_bucket *find_bucket(const struct bl_commit *commit, char kind, int64_t number)
+{
+    for (size_t i = commit->buckets_n; i-- > 0;)
+        if (commit->buckets[i]->number == number && commit->buckets[i]->kind == kind)
+            return commit->buckets[i];
+    return NULL;
+}
+
+static bool need_bucket(struct bl_commit *commit, char kind, int64_t number, int64_t expiry_s, size_t cap)
+{
+    struct bl_bucket *bucket = find_bucket(commit, kind, number);
+
+    if (!bucket) {
+        if (commit->buckets_n == commit->buckets_cap) {
+            size_t more = commit->buckets_cap ? commit->buckets_cap * 2 : 64;
+            struct bl_bucket **grown = bl_realloc(commit->buckets, more * sizeof(struct bl_bucket *));
+
+            if (!grown)
+                return false;
+            commit->buckets = grown;
+            commit->buckets_cap = more;
+        }
+        bucket = bl_calloc(1, sizeof *bucket);
+        if (!bucket)
+            return false;
+        *bucket = (struct bl_bucket){
+            .owner = commit->owner, .kind = kind, .number = number, .expiry_s = expiry_s, .cap = cap};
+        if (number == OLD)
+            snprintf(bucket->name, sizeof bucket->name, "d:old");
+        else
+            snprintf(bucket->name, sizeof bucket->name, "%c:%" PRId64, kind, number);
+        commit->buckets[commit->buckets_n++] = bucket;
+    }
+    bucket->used = commit->turn;
+    return true;
+}
+
+/* When a bucket that begins at `number` times `per_s` seconds expires; 0: it is past that. */
+static int64_t expiry_of(int64_t number, int64_t per_s, int64_t kept_s, int64_t now_s)
+{
+    int64_t expiry_s = (number + 1) * per_s + kept_s;
+
+    return expiry_s > now_s + CLOCKS_DIFFER_S ? expiry_s : 0;
+}
+
+static int64_t day_of(int64_t minute, int64_t now_s)
+{
+    int64_t day = minute / DAY_MINUTES;
+
+    return expiry_of(day, DAY_S, DAY_KEPT_S, now_s) ? day : OLD;
+}
+
+static bool need_buckets(struct bl_commit *commit, int64_t minute, int64_t now_s)
+{
+    int64_t day = day_of(minute, now_s), hour = minute / HOUR_MINUTES;
+    int64_t day_expiry_s = day == OLD ? 0 : expiry_of(day, DAY_S, DAY_KEPT_S, now_s);
+    int64_t hour_expiry_s = expiry_of(hour, HOUR_S, HOUR_KEPT_S, now_s);
+    int64_t minute_expiry_s = expiry_of(minute, MINUTE_S, MINUTE_KEPT_S, now_s);
+
+    return need_bucket(commit, 'd', day, day_expiry_s, BL_COMMIT_DAY_CAP) &&
+           (!hour_expiry_s || need_bucket(commit, 'h', hour, hour_expiry_s, BL_COMMIT_HOUR_CAP)) &&
+           (!minute_expiry_s || need_bucket(commit, 'm', minute, minute_expiry_s, BL_COMMIT_MINUTE_CAP));
+}
+
+/* Forgets those that were not used lately, as far as there are too many. */
+static void forget_unused(struct bl_commit *commit)
+{
+    while (commit->buckets_n > BL_COMMIT_BUCKETS) {
+        size_t oldest = 0;
+
+        for (size_t i = 1; i < commit->buckets_n; i++)
+            if (commit->buckets[i]->used < commit->buckets[oldest]->used)
+                oldest = i;
+        if (commit->buckets[oldest]->used == commit->turn)
+            return;
+        free_bucket(commit->buckets[oldest]);
+        memmove(commit->buckets + oldest, commit->buckets + oldest + 1,
+                (commit->buckets_n - oldest - 1) * sizeof(struct bl_bucket *));
+        commit->buckets_n--;
+    }
+}
+
+bool bl_commit_begin(struct bl_commit *commit, const struct bl_batch *const *batches, size_t n, int64_t now_ms)
+{
+    int64_t last = -1;
+
+    commit->turn++;
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < bl_tally_count(batches[i]->tally); j++) {
+            int64_t minute = bl_tally_at(batches[i]->tally, j)->minute;
+
+            if (minute != last && !need_buckets(commit, minute, now_ms / 1000))
+                return false;
+            last = minute;
+        }
+    forget_unused(commit);
+    return true;
+}
+
+struct bl_bucket *bl_commit_next_unknown(struct bl_commit *commit)
+{
+    for (size_t i = 0; i < commit->buckets_n; i++)
+        if (commit->buckets[i]->state == BL_BUCKET_UNKNOWN) {
+            commit->buckets[i]->state = BL_BUCKET_ASKED;
+            return commit->buckets[i];
+        }
+    return NULL;
+}
+
+bool bl_commit_knows_all(const struct bl_commit *commit)
+{
+    for (size_t i = 0; i < commit->buckets_n; i++)
+        if (commit->buckets[i]->state != BL_BUCKET_KNOWN)
+            return false;
+    return true;
+}
+
+/* ---- life ---- */
+
+static void make_names(struct bl_commit *commit)
+{
+    for (size_t o = 0; o < BL_OUTCOMES; o++)
+        for (size_t c = 0; c <= commit->categories; c++) {
+            struct bl_suffix *suffix = &commit->suffixes[o * (1 + commit->categories) + c];
+            const char *outcome = bl_outcome_name((enum bl_outcome)o);
+            bl_slice name = {"", 0};
+            int n;
+
+            if (c > 0)
+                name = bl_slice_head(bl_rules_category(commit->rules, (uint16_t)(c - 1))->name, 150);
+            n = snprintf(suffix->text, sizeof suffix->text, "|%s%s%.*s", outcome, c ? "|" : "", (int)name.n, name.p);
+            suffix->n = (uint32_t)n;
+        }
+    for (int i = 0; i < BL_DIMENSIONS; i++) {
+        struct bl_suffix *mark = &commit->marks[i];
+
+        mark->n = (uint32_t)snprintf(mark->text, sizeof mark->text, "#|%s", bl_dimension_name((enum bl_dimension)i));
+    }
+}
+
+struct bl_commit *bl_commit_new(const struct bl_rules *rules, void *owner)
 {
     struct bl_commit *commit = bl_calloc(1, sizeof *commit);
 
     if (!commit)
         return NULL;
     commit->rules = rules;
-    bl_hash_set_init(&commit->strangers, BL_COMMIT_STRANGERS);
-    commit->codes_cap = BL_OUTCOMES * (1 + bl_rules_categories(rules));
-    commit->code = bl_calloc(commit->codes_cap, sizeof *commit->code);
-    commit->sum = bl_calloc(commit->codes_cap + 1, sizeof *commit->sum);
-    commit->touched = bl_calloc(commit->codes_cap + 1, sizeof *commit->touched);
-    if (!commit->code || !commit->sum || !commit->touched) {
+    commit->owner = owner;
+    commit->categories = bl_rules_categories(rules);
+    commit->suffixes = bl_calloc(BL_OUTCOMES * (1 + commit->categories), sizeof *commit->suffixes);
+    commit->marks = bl_calloc(BL_DIMENSIONS, sizeof *commit->marks);
+    if (!commit->suffixes || !commit->marks) {
         bl_commit_free(commit);
         return NULL;
     }
+    make_names(commit);
     return commit;
+}
+
+void bl_commit_forget(struct bl_commit *commit)
+{
+    for (size_t i = 0; i < commit->buckets_n; i++)
+        free_bucket(commit->buckets[i]);
+    commit->buckets_n = 0;
 }
 
 void bl_commit_free(struct bl_commit *commit)
 {
     if (!commit)
         return;
+    bl_commit_forget(commit);
     bl_pack_release(&commit->ranges);
-    bl_pack_release(&commit->setup);
-    bl_pack_release(&commit->suffixes);
-    bl_pack_release(&commit->days);
-    bl_hash_set_release(&commit->strangers);
-    bl_commit_sent_release(&commit->sent);
-    bl_free(commit->refs);
-    bl_free(commit->items);
-    bl_free(commit->groups);
-    bl_free(commit->table);
-    bl_free(commit->code);
-    bl_free(commit->sum);
-    bl_free(commit->touched);
+    bl_pack_release(&commit->counters);
+    bl_free(commit->buckets);
+    bl_free(commit->suffixes);
+    bl_free(commit->marks);
     bl_free(commit);
 }
 
@@ -115,405 +388,169 @@ size_t bl_commit_key(enum bl_dimension dimension, bl_slice name, char out[BL_COM
     return n;
 }
 
-static void pack_key(struct bl_pack *pack, const struct bl_entity *entity, bool other)
-{
-    char key[BL_COMMIT_KEY_MAX];
-    bl_slice name = other ? BL_SLICE(BL_TALLY_OTHER) : (bl_slice){entity->name, entity->name_n};
-    size_t n = bl_commit_key(entity->dimension, name, key);
-
-    bl_pack_text(pack, (bl_slice){key, n});
-}
-
-/* ---- groups: the same day, dimension and name ---- */
-
-static bool make_room(struct bl_commit *commit, size_t n)
-{
-    size_t table_size = 64;
-
-    while (table_size < 2 * n)
-        table_size *= 2;
-    if (commit->items_cap < n) {
-        bl_free(commit->refs);
-        bl_free(commit->items);
-        bl_free(commit->groups);
-        bl_free(commit->table);
-        commit->refs = bl_malloc(n * sizeof *commit->refs);
-        commit->items = bl_malloc(n * sizeof *commit->items);
-        commit->groups = bl_malloc(n * sizeof *commit->groups);
-        commit->table = bl_malloc(table_size * sizeof *commit->table);
-        commit->items_cap = commit->refs && commit->items && commit->groups && commit->table ? n : 0;
-    }
-    commit->table_size = table_size;
-    return commit->items_cap >= n;
-}
-
-static uint64_t group_hash(int64_t day, const struct bl_entity *e)
-{
-    return bl_hash64_seeded((bl_slice){e->name, e->name_n}, (uint64_t)day * 8 + e->dimension);
-}
-
-static bool same_group(const struct bl_commit *commit, const struct bl_commit_group *group, int64_t day,
-                       const struct bl_entity *b)
-{
-    const struct bl_entity *a = commit->refs[group->entity].entity;
-
-    return group->day == day && !group->other && a->dimension == b->dimension && a->name_n == b->name_n &&
-           memcmp(a->name, b->name, a->name_n) == 0;
-}
-
-static uint32_t add_group(struct bl_commit *commit, int64_t day, uint32_t entity, uint64_t hash, bool other)
-{
-    commit->groups[commit->groups_n] =
-        (struct bl_commit_group){.day = day, .entity = entity, .hash = hash, .other = other};
-    return (uint32_t)commit->groups_n++;
-}
-
-static uint32_t find_group(struct bl_commit *commit, int64_t day, uint32_t entity, uint64_t hash)
-{
-    const struct bl_entity *e = commit->refs[entity].entity;
-    size_t at = hash & (commit->table_size - 1);
-
-    while (commit->table[at] != UINT32_MAX) {
-        if (same_group(commit, &commit->groups[commit->table[at]], day, e))
-            return commit->table[at];
-        at = (at + 1) & (commit->table_size - 1);
-    }
-    commit->table[at] = add_group(commit, day, entity, hash, false);
-    return commit->table[at];
-}
-
-/* Where strangers of a day and dimension meet; there are as many as days and dimensions in the batches,
- * and the last one is nearly always the one. */
-struct others {
-    uint32_t group[BL_COMMIT_BATCHES * BL_DIMENSIONS];
-    size_t   n;
-};
-
-static uint32_t find_other(struct bl_commit *commit, struct others *others, int64_t day, uint32_t entity)
-{
-    enum bl_dimension dimension = commit->refs[entity].entity->dimension;
-
-    for (size_t i = others->n; i-- > 0;) {
-        const struct bl_commit_group *group = &commit->groups[others->group[i]];
-
-        if (group->day == day && commit->refs[group->entity].entity->dimension == dimension)
-            return others->group[i];
-    }
-    if (others->n == BL_COUNT(others->group))
-        others->n = 0; /* they are found no more, and the script adds them up as well */
-    others->group[others->n] = add_group(commit, day, entity, 0, true);
-    return others->group[others->n++];
-}
-
-static int64_t day_of(int64_t minute, int64_t now_s)
-{
-    int64_t day = minute / DAY_MINUTES;
-
-    return (day + 1) * DAY_S + DAY_KEPT_S > now_s + CLOCKS_DIFFER_S ? day : OLD;
-}
-
-/* Then no two entities can be of one group. */
-static bool one_minute_of_one_tally(const struct bl_commit *commit)
-{
-    for (size_t i = 1; i < commit->refs_n; i++)
-        if (commit->refs[i].tally != commit->refs[0].tally ||
-            commit->refs[i].entity->minute != commit->refs[0].entity->minute)
-            return false;
-    return true;
-}
-
-static void make_items(struct bl_commit *commit, int64_t now_s)
-{
-    bool all_differ = one_minute_of_one_tally(commit);
-    struct others others = {.n = 0};
-
-    commit->groups_n = 0;
-    if (!all_differ)
-        memset(commit->table, 0xff, commit->table_size * sizeof *commit->table);
-    for (uint32_t i = 0; i < commit->refs_n; i++) {
-        const struct bl_entity *e = commit->refs[i].entity;
-        int64_t day = day_of(e->minute, now_s);
-        uint64_t hash = group_hash(day, e);
-        uint32_t group;
-
-        if (bl_hash_set_has(&commit->strangers, hash))
-            group = find_other(commit, &others, day, i);
-        else if (all_differ)
-            group = add_group(commit, day, i, hash, false);
-        else
-            group = find_group(commit, day, i, hash);
-        commit->items[i] = (struct bl_commit_item){.day = day, .minute = e->minute, .entity = i, .group = group};
-    }
-}
-
-/* ---- counts ---- */
-
-/* The number of a suffix "|outcome" or "|outcome|category"; category -1: none. */
-static uint16_t code_of(struct bl_commit *commit, enum bl_outcome outcome, int category)
-{
-    size_t at = (size_t)outcome * (1 + bl_rules_categories(commit->rules)) + (size_t)(category + 1);
-    const char *word = bl_outcome_name(outcome);
-    char text[256];
-    int n;
-
-    if (commit->code[at])
-        return commit->code[at];
-    commit->code[at] = (uint16_t)++commit->codes_n;
-    n = snprintf(text, sizeof text, "|%s", word);
-    if (category >= 0) {
-        bl_slice name = bl_rules_category(commit->rules, (uint16_t)category)->name;
-
-        n = snprintf(text, sizeof text, "|%s|%.*s", word, (int)(name.n < 200 ? name.n : 200), name.p);
-    }
-    bl_pack_text(&commit->suffixes, (bl_slice){text, (size_t)n});
-    return commit->code[at];
-}
-
-static void add_to_sum(struct bl_commit *commit, uint16_t code, uint64_t count, size_t *touched)
-{
-    if (commit->sum[code] == 0)
-        commit->touched[(*touched)++] = code;
-    commit->sum[code] += count;
-}
+/* ---- counting ---- */
 
 static bool has_categories(enum bl_dimension dimension)
 {
     return dimension == BL_DIM_ALL || dimension == BL_DIM_DOMAIN || dimension == BL_DIM_PROVIDER;
 }
 
-static uint64_t add_entity(struct bl_commit *commit, uint32_t ref, size_t *touched)
+/* A key, with room behind it for suffixes. */
+struct key {
+    char   text[FIELD_MAX];
+    size_t n;
+    field  whole;
+};
+
+static void make_key(struct key *key, enum bl_dimension dimension, bl_slice name)
 {
-    const struct bl_entity *entity = commit->refs[ref].entity;
+    key->n = bl_commit_key(dimension, name, key->text);
+    key->whole = make_field(key->text, key->n);
+}
+
+static bool grow_suffixed(struct bl_commit *commit, struct bl_bucket *bucket, struct key *key,
+                          enum bl_outcome outcome, int category, uint64_t n)
+{
+    const struct bl_suffix *suffix =
+        &commit->suffixes[(size_t)outcome * (1 + commit->categories) + (size_t)(category + 1)];
+
+    memcpy(key->text + key->n, suffix->text, suffix->n);
+    return grow(bucket, commit->turn, make_field(key->text, key->n + suffix->n), n);
+}
+
+/* All counters of one entity under one key. */
+static bool grow_key(struct bl_commit *commit, struct bl_bucket *bucket, struct key *key,
+                     const struct bl_tally *tally, const struct bl_entity *entity)
+{
     uint64_t total = 0, count;
     uint32_t cursor = entity->failures;
     enum bl_outcome outcome;
     uint16_t category;
 
     for (int i = 0; i < BL_OUTCOMES; i++) {
-        if (entity->outcome[i] == 0)
-            continue;
         total += entity->outcome[i];
-        add_to_sum(commit, code_of(commit, (enum bl_outcome)i, -1), entity->outcome[i], touched);
+        if (entity->outcome[i] &&
+            !grow_suffixed(commit, bucket, key, (enum bl_outcome)i, NO_CATEGORY, entity->outcome[i]))
+            return false;
     }
     while (has_categories(entity->dimension) &&
-           bl_tally_next_failure(commit->refs[ref].tally, &cursor, &outcome, &category, &count))
-        if (count)
-            add_to_sum(commit, code_of(commit, outcome, category), count, touched);
-    return total;
+           bl_tally_next_failure(tally, &cursor, &outcome, &category, &count))
+        if (count && category < commit->categories &&
+            !grow_suffixed(commit, bucket, key, outcome, category, count))
+            return false;
+    return grow(bucket, commit->turn, key->whole, total);
 }
 
-/* Packs the counts of items[0..n), in which each group's items stand together; where `entries` is not
- * NULL also which key each belongs to. */
-static void pack_counts(struct bl_commit *commit, const struct bl_commit_item *items, size_t n, bool entries)
+/* Whether the key counts by itself in this bucket; a new one takes a place if there is one left. */
+static bool admit(struct bl_commit *commit, struct bl_bucket *bucket, enum bl_dimension dimension,
+                  const struct key *key, bool *failed)
 {
-    struct bl_pack *days = &commit->days;
-    size_t head, numbers = 0;
+    const struct bl_suffix *mark = &commit->marks[dimension];
 
-    if (entries) {
-        size_t groups = 0, list = bl_pack_array_begin(days);
-
-        for (size_t i = 0; i < n; i++)
-            if (i == 0 || items[i].group != items[i - 1].group) {
-                bl_pack_u64(days, commit->groups[items[i].group].index);
-                groups++;
-            }
-        bl_pack_array_end(days, list, groups);
-    }
-    head = bl_pack_array_begin(days);
-    for (size_t i = 0; i < n;) {
-        uint32_t group = items[i].group;
-        uint64_t total = 0;
-        size_t touched = 0;
-
-        for (; i < n && items[i].group == group; i++)
-            total += add_entity(commit, items[i].entity, &touched);
-        bl_pack_u64(days, total);
-        bl_pack_u64(days, touched);
-        for (size_t j = 0; j < touched; j++) {
-            bl_pack_u64(days, commit->touched[j]);
-            bl_pack_u64(days, commit->sum[commit->touched[j]]);
-            commit->sum[commit->touched[j]] = 0;
-        }
-        numbers += 2 + 2 * touched;
-    }
-    bl_pack_array_end(days, head, numbers);
-}
-
-/* ---- buckets ---- */
-
-static int compare(int64_t a, int64_t b)
-{
-    return a < b ? -1 : a > b;
-}
-
-static int by_day(const void *a, const void *b)
-{
-    const struct bl_commit_item *x = a, *y = b;
-    int c = compare(x->day, y->day);
-
-    return c ? c : compare(x->group, y->group);
-}
-
-static int by_hour(const void *a, const void *b)
-{
-    const struct bl_commit_item *x = a, *y = b;
-    int c = compare(x->minute / HOUR_MINUTES, y->minute / HOUR_MINUTES);
-
-    return c ? c : compare(x->group, y->group);
-}
-
-static int by_minute(const void *a, const void *b)
-{
-    const struct bl_commit_item *x = a, *y = b;
-    int c = compare(x->minute, y->minute);
-
-    return c ? c : compare(x->group, y->group);
-}
-
-static void sort(struct bl_commit_item *items, size_t n, int (*order)(const void *, const void *))
-{
-    for (size_t i = 1; i < n; i++)
-        if (order(&items[i - 1], &items[i]) > 0) {
-            qsort(items, n, sizeof *items, order);
-            return;
-        }
-}
-
-static void pack_bucket_head(struct bl_pack *days, char kind, int64_t number, int64_t expiry_s)
-{
-    char name[32];
-    int n = snprintf(name, sizeof name, "%c:%" PRId64, kind, number);
-
-    bl_pack_text(days, (bl_slice){name, (size_t)n});
-    bl_pack_u64(days, (uint64_t)expiry_s);
-}
-
-/* The hours or minutes of one day: `per` minutes each, kept for `kept_s`.  Returns how many. */
-static size_t pack_inner(struct bl_commit *commit, struct bl_commit_item *items, size_t n, int64_t now_s,
-                         unsigned level)
-{
-    struct bl_pack *days = &commit->days;
-    int64_t per = level == LEVEL_HOUR ? HOUR_MINUTES : 1;
-    int64_t kept_s = level == LEVEL_HOUR ? HOUR_KEPT_S : MINUTE_KEPT_S;
-    size_t buckets = 0;
-
-    sort(items, n, level == LEVEL_HOUR ? by_hour : by_minute);
-    for (size_t i = 0, end; i < n; i = end) {
-        int64_t number = items[i].minute / per, expiry_s = (number + 1) * per * MINUTE_S + kept_s;
-
-        for (end = i + 1; end < n && items[end].minute / per == number;)
-            end++;
-        if (expiry_s <= now_s + CLOCKS_DIFFER_S)
-            continue;
-        bl_pack_array(days, 5);
-        pack_bucket_head(days, level == LEVEL_HOUR ? 'h' : 'm', number, expiry_s);
-        bl_pack_u64(days, level);
-        if (end - i == n) { /* as the day */
-            bl_pack_u64(days, 0);
-            bl_pack_u64(days, 0);
-        } else {
-            pack_counts(commit, items + i, end - i, true);
-        }
-        buckets++;
-    }
-    return buckets;
-}
-
-static void pack_keys(struct bl_commit *commit, int64_t day)
-{
-    struct bl_pack *days = &commit->days;
-    size_t keys = 0, list = bl_pack_array_begin(days);
-
-    for (size_t i = 0; i < commit->groups_n; i++)
-        if (commit->groups[i].day == day) {
-            commit->groups[i].index = (uint32_t)++keys;
-            commit->sent.key[commit->sent.n++] = commit->groups[i].hash;
-            pack_key(days, commit->refs[commit->groups[i].entity].entity, commit->groups[i].other);
-        }
-    bl_pack_array_end(days, list, keys);
-    bl_pack_array(days, keys);
-    for (size_t i = 0; i < commit->groups_n; i++)
-        if (commit->groups[i].day == day)
-            bl_pack_u64(days, 1 + (unsigned)commit->refs[commit->groups[i].entity].entity->dimension);
-}
-
-static void pack_day(struct bl_commit *commit, struct bl_commit_item *items, size_t n, int64_t now_s)
-{
-    struct bl_pack *days = &commit->days;
-    int64_t day = items[0].day;
-    size_t list, inner = 0;
-
-    bl_pack_array(days, 7);
-    if (day == OLD) {
-        bl_pack_text(days, BL_SLICE("d:old"));
-        bl_pack_u64(days, 0);
-        bl_pack_u64(days, 0);
-    } else {
-        pack_bucket_head(days, 'd', day, (day + 1) * DAY_S + DAY_KEPT_S);
-        bl_pack_u64(days, (uint64_t)day);
-    }
-    pack_keys(commit, day);
-    pack_counts(commit, items, n, false);
-    list = bl_pack_array_begin(days);
-    if (day != OLD) {
-        inner += pack_inner(commit, items, n, now_s, LEVEL_HOUR);
-        inner += pack_inner(commit, items, n, now_s, LEVEL_MINUTE);
-    }
-    bl_pack_array_end(days, list, inner);
-}
-
-static void pack_setup(struct bl_pack *setup)
-{
-    bl_pack_clear(setup);
-    bl_pack_array(setup, 3 + BL_DIMENSIONS);
-    bl_pack_u64(setup, BL_COMMIT_MINUTE_CAP);
-    bl_pack_u64(setup, BL_COMMIT_HOUR_CAP);
-    bl_pack_u64(setup, BL_COMMIT_DAY_CAP);
-    for (int i = 0; i < BL_DIMENSIONS; i++) {
-        const char *name = bl_dimension_name((enum bl_dimension)i);
-
-        bl_pack_text(setup, (bl_slice){name, strlen(name)});
-    }
-}
-
-static bool pack_tallies(struct bl_commit *commit, int64_t now_s)
-{
-    struct bl_commit_item *items = commit->items;
-    size_t days_n = 0, list, suffixes;
-
-    pack_setup(&commit->setup);
-    bl_pack_clear(&commit->days);
-    bl_pack_clear(&commit->suffixes);
-    memset(commit->code, 0, commit->codes_cap * sizeof *commit->code);
-    commit->codes_n = 0;
-    suffixes = bl_pack_array_begin(&commit->suffixes);
-    list = bl_pack_array_begin(&commit->days);
-    make_items(commit, now_s);
-    commit->sent.n = 0;
-    commit->sent.key = bl_realloc(commit->sent.key, (commit->groups_n + 1) * sizeof *commit->sent.key);
-    if (!commit->sent.key)
+    if (find_cell(bucket, key->whole))
+        return true;
+    if (bucket->keys[dimension] >= bucket->cap)
         return false;
-    sort(items, commit->refs_n, by_day);
-    for (size_t i = 0, end; i < commit->refs_n; i = end) {
-        for (end = i + 1; end < commit->refs_n && items[end].day == items[i].day;)
-            end++;
-        pack_day(commit, items + i, end - i, now_s);
-        days_n++;
-    }
-    bl_pack_array_end(&commit->days, list, days_n);
-    bl_pack_array_end(&commit->suffixes, suffixes, commit->codes_n);
-    return !commit->setup.failed && !commit->days.failed && !commit->suffixes.failed;
+    bucket->keys[dimension]++;
+    *failed |= !grow(bucket, commit->turn, make_field(mark->text, mark->n), 1);
+    return true;
 }
 
-/* ---- ranges ---- */
+struct three {
+    struct bl_bucket *day, *hour, *minute; /* hour and minute may be NULL: past keeping */
+};
+
+static bool count_entity(struct bl_commit *commit, const struct three *three, const struct bl_tally *tally,
+                         const struct bl_entity *entity)
+{
+    struct bl_bucket *const buckets[] = {three->day, three->hour, three->minute};
+    bl_slice name = {entity->name, entity->name_n}, other = BL_SLICE(BL_TALLY_OTHER);
+    bool in_day = !bl_slice_eq(name, other), failed = false;
+    struct key own, rest = {.n = 0};
+
+    make_key(&own, entity->dimension, name);
+
+    for (size_t i = 0; i < BL_COUNT(buckets) && !failed; i++) {
+        bool mine;
+
+        if (!buckets[i])
+            continue;
+        mine = in_day && admit(commit, buckets[i], entity->dimension, &own, &failed);
+        if (!mine && rest.n == 0)
+            make_key(&rest, entity->dimension, other);
+        failed = failed || !grow_key(commit, buckets[i], mine ? &own : &rest, tally, entity);
+        if (i == 0)
+            in_day = mine;
+    }
+    return !failed;
+}
+
+static bool count_tally(struct bl_commit *commit, const struct bl_tally *tally, int64_t now_s)
+{
+    struct three three = {NULL, NULL, NULL};
+    int64_t last = -1;
+
+    for (size_t i = 0; i < bl_tally_count(tally); i++) {
+        const struct bl_entity *entity = bl_tally_at(tally, i);
+
+        if (entity->minute != last) {
+            last = entity->minute;
+            three.day = find_bucket(commit, 'd', day_of(last, now_s));
+            three.hour = find_bucket(commit, 'h', last / HOUR_MINUTES);
+            three.minute = find_bucket(commit, 'm', last);
+        }
+        if (!count_entity(commit, &three, tally, entity))
+            return false;
+    }
+    return true;
+}
 
 static void pack_decimal(struct bl_pack *pack, uint64_t value)
 {
-    char text[24];
-    int n = snprintf(text, sizeof text, "%" PRIu64, value);
+    char digits[24];
+    size_t at = sizeof digits;
 
-    bl_pack_text(pack, (bl_slice){text, (size_t)n});
+    do
+        digits[--at] = (char)('0' + value % 10);
+    while ((value /= 10) != 0);
+    bl_pack_text(pack, (bl_slice){digits + at, sizeof digits - at});
 }
+
+static void pack_bucket(struct bl_pack *pack, struct bl_bucket *bucket)
+{
+    bl_pack_array(pack, 4);
+    bl_pack_text(pack, (bl_slice){bucket->name, strlen(bucket->name)});
+    bl_pack_u64(pack, (uint64_t)bucket->expiry_s);
+    bl_pack_u64(pack, bucket->kind != 'd' ? 0 : bucket->number == OLD ? 1 : 1 + (uint64_t)bucket->number);
+    bl_pack_array(pack, 2 * bucket->changed_n);
+    for (size_t i = 0; i < bucket->changed_n; i++) {
+        const struct bl_cell *cell = &bucket->cells[bucket->changed[i]];
+
+        bl_pack_text(pack, (bl_slice){bucket->names + cell->name_at, cell->name_n});
+        pack_decimal(pack, cell->value);
+    }
+    bucket->changed_n = 0;
+}
+
+static bool pack_counters(struct bl_commit *commit, const struct bl_batch *const *batches, size_t n, int64_t now_s)
+{
+    size_t list, packed = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (!count_tally(commit, batches[i]->tally, now_s))
+            return false;
+    bl_pack_clear(&commit->counters);
+    list = bl_pack_array_begin(&commit->counters);
+    for (size_t i = 0; i < commit->buckets_n; i++)
+        if (commit->buckets[i]->changed_n) {
+            pack_bucket(&commit->counters, commit->buckets[i]);
+            packed++;
+        }
+    bl_pack_array_end(&commit->counters, list, packed);
+    return !commit->counters.failed;
+}
+
+/* ---- ranges ---- */
 
 static void pack_range_head(struct bl_pack *ranges, uint64_t from, const bl_position *to)
 {
@@ -600,44 +637,8 @@ static bool pack_ranges(struct bl_commit *commit, const struct bl_batch *const *
     return !ranges->failed;
 }
 
-void bl_commit_sent_release(struct bl_commit_sent *sent)
-{
-    bl_free(sent->key);
-    *sent = (struct bl_commit_sent){0};
-}
-
-void bl_commit_forget(struct bl_commit *commit)
-{
-    bl_hash_set_clear(&commit->strangers);
-}
-
-void bl_commit_learn(struct bl_commit *commit, const struct bl_commit_sent *sent, bl_slice numbers)
-{
-    uint64_t number;
-
-    if (commit->strangers.full)
-        bl_commit_forget(commit); /* yesterday's are in it too: begin anew */
-    while (bl_slice_take_u64(&numbers, &number)) {
-        if (number >= 1 && number <= sent->n && sent->key[number - 1])
-            bl_hash_set_add(&commit->strangers, sent->key[number - 1]);
-        if (!bl_slice_take(&numbers, BL_SLICE(" ")))
-            return;
-    }
-}
-
 bool bl_commit_pack(struct bl_commit *commit, const struct bl_batch *const *batches, size_t n,
                     const struct bl_positions *at, int64_t now_ms)
 {
-    size_t entities = 0;
-
-    for (size_t i = 0; i < n; i++)
-        entities += bl_tally_count(batches[i]->tally);
-    if (!make_room(commit, entities))
-        return false;
-    commit->refs_n = 0;
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < bl_tally_count(batches[i]->tally); j++)
-            commit->refs[commit->refs_n++] =
-                (struct bl_commit_ref){batches[i]->tally, bl_tally_at(batches[i]->tally, j)};
-    return pack_tallies(commit, now_ms / 1000) && pack_ranges(commit, batches, n, at);
+    return pack_counters(commit, batches, n, now_ms / 1000) && pack_ranges(commit, batches, n, at);
 }

@@ -1,21 +1,21 @@
-/* commit.h -- a batch's counters in the shape that commit.lua reads
+/* commit.h -- batches as what commit.lua writes
  *
- * Entities are grouped by day, so that a key's text travels and is looked up once however many minutes it
- * has counters in.
+ * Knows what the buckets it adds to hold, and so says to Redis what they hold now, field by field.  That is
+ * right because nobody else writes them: the fence lets a commit in only if the one before it is in, and
+ * whoever loses it forgets everything here and reads again.
  *
- * Shapes     names: '|', '%' and control bytes are written %7C, so fields "dimension|key|outcome" can be
- *            taken apart again
+ * Shapes     field names "dimension|key", "dimension|key|outcome", "...|category"; in keys '|', '%' and
+ *            control bytes are written %7C, so names can be taken apart again; "#|dimension": how many keys
  * Units      now_ms: milliseconds since 1970 UTC
- * Ownership  the packs stay valid until the next call
+ * Ownership  buckets belong to the commit; the packs stay valid until the next call
  * Threads    one at a time
- * Errors     bl_commit_new: NULL; bl_commit_pack: false without memory
- * Source     commit.lua
+ * Errors     bl_commit_new: NULL; bl_commit_pack, bl_bucket_add: false without memory
+ * Source     commit.lua, DESIGN 7
  */
 #ifndef BOUNCELINE_COMMIT_H
 #define BOUNCELINE_COMMIT_H
 
 #include "bounceline/batch.h"
-#include "bounceline/hash_set.h"
 #include "pack.h"
 
 enum { /* keys per bucket and dimension; the rest counts under ~other */
@@ -24,57 +24,66 @@ enum { /* keys per bucket and dimension; the rest counts under ~other */
     BL_COMMIT_DAY_CAP = 4000
 };
 
-enum { BL_COMMIT_BATCHES = 64, BL_COMMIT_STRANGERS = 1 << 20 };
-
-/* The keys of one commit under way, as hashes, so that the answer can name them by number. */
-struct bl_commit_sent {
-    uint64_t *key;
-    size_t    n;
+enum {
+    BL_COMMIT_BATCHES = 64,
+    BL_COMMIT_BUCKETS = 64, /* known at a time, when one commit does not need more */
+    BL_COMMIT_KEY_MAX = 16 + 3 * 256
 };
+
+enum bl_bucket_state { BL_BUCKET_UNKNOWN, BL_BUCKET_ASKED, BL_BUCKET_KNOWN };
+
+/* One hash of counters: a minute, an hour, a day, or everything older. */
+struct bl_bucket {
+    void   *owner;    /* as given to bl_commit_new */
+    char    name[24]; /* "d:20415", "d:old" */
+    char    kind;     /* 'm', 'h', 'd' */
+    int64_t number, expiry_s; /* expiry 0: never */
+    size_t  cap;
+    enum bl_bucket_state state;
+    uint64_t used; /* in which commit */
+    uint64_t keys[BL_DIMENSIONS]; /* how many it has: what "#|dimension" says */
+    /* a table from field to value */
+    struct bl_cell *cells;
+    uint32_t *index, *changed;
+    char    *names;
+    size_t   cells_n, cells_cap, index_size, names_n, names_cap, changed_n;
+};
+
+/* Tells what Redis has, field by field; false also for a value that is no number. */
+bool bl_bucket_add(struct bl_bucket *bucket, bl_slice field, bl_slice value);
 
 struct bl_commit {
     const struct bl_rules *rules;
-    struct bl_pack ranges, setup, suffixes, days; /* arguments 6 to 9 */
-    /* Keys that a full day has no counter for.  Only this node adds to its days and none ever leaves, so
-     * who was refused once is refused all day: here it is added to ~other before it travels. */
-    struct bl_hash_set strangers;
-    struct bl_commit_sent sent; /* of the last pack; the caller may take it */
-    /* scratch */
-    struct bl_commit_ref *refs;
-    size_t refs_n;
-    struct bl_commit_item *items;
-    size_t items_cap;
-    struct bl_commit_group *groups;
-    size_t groups_n, groups_cap;
-    uint32_t *table;
-    size_t table_size;
-    uint16_t *code;    /* of (outcome, category); 0: not yet in `suffixes` */
-    uint64_t *sum;     /* by code */
-    uint16_t *touched; /* codes in `sum` */
-    size_t codes_cap, codes_n, codes_at;
+    void *owner;
+    struct bl_pack ranges, counters; /* arguments 6 and 7 */
+    struct bl_bucket **buckets;
+    size_t   buckets_n, buckets_cap;
+    uint64_t turn;
+    struct bl_suffix *suffixes; /* by outcome and category */
+    size_t   categories;
+    struct bl_suffix *marks; /* "#|dimension" */
 };
 
-struct bl_commit *bl_commit_new(const struct bl_rules *rules);
+struct bl_commit *bl_commit_new(const struct bl_rules *rules, void *owner);
 void              bl_commit_free(struct bl_commit *commit);
+void              bl_commit_forget(struct bl_commit *commit); /* all that is known of Redis */
 
-/* Fills the packs with up to BL_COMMIT_BATCHES batches that follow each other: the counters of all of them,
- * and for each generation one range from `at`, where the slot stands, to the last batch's end.  What lies
- * behind `at` is left out. */
+/* Begins a commit of up to BL_COMMIT_BATCHES batches that follow each other.  False without memory. */
+bool bl_commit_begin(struct bl_commit *commit, const struct bl_batch *const *batches, size_t n, int64_t now_ms);
+
+/* A bucket that must be read first, then in state ASKED; NULL: all are asked for. */
+struct bl_bucket *bl_commit_next_unknown(struct bl_commit *commit);
+bool              bl_commit_knows_all(const struct bl_commit *commit);
+
+/* Adds the batches' counters to the buckets, and packs what changed; and for each generation one range from
+ * `at`, where the slot stands, to the last batch's end.  What lies behind `at` is left out. */
 bool bl_commit_pack(struct bl_commit *commit, const struct bl_batch *const *batches, size_t n,
                     const struct bl_positions *at, int64_t now_ms);
-
-/* What the script answered: the numbers of strangers among the keys of `sent`. */
-void bl_commit_learn(struct bl_commit *commit, const struct bl_commit_sent *sent, bl_slice numbers);
-void bl_commit_sent_release(struct bl_commit_sent *sent);
-
-/* The slot may have been set back: nobody is known to be a stranger. */
-void bl_commit_forget(struct bl_commit *commit);
 
 /* Adds one range without totals to `ranges`; the caller writes the array's head. */
 void bl_commit_range(struct bl_pack *ranges, uint64_t from, const bl_position *to);
 
-/* A field name "dimension|key", escaped; returns its length. */
-enum { BL_COMMIT_KEY_MAX = 16 + 3 * 256 };
+/* A field name "dimension|key"; returns its length. */
 size_t bl_commit_key(enum bl_dimension dimension, bl_slice name, char out[BL_COMMIT_KEY_MAX]);
 
 #endif

@@ -1,51 +1,24 @@
--- commit.lua: adds one batch to a node's counters, whole or not at all.
+-- commit.lua: writes what a node's counters are after one more batch, whole or not at all.
 --
 -- KEYS[1]  the slot's positions, "...:pos"
 -- ARGV  1  node
 --       2  epoch, 3 dataset: as claimed
 --       4  lease in ms from now
 --       5  "1": check the fence.  "0" only in tests that show what it is for
---       6  ranges: {{generation, from, position behind it, field, n, field, n, ...}, ...}
---       7  {cap of a minute, of an hour, of a day, name of dimension 1, 2, ...}
---       8  suffixes: {"|delivered", "|bounced|invalid-recipient", ...}
---       9  days: {{name, expiry, score, KEYS, DIMENSIONS, COUNTS,
---                  {{name, expiry, level, ENTRIES, COUNTS}, ...}}, ...}
---          KEYS         "domain|example.com", each once
---          DIMENSIONS   the number of each one's dimension
---          COUNTS       per entry: total, number of pairs, then pairs of suffix and count
---          inner list   the hours and minutes of that day (level 2 and 1); ENTRIES are indices of KEYS, or 0:
---                       all of them, with the day's COUNTS
---      10  time, text, time, text ... of the latest failures
--- returns  {"OK", strangers}  or  {"FENCE", what does not fit}
---       strangers: the numbers, counted through all KEYS lists from 1, of the keys that a full day has no
---       counter for, with blanks between
+--       6  ranges: {{generation, from, position behind it, field, n, field, n, ...}, ...}; the fields are added
+--          to the generation's totals
+--       7  buckets: {{name, expiry or 0, day + 1 (1: "old") or 0, {field, value, field, value, ...}}, ...}
+--       8  time, text, time, text ... of the latest failures
+-- returns  {"OK"}  or  {"FENCE", what does not fit}
 --
--- Everything is read and added up first, then written: an unreadable key or number stops the script
--- while nothing is changed.  Reading many fields with one HMGET and writing them with one HSET costs
--- about as much as one HINCRBY each, tells which keys are known on the way, and makes short work for
--- the append-only file.
+-- The writer knows what the buckets hold, since nobody else writes them and the fence says that its last
+-- commit is the last one; so they come as values, not as increments, and are not looked at here.  All keys
+-- are looked at before the first one is written: one of the wrong kind stops the script while nothing is
+-- changed.
 
-local CHUNK = 1000 -- what unpack() may put on Lua's stack, with room to spare
+local CHUNK = 2000 -- what unpack() may put on Lua's stack, with room to spare
 local call, fmt, unpack = redis.call, string.format, unpack
 local reading -- the key at hand, for error messages; nil once writing has begun
-
-local function read(key, fields)
-    local n = #fields
-    reading = key
-    if n == 0 then
-        return fields
-    elseif n <= CHUNK then
-        return call('HMGET', key, unpack(fields))
-    end
-    local all = {}
-    for i = 1, n, CHUNK do
-        local part = call('HMGET', key, unpack(fields, i, math.min(i + CHUNK - 1, n)))
-        for j = 1, #part do
-            all[i + j - 1] = part[j]
-        end
-    end
-    return all
-end
 
 -- What does not fit, or nil.
 local function fence(pos, node, ranges)
@@ -53,7 +26,7 @@ local function fence(pos, node, ranges)
     for i = 1, #ranges do
         ask[i + 2] = node .. '|g|' .. ranges[i][1]
     end
-    local have = read(pos, ask)
+    local have = call('HMGET', pos, unpack(ask))
     if have[1] ~= ARGV[3] then
         return 'dataset ' .. tostring(have[1])
     elseif have[2] ~= ARGV[2] then
@@ -67,178 +40,67 @@ local function fence(pos, node, ranges)
     end
 end
 
--- Plans: each of `fields` grows by its amount; `set` holds what is known already.
-local function grow(writes, key, expiry, set, fields, amounts)
-    local old = read(key, fields)
-    local w = #set
-    for i = 1, #fields do
-        set[w + 1] = fields[i]
-        set[w + 2] = fmt('%d', (old[i] or 0) + amounts[i])
-        w = w + 2
+-- The new totals: {field, value, ...}
+local function totals(key, ranges)
+    local fields, grow, set = {}, {}, {}
+    for i = 1, #ranges do
+        local r = ranges[i]
+        for j = 4, #r, 2 do
+            fields[#fields + 1] = r[1] .. '|' .. r[j]
+            grow[#grow + 1] = r[j + 1]
+        end
     end
-    writes[#writes + 1] = {key, expiry, set}
+    reading = key
+    for i = 1, #fields, CHUNK do
+        local last = math.min(i + CHUNK - 1, #fields)
+        local old = call('HMGET', key, unpack(fields, i, last))
+        for j = i, last do
+            set[2 * j - 1] = fields[j]
+            set[2 * j] = fmt('%d', (old[j - i + 1] or 0) + grow[j])
+        end
+    end
+    return set
 end
 
--- Plans one bucket.  `gate`: which keys may be looked up here at all; nil in the day, which decides that
--- for its hours and minutes: a stranger costs one look-up.  Returns which keys have a counter of their own;
--- `strangers`, when given, gets the numbers of those that have not.
-local function bucket(writes, key, expiry, cap, dims, keys, dim_of, entries, counts, suffix, gate, strangers)
-    local n = entries and #entries or #keys
-    local known, k = {}, 0
-    for j = 1, n do
-        local i = entries and entries[j] or j
-        if not gate or gate[i] then
-            k = k + 1
-            known[k] = keys[i]
-        end
-    end
-    local old = read(key, known)
-    local members = read(key, dims.mark)
-    local grown = {}
-    for d = 1, #dims.mark do
-        members[d] = tonumber(members[d] or 0)
-    end
-
-    local own, others = {}, {}
-    local set, w, fields, amounts, f, p = {}, 0, {}, {}, 0, 1
-    k = 0
-    for j = 1, n do
-        local i = entries and entries[j] or j
-        local name, d = keys[i], dim_of[i]
-        local total, pairs_n = counts[p], counts[p + 1]
-        local before, mine = false, false
-        p = p + 2
-        if not gate or gate[i] then
-            k = k + 1
-            if name ~= dims.other[d] then
-                before = old[k]
-                if before then
-                    mine = true
-                elseif members[d] < cap then
-                    members[d] = members[d] + 1
-                    grown[d] = true
-                    mine = true
-                end
-            end
-        end
-        if mine then
-            own[i] = true
-            set[w + 1] = name
-            set[w + 2] = fmt('%d', (before or 0) + total)
-            w = w + 2
-            for _ = 1, pairs_n do
-                local field = name .. suffix[counts[p]]
-                if before then
-                    f = f + 1
-                    fields[f] = field
-                    amounts[f] = counts[p + 1]
-                else -- nothing of it is there yet
-                    set[w + 1] = field
-                    set[w + 2] = fmt('%d', counts[p + 1])
-                    w = w + 2
-                end
-                p = p + 2
-            end
-        else
-            if strangers and name ~= dims.other[d] then
-                strangers[#strangers + 1] = i
-            end
-            local o = others[d]
-            if not o then
-                o = {[0] = 0}
-                others[d] = o
-            end
-            o[0] = o[0] + total
-            for _ = 1, pairs_n do
-                local c = counts[p]
-                o[c] = (o[c] or 0) + counts[p + 1]
-                p = p + 2
-            end
-        end
-    end
-    for d, o in pairs(others) do
-        for c, amount in pairs(o) do
-            f = f + 1
-            fields[f] = c == 0 and dims.other[d] or dims.other[d] .. suffix[c]
-            amounts[f] = amount
-        end
-    end
-    for d in pairs(grown) do
-        set[w + 1] = dims.mark[d]
-        set[w + 2] = fmt('%d', members[d])
-        w = w + 2
-    end
-    grow(writes, key, expiry, set, fields, amounts)
-    return own
-end
-
-local function plan(base, ranges, days)
-    local setup = cmsgpack.unpack(ARGV[7])
-    local suffix = cmsgpack.unpack(ARGV[8])
-    local dims = {mark = {}, other = {}}
-    local writes, totals, amounts = {}, {}, {}
-    local strangers, before = {}, 0
-
-    for d = 1, #setup - 3 do
-        dims.mark[d] = '#|' .. setup[d + 3]
-        dims.other[d] = setup[d + 3] .. '|~other'
-    end
+local function look(base, buckets)
     reading = base .. 'days'
     call('ZCARD', reading)
     reading = base .. 'recent'
     call('XLEN', reading)
-    for i = 1, #ranges do
-        local r = ranges[i]
-        for j = 4, #r, 2 do
-            totals[#totals + 1] = r[1] .. '|' .. r[j]
-            amounts[#amounts + 1] = r[j + 1]
-        end
+    for i = 1, #buckets do
+        reading = base .. buckets[i][1]
+        call('HLEN', reading)
     end
-    if #totals > 0 then
-        grow(writes, base .. 't', 0, {}, totals, amounts)
-    end
-    for i = 1, #days do
-        local name, expiry, _, keys, dim_of, counts, inner = unpack(days[i])
-        local refused = {}
-        local own =
-            bucket(writes, base .. name, expiry, setup[3], dims, keys, dim_of, nil, counts, suffix, nil, refused)
-        for j = 1, #refused do
-            strangers[#strangers + 1] = before + refused[j]
-        end
-        before = before + #keys
-        for j = 1, #inner do
-            local iname, iexpiry, level, entries, icounts = unpack(inner[j])
-            if entries == 0 then
-                entries, icounts = nil, counts
-            end
-            bucket(writes, base .. iname, iexpiry, setup[level], dims, keys, dim_of, entries, icounts, suffix, own)
-        end
-    end
-    return writes, strangers
 end
 
-local function write(pos, base, node, ranges, days, writes)
-    for i = 1, #writes do
-        local key, expiry, set = unpack(writes[i])
-        for j = 1, #set, 2 * CHUNK do
-            call('HSET', key, unpack(set, j, math.min(j + 2 * CHUNK - 1, #set)))
-        end
-        if expiry > 0 then
-            call('EXPIREAT', key, fmt('%d', expiry))
-        end
+local function set_all(key, set)
+    for i = 1, #set, CHUNK do
+        call('HSET', key, unpack(set, i, math.min(i + CHUNK - 1, #set)))
     end
+end
+
+local function write(pos, base, node, ranges, buckets, sums)
     local time = call('TIME')
-    for i = 1, #days do
-        call('ZADD', base .. 'days', fmt('%d', days[i][3]), string.sub(days[i][1], 3))
-    end
-    if #days > 0 then
-        call('ZREMRANGEBYSCORE', base .. 'days', 1, fmt('%d', math.floor(time[1] / 86400) - 401))
-    end
-    for i = 10, #ARGV, 2 do
-        call('XADD', base .. 'recent', 'MAXLEN', '~', '1000', '*', 't', ARGV[i], 'x', ARGV[i + 1])
-    end
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
     local place = {node .. '|lease', fmt('%d', now + tonumber(ARGV[4]))}
+
+    set_all(base .. 't', sums)
+    for i = 1, #buckets do
+        local name, expiry, day, set = unpack(buckets[i])
+        set_all(base .. name, set)
+        if expiry > 0 then
+            call('EXPIREAT', base .. name, fmt('%d', expiry))
+        end
+        if day > 0 then
+            call('ZADD', base .. 'days', fmt('%d', day - 1), string.sub(name, 3))
+        end
+    end
+    if #buckets > 0 then
+        call('ZREMRANGEBYSCORE', base .. 'days', 1, fmt('%d', math.floor(time[1] / 86400) - 401))
+    end
+    for i = 8, #ARGV, 2 do
+        call('XADD', base .. 'recent', 'MAXLEN', '~', '1000', '*', 't', ARGV[i], 'x', ARGV[i + 1])
+    end
     for i = 1, #ranges do
         place[#place + 1] = node .. '|g|' .. ranges[i][1]
         place[#place + 1] = ranges[i][3]
@@ -250,7 +112,6 @@ local function commit()
     local pos, node = KEYS[1], ARGV[1]
     local base = string.sub(pos, 1, -4)
     local ranges = cmsgpack.unpack(ARGV[6])
-    local days = cmsgpack.unpack(ARGV[9])
 
     reading = pos
     if ARGV[5] == '1' then
@@ -259,10 +120,12 @@ local function commit()
             return {'FENCE', why}
         end
     end
-    local writes, strangers = plan(base, ranges, days)
+    local buckets = cmsgpack.unpack(ARGV[7])
+    look(base, buckets)
+    local sums = totals(base .. 't', ranges)
     reading = nil
-    write(pos, base, node, ranges, days, writes)
-    return {'OK', table.concat(strangers, ' ')}
+    write(pos, base, node, ranges, buckets, sums)
+    return {'OK'}
 end
 
 -- A large batch makes some megabytes of strings that all live until its end.  Letting the collector walk

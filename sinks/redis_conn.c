@@ -743,6 +743,9 @@ enum bl_code bl_redis_call(struct bl_redis_conn *conn, int argc, const char *con
     return rc;
 }
 
+/* Not on the stack: the closing connection keeps its address, and compilers cannot know for how long. */
+static _Thread_local bool closed_now;
+
 static void on_closed_now(void *arg)
 {
     *(bool *)arg = true;
@@ -750,11 +753,13 @@ static void on_closed_now(void *arg)
 
 void bl_redis_close_now(struct bl_redis_conn *conn)
 {
-    bool gone = false;
+    uv_loop_t *loop;
 
     if (!conn)
         return;
-    bl_redis_close(conn, on_closed_now, &gone);
-    while (!gone)
-        uv_run(conn->loop, UV_RUN_ONCE);
+    loop = conn->loop;
+    closed_now = false;
+    bl_redis_close(conn, on_closed_now, &closed_now);
+    while (!closed_now)
+        uv_run(loop, UV_RUN_ONCE);
 }

@@ -221,15 +221,6 @@ static void move_positions(struct bl_positions *at, const struct bl_batch *batch
             bl_positions_put(at, &batch->range[i].end);
 }
 
-/* Their answers are not waited for; Redis may have gone back to before them. */
-static void drop_flights(struct bl_store *store)
-{
-    for (size_t i = 0; i < store->flights; i++)
-        bl_commit_sent_release(&store->flight[i].sent);
-    store->flights = 0;
-    bl_commit_forget(store->commit);
-}
-
 static void send_counters(struct bl_store *store);
 
 static void on_commit(void *arg, redisReply *reply)
@@ -243,10 +234,6 @@ static void on_commit(void *arg, redisReply *reply)
     flight = store->flight[0];
     store->flights--;
     memmove(store->flight, store->flight + 1, store->flights * sizeof *store->flight);
-    if (reply->elements > 1 && reply->element[1]->type == REDIS_REPLY_STRING)
-        bl_commit_learn(store->commit, &flight.sent,
-                        (bl_slice){reply->element[1]->str, (size_t)reply->element[1]->len});
-    bl_commit_sent_release(&flight.sent);
     while (slot->have < flight.last)
         move_positions(&slot->stored, bl_store_batch(store, ++slot->have));
     store->stats.commits++;
@@ -258,13 +245,13 @@ static void on_commit(void *arg, redisReply *reply)
 static bool send_commit(struct bl_slot *slot, bool release, const struct bl_batch *const *batches, size_t n,
                         bl_redis_reply_fn *fn, void *arg)
 {
-    enum { FIXED = 13 };
+    enum { FIXED = 11 };
     struct bl_store *store = slot->store;
     bl_slice argv[FIXED + 2 * BL_BATCH_RECENT];
     char lease[24], times[BL_BATCH_RECENT][24];
     size_t argc = FIXED, recents = 0;
 
-    if (!bl_commit_pack(store->commit, batches, n, &store->queued, bl_store_wall_ms())) {
+    if (!bl_commit_pack(store->commit, batches, n, &store->queued, store->commit_ms)) {
         bl_store_trouble(store, BL_RESP_HOLD, "memory", "no memory for a commit");
         return false;
     }
@@ -273,8 +260,7 @@ static bool send_commit(struct bl_slot *slot, bool release, const struct bl_batc
         BL_SLICE("EVAL"), bl_script_commit, BL_SLICE("1"), bl_redis_key_slice(&slot->pos),
         bl_store_text(store->keys.node), bl_store_text(slot->epoch), bl_store_text(store->dataset), bl_store_text(lease),
         store->options.no_fence ? BL_SLICE("0") : BL_SLICE("1"), bl_pack_slice(&store->commit->ranges),
-        bl_pack_slice(&store->commit->setup), bl_pack_slice(&store->commit->suffixes),
-        bl_pack_slice(&store->commit->days)};
+        bl_pack_slice(&store->commit->counters)};
     memcpy(argv, fixed, sizeof fixed);
     for (size_t i = n; i-- > 0 && recents < BL_BATCH_RECENT;)
         for (size_t j = 0; j < batches[i]->recents && recents < BL_BATCH_RECENT; j++) {
@@ -295,6 +281,49 @@ static size_t bytes_in_flight(const struct bl_store *store)
     return bytes;
 }
 
+/* What a bucket holds, before we add to it for the first time. */
+static void on_bucket(void *arg, redisReply *reply)
+{
+    struct bl_bucket *bucket = arg;
+    struct bl_store *store = bucket->owner;
+    bl_redis_key key = bl_redis_key_node(&store->keys, bucket->name);
+    char text[480];
+
+    if (!bl_store_is_array(store, reply, 0, key.text))
+        return;
+    for (size_t i = 0; i + 1 < reply->elements; i += 2)
+        if (!bl_bucket_add(bucket, bl_store_slice(reply->element[i]), bl_store_slice(reply->element[i + 1]))) {
+            char field[120];
+
+            bl_resp_plain(bl_store_slice(reply->element[i]), field, sizeof field);
+            snprintf(text, sizeof text, "%.160s holds no number in '%s'", key.text, field);
+            bl_store_trouble(store, BL_RESP_WRONG, "number", text);
+            return;
+        }
+    bucket->state = BL_BUCKET_KNOWN;
+    send_counters(store);
+}
+
+/* True when all buckets that the batches count in are known; else it asks for them. */
+static bool know_buckets(struct bl_store *store, const struct bl_batch *const *batches, size_t n)
+{
+    struct bl_bucket *bucket;
+
+    store->commit_ms = bl_store_wall_ms();
+    if (!bl_commit_begin(store->commit, batches, n, store->commit_ms)) {
+        bl_store_trouble(store, BL_RESP_HOLD, "memory", "no memory for counters");
+        return false;
+    }
+    while ((bucket = bl_commit_next_unknown(store->commit)) != NULL) {
+        bl_redis_key key = bl_redis_key_node(&store->keys, bucket->name);
+        const bl_slice argv[] = {BL_SLICE("HGETALL"), bl_redis_key_slice(&key)};
+
+        if (!bl_store_send(store, argv, BL_COUNT(argv), on_bucket, bucket))
+            return false;
+    }
+    return bl_commit_knows_all(store->commit);
+}
+
 static void send_counters(struct bl_store *store)
 {
     while (store->state == BL_STORE_READY && store->flights < BL_STORE_IN_FLIGHT &&
@@ -302,19 +331,18 @@ static void send_counters(struct bl_store *store)
            store->sent < bl_store_last(store)) {
         const struct bl_batch *batches[BL_COMMIT_BATCHES];
         size_t n = 0, fields = 0;
-        struct bl_commit *commit = store->commit;
 
         while (n < BL_COMMIT_BATCHES && fields < MERGE_FIELDS && store->sent + n < bl_store_last(store)) {
             batches[n] = bl_store_batch(store, store->sent + n + 1);
             fields += bl_tally_fields(batches[n++]->tally);
         }
+        if (!know_buckets(store, batches, n))
+            return; /* on_bucket comes back here */
         store->flight[store->flights++] = (struct bl_flight){.last = store->sent + n};
         if (!send_commit(&store->slot[0], false, batches, n, on_commit, &store->slot[0]) ||
             store->state != BL_STORE_READY)
             return; /* the connection went under our hands */
-        store->flight[store->flights - 1].bytes = commit->ranges.n + commit->setup.n + commit->suffixes.n + commit->days.n;
-        store->flight[store->flights - 1].sent = commit->sent;
-        commit->sent = (struct bl_commit_sent){0};
+        store->flight[store->flights - 1].bytes = store->commit->ranges.n + store->commit->counters.n;
         store->sent += n;
         for (size_t i = 0; i < n; i++)
             move_positions(&store->queued, batches[i]);
@@ -405,7 +433,7 @@ void bl_store_became_ready(struct bl_store *store)
         return;
     }
     store->sent = store->first - 1;
-    drop_flights(store);
+    store->flights = 0;
     resume->run = ++store->run;
     resume->dataset = strtoull(store->dataset, NULL, 16);
     resume->partitions = store->keys.partitions;
@@ -445,9 +473,10 @@ static void forget_claims(struct bl_store *store)
         slot->lagging = slot->move_now = slot->feed_busy = false;
     }
     bl_positions_release(&store->queued);
+    bl_commit_forget(store->commit);
     bl_address_hashes_free(store->known);
     store->known = NULL;
-    drop_flights(store);
+    store->flights = 0;
 }
 
 static void on_down(void *arg, enum bl_resp_trouble trouble, const bl_err *why)
@@ -513,7 +542,8 @@ static void set_defaults(struct bl_store_options *options)
 
 static void free_store(struct bl_store *store)
 {
-    forget_claims(store);
+    if (store->commit)
+        forget_claims(store);
     bl_positions_release(&store->local);
     bl_commit_free(store->commit);
     bl_free(store->queue);
@@ -559,7 +589,7 @@ enum bl_code bl_store_open(struct bl_store **out, uv_loop_t *loop, const struct 
         return bl_fail(err, BL_CONFIG, 0, "at most %d partitions", BL_PARTITIONS_MAX);
     }
     name_slots(store);
-    store->commit = bl_commit_new(options->rules);
+    store->commit = bl_commit_new(options->rules, store);
     if (!store->commit) {
         free_store(store);
         return bl_fail(err, BL_NO_MEMORY, 0, "no memory for the store");

@@ -67,7 +67,6 @@ struct bl_slot {
 struct bl_flight {
     uint64_t last; /* the last batch in it */
     size_t   bytes;
-    struct bl_commit_sent sent;
 };
 
 struct bl_store {
@@ -103,6 +102,7 @@ struct bl_store {
     struct bl_flight flight[BL_STORE_IN_FLIGHT];
     size_t   flights;
     struct bl_commit *commit;
+    int64_t  commit_ms; /* wall clock of the one being made */
     bool     handing_back; /* a `done` is being called */
 
     struct bl_slot slot[1 + BL_PARTITIONS_MAX];
