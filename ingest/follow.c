@@ -33,7 +33,8 @@ enum {
 struct verdict {
     struct bl_file_id id;
     uint64_t epoch;
-    bool copy; /* has been reported */
+    bool copy;   /* has been reported */
+    bool wanted; /* could not be opened when it was news: still is, whatever was read since */
     bool seen; /* at this look */
 };
 
@@ -45,7 +46,7 @@ struct bl_follow {
     size_t n, cap;
     struct verdict *verdicts;
     size_t verdicts_n, verdicts_cap;
-    uint64_t epoch; /* counts the generations that lost their file: verdicts are then asked for again */
+    uint64_t epoch; /* from 1; counts the generations that lost their file: verdicts are then asked for again */
     bool started, first, looked, cold;
     bool waiting;    /* for a file that fails */
     bool holding;    /* a file could not be told at the last look */
@@ -54,6 +55,7 @@ struct bl_follow {
     int64_t first_look_ns, wall_ms, now_ms;
     enum bl_code live_code; /* what was said last */
     int live_sys;
+    uint64_t doubtful; /* bytes that were lost if no copy turns up */
     struct bl_tail_stats stats;
     struct bl_follow_note notes[BL_FOLLOW_NOTES];
     size_t notes_n;
@@ -96,6 +98,7 @@ struct bl_follow *bl_follow_new(const struct bl_log *log, const struct bl_tail_o
         return NULL;
     f->log = log;
     f->options = *options;
+    f->epoch = 1;
     f->source = bl_hash64((bl_slice){log->path, strlen(log->path)});
     return f;
 }
@@ -271,19 +274,22 @@ static void take_out(struct bl_follow *f, struct bl_generation *g)
 /* Its file has other contents now.  If nothing was ever handed out of it, then it never was. */
 static void was_rewritten(struct bl_follow *f, struct bl_generation *g)
 {
+    uint64_t lost = g->size > g->at ? g->size - g->at : 0;
+
     f->stats.truncations++;
-    if (g->size > g->at) {
-        g->lost = g->size - g->at;
-        f->stats.lost_bytes += g->lost;
+    if (g->known.offset == 0) {
+        f->doubtful += lost; /* unless a copy of it is begun at this look */
+        f->epoch++;
+        take_out(f, g);
+        bl_generation_free(g);
+        return;
     }
+    g->lost = lost;
+    f->stats.lost_bytes += lost;
     bl_generation_close(g);
     g->rewritten = true;
     g->present = g->live = false;
     lost_its_file(f, g);
-    if (g->known.offset == 0) {
-        take_out(f, g);
-        bl_generation_free(g);
-    }
 }
 
 /* --- a look, 1: by inode --- */
@@ -292,18 +298,26 @@ struct look {
     struct bl_siblings list;
     struct match {
         struct bl_generation *of;
-        bool hold; /* cannot be told now: left alone this time */
+        bool hold;      /* cannot be told now: left alone this time */
+        bool rewritten; /* the same file was read before, with other contents: what is new is news */
     } *match;
     size_t  younger;       /* files from this index on are younger than all that is known */
     int64_t absent_seen_s; /* ... and must be younger than those known ones that are not there */
     bl_err  live_err;
     bool    live_failed;   /* the log itself cannot be opened */
-    struct bl_generation *new_live;
+    bool    untouched;     /* nothing was ever handed out */
+    bool    begun;         /* a file beside the log was begun */
+    bool    moved;         /* names changed while we looked */
+    size_t *rank;
 };
 
 static void cannot_open(struct bl_follow *f, struct look *look, size_t i, const bl_err *err)
 {
     look->match[i].hold = true;
+    if (err->sys == ENOENT) {
+        look->moved = true;
+        return;
+    }
     if (look->list.v[i].live) {
         look->live_failed = true;
         look->live_err = *err;
@@ -375,6 +389,7 @@ static void match_closed(struct bl_follow *f, struct look *look, size_t i)
     } else if (other) {
         note(f, BL_NOTE_WARNING, "'%s' has other contents than when it was read last: reading it from its start",
              s->path);
+        match->rewritten = s->id.birth_ns != 0; /* else the inode may just have been used again */
         was_rewritten(f, other);
     }
 out:
@@ -398,8 +413,9 @@ static void match_open(struct bl_follow *f, struct look *look, size_t i, struct 
 {
     const struct bl_sibling *s = &look->list.v[i];
 
-    if (g->file.packing == BL_PLAIN && s->id.size < (g->placed ? g->splitter.read_at : g->at)) {
-        note(f, BL_NOTE_NOTICE, "'%s' was truncated", s->path);
+    if (!bl_generation_is_intact(g)) {
+        note(f, BL_NOTE_WARNING, "'%s' was truncated or written anew: reading it from its start", s->path);
+        look->match[i].rewritten = true;
         was_rewritten(f, g);
         return;
     }
@@ -441,17 +457,22 @@ static void place_generations(struct bl_follow *f, struct look *look)
     }
 }
 
-/* How old a file may be that is still news. */
+/* How old a file may be that is still news.  A generation of which nothing was handed out proves nothing:
+ * its file may have been copied away and truncated in between, and nobody could tell. */
 static void find_frontier(struct bl_follow *f, struct look *look)
 {
     look->younger = 0;
     look->absent_seen_s = INT64_MIN;
+    look->untouched = true;
     for (size_t i = 0; i < look->list.n; i++)
-        if (look->match[i].of)
+        if (look->match[i].of && look->match[i].of->known.offset > 0)
             look->younger = i + 1;
     for (size_t k = 0; k < f->n; k++) {
         const struct bl_generation *g = f->v[k];
 
+        if (g->known.offset == 0)
+            continue;
+        look->untouched = false;
         if (!g->present && !bl_generation_is_open(g) && g->known.seen_s > look->absent_seen_s)
             look->absent_seen_s = g->known.seen_s;
     }
@@ -517,6 +538,22 @@ static void leave_alone(struct bl_follow *f, const struct bl_sibling *s, const c
     v->seen = true;
 }
 
+/* It is asked for again at every look, and must not by then count as old because younger files were
+ * read. */
+static void want_again(struct bl_follow *f, const struct bl_sibling *s, bool wanted)
+{
+    struct verdict *v = find_verdict(f, &s->id);
+
+    if (!v)
+        v = add_verdict(f);
+    if (!v)
+        return;
+    v->id = s->id;
+    v->wanted = wanted;
+    v->epoch = 0; /* settled by none */
+    v->seen = true;
+}
+
 static bool is_settled(struct bl_follow *f, const struct bl_sibling *s)
 {
     struct verdict *v = find_verdict(f, &s->id);
@@ -554,21 +591,27 @@ static void begin_new(struct bl_follow *f, struct look *look, size_t i, struct b
     g->present = true;
     g->live = g->was_live = s->live;
     look->match[i].of = g;
-    if (s->live)
-        look->new_live = g;
+    look->begun |= !s->live;
     note(f, BL_NOTE_DEBUG, "'%s' is new: reading it from byte %llu", s->path, (unsigned long long)skip_to);
 }
 
-/* The file holds, up to `common`, what is or was read elsewhere.  A rotated file is then left alone.  The
- * log itself (somebody moved it away and put a copy in its place) is read behind it. */
+static bool is_wanted(struct bl_follow *f, const struct look *look, size_t i);
+
+/* The file holds, up to `common`, what is or was read elsewhere, there up to `read`.  A rotated file is
+ * then left alone; but as long as the original may be truncated unread, the copy is asked for again.  The
+ * log itself (somebody moved it away and put a copy in its place) is read behind what is common. */
 static void pass_over_copy(struct bl_follow *f, struct look *look, size_t i, struct bl_logfile *file, uint64_t common,
-                           const char *of)
+                           uint64_t read, const char *of)
 {
     const struct bl_sibling *s = &look->list.v[i];
     uint64_t skip_to = 0;
 
     if (!s->live) {
+        bool wanted = is_wanted(f, look, i);
+
         leave_alone(f, s, of);
+        if (read < common)
+            want_again(f, s, wanted);
         return;
     }
     (void)bl_logfile_line_end(file, common, &skip_to);
@@ -610,7 +653,7 @@ static bool goes_on(struct bl_follow *f, struct look *look, size_t i, struct bl_
             continue;
         is = bl_identity_matches(file, &g->known);
         if (is == BL_IDENTITY_OTHER && bl_identity_is_earlier(file, &g->known)) {
-            pass_over_copy(f, look, i, file, file->id.size, "what was read already");
+            pass_over_copy(f, look, i, file, file->id.size, g->known.offset, "what was read already");
             return true;
         }
         if (is == BL_IDENTITY_OTHER)
@@ -619,7 +662,7 @@ static bool goes_on(struct bl_follow *f, struct look *look, size_t i, struct bl_
             look->match[i].hold = true;
         } else if (bl_generation_is_open(g)) {
             /* Deleted, but we have it, and with it what a writer may still append. */
-            pass_over_copy(f, look, i, file, g->known.offset, "a deleted file that is still read");
+            pass_over_copy(f, look, i, file, g->known.offset, g->known.offset, "a deleted file that is still read");
         } else {
             note(f, BL_NOTE_INFO, "'%s' goes on with what was read up to byte %llu", s->path,
                  (unsigned long long)g->known.offset);
@@ -651,26 +694,44 @@ static bool is_copy(struct bl_follow *f, struct look *look, size_t i, struct bl_
         if (is == BL_IDENTITY_UNKNOWN)
             look->match[i].hold = true;
         else
-            pass_over_copy(f, look, i, file, common, "a file that is read already");
+            pass_over_copy(f, look, i, file, common, g->known.offset, "a file that is read already");
         return true;
     }
     return false;
+}
+
+static bool was_wanted(struct bl_follow *f, const struct bl_sibling *s)
+{
+    const struct verdict *v = find_verdict(f, &s->id);
+
+    return v && v->wanted;
 }
 
 static bool is_wanted(struct bl_follow *f, const struct look *look, size_t i)
 {
     const struct bl_sibling *s = &look->list.v[i];
 
-    if (s->live || f->log->alone)
+    if (s->live || look->match[i].rewritten || was_wanted(f, s))
+        return true;
+    if (f->log->alone)
         return true; /* of a log that was not named only named files are listed */
     if (f->first && s->named)
         return true;
     if (f->first && !f->looked)
         return false;
-    if (f->n == 0)
+    if (look->untouched)
         return s->id.mtime_ns >= f->first_look_ns;
     return i >= look->younger &&
            (look->absent_seen_s == INT64_MIN || s->id.mtime_ns / 1000000000 >= look->absent_seen_s);
+}
+
+/* Before a file beside the log counts as new: it might be the copy of one that was truncated just now. */
+static bool all_intact(struct bl_follow *f)
+{
+    for (size_t k = 0; k < f->n; k++)
+        if (!bl_generation_is_intact(f->v[k]))
+            return false;
+    return true;
 }
 
 /* --from end, at first sight: behind the last whole line. */
@@ -726,7 +787,9 @@ static void classify(struct bl_follow *f, struct look *look, size_t i)
     if (is_being_packed(look, i, &file)) {
         leave_alone(f, s, is_wanted(f, look, i) ? "the file beside it" : NULL);
     } else if (!goes_on(f, look, i, &file) && !is_copy(f, look, i, &file)) {
-        if (is_wanted(f, look, i)) {
+        if (!s->live && !all_intact(f)) {
+            look->match[i].hold = look->moved = true;
+        } else if (is_wanted(f, look, i)) {
             begin_new(f, look, i, &file, f->options.from_end && f->first && !f->looked ? end_of(&file) : 0);
         } else {
             if (s->named && !f->looked)
@@ -747,21 +810,29 @@ static size_t rank(const struct look *look, const struct bl_generation *g)
     return 0; /* not there: older than all that is */
 }
 
-/* Oldest first.  What slots tell has no order, so the first look sorts; later only what is new comes
- * behind, the log itself last. */
+/* Oldest first.  One that is not there stays behind the one it stood behind. */
 static void order(struct bl_follow *f, struct look *look)
 {
-    for (size_t k = 1; k < f->n && !f->looked; k++)
-        for (size_t j = k; j > 0 && rank(look, f->v[j - 1]) > rank(look, f->v[j]); j--) {
+    size_t last = 0;
+
+    look->rank = bl_calloc(f->n + 1, sizeof *look->rank);
+    if (!look->rank)
+        return; /* another look comes */
+    for (size_t k = 0; k < f->n; k++) {
+        size_t own = rank(look, f->v[k]);
+
+        last = look->rank[k] = own ? own : last;
+    }
+    for (size_t k = 1; k < f->n; k++)
+        for (size_t j = k; j > 0 && look->rank[j - 1] > look->rank[j]; j--) {
             struct bl_generation *g = f->v[j];
+            size_t r = look->rank[j];
 
             f->v[j] = f->v[j - 1];
             f->v[j - 1] = g;
+            look->rank[j] = look->rank[j - 1];
+            look->rank[j - 1] = r;
         }
-    if (look->new_live) {
-        take_out(f, look->new_live);
-        f->v[f->n++] = look->new_live; /* its place is there */
-    }
 }
 
 /* A join that begins without a snapshot reads some lines back first, from the youngest file backwards. */
@@ -842,7 +913,18 @@ static void report_named(struct bl_follow *f)
     }
 }
 
-static void look_around(struct bl_follow *f)
+static void keep_wanting(struct bl_follow *f, struct look *look)
+{
+    f->holding = false;
+    for (size_t i = 0; i < look->list.n; i++)
+        if (look->match[i].hold) {
+            f->holding = true;
+            want_again(f, &look->list.v[i], is_wanted(f, look, i));
+        }
+}
+
+/* False: names changed meanwhile, look again before anything is read. */
+static bool look_once(struct bl_follow *f, bool last)
 {
     struct look look = {0};
     bl_err err;
@@ -864,21 +946,30 @@ static void look_around(struct bl_follow *f)
             classify(f, &look, i - 1); /* first: a file beside it may be its copy */
     for (size_t i = 0; i < look.list.n; i++)
         classify(f, &look, i);
+    if (!look.begun)
+        f->stats.lost_bytes += f->doubtful;
+    f->doubtful = 0;
     order(f, &look);
     if (!f->looked && f->cold)
         warm_up(f, &look);
-    if (!f->looked)
+    if (!f->looked && !look.moved)
         report_named(f);
     report_live(f, &look);
     report_orphans(f);
+    keep_wanting(f, &look);
     forget_vanished(f);
-    f->looked = true;
-    f->holding = false;
-    for (size_t i = 0; i < look.list.n; i++)
-        f->holding |= look.match[i].hold;
+    f->looked |= !look.moved || last;
 out:
     bl_free(look.match);
+    bl_free(look.rank);
     bl_siblings_release(&look.list);
+    return !look.moved;
+}
+
+static void look_around(struct bl_follow *f)
+{
+    for (int i = 1; i <= LOOKS_AT_ONCE && !look_once(f, i == LOOKS_AT_ONCE); i++)
+        ;
 }
 
 /* --- reading --- */
@@ -942,7 +1033,7 @@ static bool is_final(struct bl_follow *f, size_t index)
     return !g->live && younger && quiet;
 }
 
-enum outcome { FILLED, NOTHING, REWRITTEN };
+enum outcome { FILLED, NOTHING, LOOK_FIRST };
 
 static bool finish(struct bl_follow *f, struct bl_generation *g, struct bl_block *block)
 {
@@ -952,7 +1043,7 @@ static bool finish(struct bl_follow *f, struct bl_generation *g, struct bl_block
     return bl_generation_finish(g, block);
 }
 
-static enum outcome read_next(struct bl_follow *f, struct bl_block *block, bool *more)
+static enum outcome read_next(struct bl_follow *f, struct bl_block *block, bool looked, bool *more)
 {
     f->waiting = false;
     for (size_t k = 0; k < f->n; k++) {
@@ -966,6 +1057,10 @@ static enum outcome read_next(struct bl_follow *f, struct bl_block *block, bool 
             f->waiting = true;
             continue;
         }
+        /* The frontier moves with the first byte of a file: an older one that came since the last look
+         * would be behind it. */
+        if (bl_generation_is_untouched(g) && !looked)
+            return LOOK_FIRST;
         switch (bl_generation_read(g, block, &err)) {
         case BL_GENERATION_BLOCK:
             *more |= g->more || k + 1 < f->n;
@@ -983,9 +1078,9 @@ static enum outcome read_next(struct bl_follow *f, struct bl_block *block, bool 
             }
             break;
         case BL_GENERATION_REWRITTEN:
-            note(f, BL_NOTE_WARNING, "'%s' was truncated and written anew: reading it from its start", g->file.path);
+            note(f, BL_NOTE_WARNING, "'%s' was truncated or written anew: reading it from its start", g->file.path);
             was_rewritten(f, g);
-            return REWRITTEN;
+            return LOOK_FIRST; /* it may go on elsewhere */
         case BL_GENERATION_FAILED:
             read_failed(f, g, &err);
             f->waiting |= bl_generation_is_open(g);
@@ -1008,13 +1103,13 @@ enum bl_follow_step bl_follow_step(struct bl_follow *f, struct bl_block *block, 
     if (looked)
         look_around(f);
     for (int i = 0; block && i < LOOKS_AT_ONCE; i++) {
-        enum outcome got = read_next(f, block, more);
+        enum outcome got = read_next(f, block, looked, more);
 
         if (got == FILLED)
             return BL_FOLLOW_BLOCK;
         if (got == NOTHING && (looked || *more || !f->options.once))
             break;
-        look_around(f); /* what was rewritten may go on elsewhere; and once ends only after a look */
+        look_around(f); /* and --once ends only after a look */
         looked = true;
     }
     if (!block || !f->options.once || *more || f->waiting)

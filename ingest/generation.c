@@ -3,6 +3,7 @@
 #include <sys/random.h>
 
 #include "bounceline/alloc.h"
+#include "bounceline/hash.h"
 
 enum { READS_AT_ONCE = 64 }; /* 16 MiB without a newline, then others get their turn */
 
@@ -41,7 +42,40 @@ struct bl_generation *bl_generation_new(uint64_t source, struct bl_logfile *file
         return NULL;
     bl_generation_take_file(g, file);
     g->checked = true;
+    (void)bl_generation_is_intact(g); /* notes the head */
     return g;
+}
+
+/* An untouched one: remembers its head as far as it goes by now. */
+static bool note_head(struct bl_generation *g)
+{
+    char head[BL_HEAD_BYTES];
+    size_t n = 0;
+
+    if (bl_logfile_read(&g->file, 0, head, sizeof head, &n, NULL) != BL_OK)
+        return true; /* not known to be another */
+    if (n < g->first_n || (g->first_n && bl_hash64((bl_slice){head, g->first_n}) != g->first_hash))
+        return false;
+    g->first_n = (uint32_t)n;
+    g->first_hash = bl_hash64((bl_slice){head, n});
+    return true;
+}
+
+bool bl_generation_is_intact(struct bl_generation *g)
+{
+    struct bl_splitter *s = &g->splitter;
+    bool same;
+    size_t got;
+
+    if (!bl_generation_is_open(g) || g->file.packing != BL_PLAIN || bl_logfile_refresh(&g->file, NULL) != BL_OK)
+        return true;
+    if (bl_generation_is_untouched(g))
+        return g->file.id.size >= g->size && note_head(g);
+    if (!g->placed)
+        return bl_identity_matches(&g->file, &g->known) != BL_IDENTITY_OTHER;
+    return bl_logfile_read_behind(&g->file, s->read_at, (bl_slice){s->tail, s->tail_n}, NULL, 0, &got, &same, NULL) !=
+               BL_OK ||
+           same;
 }
 
 void bl_generation_free(struct bl_generation *g)
@@ -95,14 +129,38 @@ void bl_generation_take_file(struct bl_generation *g, struct bl_logfile *file)
     g->size = g->file.packing == BL_PLAIN ? g->file.id.size : 0;
 }
 
+/* The look that found the file may be long ago (no blocks were free): a log may have been rewritten since.
+ * An archive is only ever written once. */
+static enum bl_code check(struct bl_generation *g, bl_err *err)
+{
+    if (g->known.offset == 0 || g->file.packing != BL_PLAIN)
+        return BL_OK;
+    if (bl_logfile_refresh(&g->file, err) != BL_OK)
+        return BL_IO;
+    switch (bl_identity_matches(&g->file, &g->known)) {
+    case BL_IDENTITY_SAME:
+        return BL_OK;
+    case BL_IDENTITY_OTHER:
+        return bl_fail(err, BL_BAD_INPUT, 0, "'%s' has other contents now", g->file.path);
+    case BL_IDENTITY_UNKNOWN:
+        break;
+    }
+    return bl_fail(err, BL_IO, 0, "cannot read '%s'", g->file.path);
+}
+
 /* Puts the splitter where reading goes on. */
 static enum bl_code place(struct bl_generation *g, uint64_t offset, bl_err *err)
 {
     char before[BL_TAIL_BYTES];
     size_t before_n;
     bl_position at = g->known;
-    enum bl_code rc = bl_identity_place(&g->file, offset, &at, before, &before_n, err);
+    enum bl_code rc = check(g, err);
 
+    if (rc == BL_OK)
+        rc = bl_identity_place(&g->file, offset, &at, before, &before_n, err);
+    if (rc == BL_OK && offset > 0 && offset == g->known.offset && at.tail_hash != g->known.tail_hash &&
+        !bl_identity_test.no_tail_check)
+        rc = bl_fail(err, BL_BAD_INPUT, 0, "'%s' has other contents now", g->file.path);
     if (rc != BL_OK)
         return rc;
     at.finished = false;
@@ -121,7 +179,7 @@ static enum bl_generation_step hand_out(struct bl_generation *g, struct bl_block
     (void)bl_logfile_refresh(&g->file, NULL);
     g->splitter.at.seen_s = block->end.seen_s = last_moved_s(&g->file.id);
     block->reference_s = g->file.id.mtime_ns / 1000000000;
-    block->warm_up = g->cold && block->end.offset <= g->least;
+    block->warm_up = g->cold && block->begin < g->least;
     g->at = block->end.offset;
     if (g->file.packing == BL_PLAIN && g->file.id.size > g->size)
         g->size = g->file.id.size;
@@ -159,6 +217,20 @@ static bool is_cut(const struct bl_generation *g, uint64_t offset)
     return false;
 }
 
+/* The first read has nothing before it to compare: what came must begin as the file did when it was
+ * looked at. */
+static bool begins_as_seen(const struct bl_generation *g, const char *bytes, size_t n, size_t asked)
+{
+    uint32_t head_n = g->known.offset ? g->known.head_n : g->first_n;
+    uint64_t hash = g->known.offset ? g->known.head_hash : g->first_hash;
+
+    if (g->splitter.read_at > 0 || head_n == 0 || bl_identity_test.no_tail_check)
+        return true;
+    if (n < head_n)
+        return n == asked; /* a cut comes first */
+    return bl_hash64((bl_slice){bytes, head_n}) == hash;
+}
+
 static enum bl_generation_step read_plain(struct bl_generation *g, char *to, size_t n, size_t *got, bl_err *err)
 {
     struct bl_splitter *s = &g->splitter;
@@ -166,7 +238,7 @@ static enum bl_generation_step read_plain(struct bl_generation *g, char *to, siz
 
     if (bl_logfile_read_behind(&g->file, s->read_at, (bl_slice){s->tail, s->tail_n}, to, n, got, &same, err) != BL_OK)
         return BL_GENERATION_FAILED;
-    if (!same)
+    if (!same || !begins_as_seen(g, to, *got, n))
         return BL_GENERATION_REWRITTEN;
     return *got ? BL_GENERATION_AGAIN : BL_GENERATION_END;
 }

@@ -38,6 +38,8 @@ struct bl_generation {
     bool        more;       /* the last read was stopped by room or cut, not by the end */
     bool        clean_end;  /* an archive came to its end */
     bool        damaged;    /* ... or to damage, which may be repaired while it is being written */
+    uint32_t    first_n;    /* before anything was handed out: its head when it was looked at */
+    uint64_t    first_hash;
     uint64_t    size;       /* the largest seen: what is lost when it disappears */
     uint64_t    lost;       /* counted as lost; taken back when a copy turns up */
     uint64_t    quiet_size; /* no growth since quiet_since_ms */
@@ -78,6 +80,16 @@ enum bl_generation_step bl_generation_read(struct bl_generation *g, struct bl_bl
 
 /* At its end for good: closes it; true when a block says so (with the unfinished line, if there is one). */
 bool bl_generation_finish(struct bl_generation *g, struct bl_block *block);
+
+/* Nothing was read of it yet. */
+static inline bool bl_generation_is_untouched(const struct bl_generation *g)
+{
+    return g->known.offset == 0 && !(g->placed && g->splitter.read_at > 0);
+}
+
+/* False when the file's contents are not those that were read, or (of an untouched one) looked at.  Where
+ * reading fails it is taken for intact: the next real read will tell. */
+bool bl_generation_is_intact(struct bl_generation *g);
 
 /* Bytes known to be there and not handed out. */
 uint64_t bl_generation_lag(const struct bl_generation *g);

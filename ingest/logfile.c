@@ -53,9 +53,11 @@ enum bl_code bl_logfile_refresh(struct bl_logfile *f, bl_err *err)
 /* pread that rides out signals and short counts. */
 static enum bl_code read_at(struct bl_logfile *f, uint64_t offset, char *out, size_t n, size_t *got, bl_err *err)
 {
+    int fault = bl_identity_test.read_fault ? bl_identity_test.read_fault(f->path) : 0;
+
     *got = 0;
-    if (bl_identity_test.read_fault && bl_identity_test.read_fault(f->path))
-        return bl_fail(err, BL_IO, bl_identity_test.read_fault(f->path), "cannot read '%s'", f->path);
+    if (fault)
+        return bl_fail(err, BL_IO, fault, "cannot read '%s'", f->path);
     while (*got < n) {
         ssize_t r = pread(f->fd, out + *got, n - *got, (off_t)(offset + *got));
 

@@ -9,11 +9,15 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bounceline/alloc.h"
 
-enum { NUMBER_DIGITS = 5 }; /* more than these are a date */
+enum {
+    NUMBER_DIGITS = 5, /* more than these are a date */
+    LISTS_AT_ONCE = 5
+};
 
 static bl_slice text(const char *p)
 {
@@ -219,12 +223,14 @@ static bool known_inode(const struct bl_siblings *list, const struct bl_file_id 
     return false;
 }
 
-/* Files that come and go while we look, or may not be looked at, are simply not there this time. */
-static enum bl_code add(struct bl_siblings *list, const struct bl_log *log, const char *path)
+/* What may not be looked at is not there.  What was listed and is not there was renamed meanwhile. */
+static enum bl_code add(struct bl_siblings *list, const struct bl_log *log, const char *path, bool *moved)
 {
     struct bl_sibling s = {.live = strcmp(path, log->path) == 0};
-    enum bl_code rc = bl_logfile_look(path, &s.id, NULL);
+    bl_err err;
+    enum bl_code rc = bl_logfile_look(path, &s.id, &err);
 
+    *moved |= rc != BL_OK && err.sys == ENOENT;
     if (rc != BL_OK || known_inode(list, &s.id))
         return BL_OK;
     if (list->n == BL_SIBLINGS_MAX)
@@ -248,11 +254,19 @@ static enum bl_code add(struct bl_siblings *list, const struct bl_log *log, cons
     return BL_OK;
 }
 
-static enum bl_code add_folder(struct bl_siblings *list, const struct bl_log *log)
+static int64_t changed_ns(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 ? (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec : 0;
+}
+
+static enum bl_code add_folder(struct bl_siblings *list, const struct bl_log *log, bool *moved)
 {
     bl_slice head = folder_of(log->path), base = base_of(log->path);
     char path[PATH_MAX];
     enum bl_code rc = BL_OK;
+    int64_t before_ns;
     DIR *folder;
 
     memcpy(path, head.p, head.n);
@@ -260,6 +274,7 @@ static enum bl_code add_folder(struct bl_siblings *list, const struct bl_log *lo
     folder = opendir(path);
     if (!folder)
         return BL_OK;
+    before_ns = changed_ns(dirfd(folder));
     for (struct dirent *entry; rc == BL_OK && (entry = readdir(folder)) != NULL;) {
         bl_slice name = text(entry->d_name);
         char stamp[24];
@@ -268,8 +283,9 @@ static enum bl_code add_folder(struct bl_siblings *list, const struct bl_log *lo
         if (!bl_siblings_is_rotated(base, name, stamp, &packed) || head.n + name.n >= sizeof path)
             continue;
         memcpy(path + head.n, name.p, name.n + 1);
-        rc = add(list, log, path);
+        rc = add(list, log, path, moved);
     }
+    *moved |= changed_ns(dirfd(folder)) != before_ns;
     closedir(folder);
     return rc;
 }
@@ -332,22 +348,37 @@ static void sort(struct bl_siblings *list)
         qsort(list->v, list->n, sizeof *list->v, numbers && dates ? by_time : dates ? by_date : by_number);
 }
 
+static enum bl_code list_once(const struct bl_log *log, struct bl_siblings *list, bool *moved)
+{
+    enum bl_code rc = BL_OK;
+    struct bl_file_id id;
+    bl_err why = {0};
+    bool unused = false;
+
+    if (!log->alone) {
+        list->live_code = bl_logfile_look(log->path, &id, &why);
+        list->live_sys = why.sys;
+        rc = add(list, log, log->path, &unused);
+    }
+    for (size_t i = 0; i < log->named_n && rc == BL_OK; i++)
+        rc = add(list, log, log->named[i], &unused);
+    return !log->alone && rc == BL_OK ? add_folder(list, log, moved) : rc;
+}
+
+/* A folder is not listed at one instant.  While files are renamed or compressed one could be missed under
+ * both its names, and once younger ones were read it would be too late for it: so list again when
+ * anything moved. */
 enum bl_code bl_siblings_list(const struct bl_log *log, struct bl_siblings *out, bl_err *err)
 {
     struct bl_siblings list = {0};
-    struct bl_file_id id;
-    bl_err why = {0};
     enum bl_code rc = BL_OK;
+    bool moved = true;
 
-    if (!log->alone) {
-        list.live_code = bl_logfile_look(log->path, &id, &why);
-        list.live_sys = why.sys;
-        rc = add(&list, log, log->path);
+    for (int i = 0; i < LISTS_AT_ONCE && moved && rc == BL_OK; i++) {
+        bl_siblings_release(&list);
+        moved = false;
+        rc = list_once(log, &list, &moved);
     }
-    for (size_t i = 0; i < log->named_n && rc == BL_OK; i++)
-        rc = add(&list, log, log->named[i]);
-    if (!log->alone && rc == BL_OK)
-        rc = add_folder(&list, log);
     if (rc != BL_OK && rc != BL_LIMIT) {
         bl_siblings_release(&list);
         return bl_fail(err, rc, 0, "cannot list the siblings of '%s'", log->path);

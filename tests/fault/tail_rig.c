@@ -1,5 +1,6 @@
 #include "tail_rig.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>

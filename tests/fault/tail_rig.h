@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "bounceline/batch.h"
+#include "bounceline/snapshot.h"
 #include "identity.h"
 #include "tail.h"
 

@@ -1,0 +1,505 @@
+/* ctest: label=quick timeout=120 threads */
+/* The world around the logs: late, unreadable, failing files; lost events; back-pressure; pauses; --once
+ * and --from end. */
+#include "fault/tail_rig.c"
+
+#include <sys/resource.h>
+
+static unsigned notes_with(const struct rig *rig, const char *piece)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < rig->notes; i++)
+        n += strstr(rig->note[i].text, piece) != NULL;
+    return n;
+}
+
+static void t22_folder_and_file_appear_later(void **state)
+{
+    struct rig *rig = *state;
+    static const char *const names[] = {"later/mail.log", NULL};
+
+    rig_start(rig, names);
+    rig_spin(rig, 200);
+    assert_int_equal(notes_with(rig, "is not there"), 1); /* said once */
+    assert_int_equal(bl_tail_stats(rig->tail).missing, 1);
+    assert_int_equal(mkdir(rig_path(rig, "later"), 0755), 0);
+    rig_spin(rig, 100);
+    rig_write(rig, "later/mail.log", 10);
+    rig_wait(rig, 10);
+    rig_write(rig, "later/mail.log", 10);
+    rig_wait(rig, 20);
+    assert_int_equal(bl_tail_stats(rig->tail).missing, 0);
+    assert_int_equal(notes_with(rig, "can be read now"), 1);
+    rig_expect_all(rig);
+}
+
+static void t22_two_rotations_before_it_is_seen_first(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_write(rig, "mail.log.7", 0);
+    rig_append(rig, "mail.log.7", "SEQ999999 old\n", 14);
+    usleep(200000);
+    rig_start(rig, NULL);
+    rig_wait_note(rig, "is not there");
+    rig_write(rig, "mail.log", 10);
+    rig_rename(rig, "mail.log", "mail.log.1");
+    rig_write(rig, "mail.log", 10);
+    rig_wait(rig, 20);
+    rig_settle(rig);
+    rig_expect_all(rig);
+    assert_int_equal(rig->times[999999], 0);
+}
+
+static void t22_vanishes_and_comes_back(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_write(rig, "mail.log", 10);
+    rig_start(rig, NULL);
+    rig_wait(rig, 10);
+    rig_remove(rig, "mail.log");
+    rig_wait_note(rig, "is not there");
+    rig_spin(rig, 200);
+    assert_int_equal(notes_with(rig, "is not there"), 1);
+    rig_write(rig, "mail.log", 10);
+    rig_wait(rig, 20);
+    rig_expect_all(rig);
+}
+
+static void t23_unreadable_then_readable(void **state)
+{
+    struct rig *rig = *state;
+    bool root = geteuid() == 0;
+
+    rig_write(rig, "mail.log", 10);
+    chmod(rig->log, 0);
+    if (root)
+        assert_int_equal(seteuid(65534), 0); /* root reads everything */
+    rig_start(rig, NULL);
+    rig_spin(rig, 200);
+    assert_int_equal(rig->lines, 0);
+    assert_int_equal(notes_with(rig, "Permission denied"), 1);
+    assert_int_equal(bl_tail_stats(rig->tail).missing, 1);
+    if (root)
+        assert_int_equal(seteuid(0), 0);
+    chmod(rig->log, 0644);
+    if (root)
+        assert_int_equal(seteuid(65534), 0);
+    rig_wait(rig, 10);
+    rig_stop(rig);
+    if (root)
+        assert_int_equal(seteuid(0), 0);
+    rig_expect_all(rig);
+}
+
+static void not_a_regular_file_is_waited_out(void **state)
+{
+    struct rig *rig = *state;
+
+    assert_int_equal(mkfifo(rig->log, 0644), 0);
+    rig_start(rig, NULL);
+    rig_wait_note(rig, "not a regular file");
+    rig_remove(rig, "mail.log");
+    rig_write(rig, "mail.log", 10);
+    rig_wait(rig, 10);
+    rig_expect_all(rig);
+}
+
+static int fault_every, fault_errno; /* one read in so many fails */
+
+static int fault(const char *path)
+{
+    static uint32_t dice = 1;
+
+    (void)path;
+    dice = dice * 1664525 + 1013904223;
+    return fault_every && (dice >> 16) % (uint32_t)fault_every == 0 ? fault_errno : 0;
+}
+
+static void t25_reads_that_fail_now_and_then(void **state)
+{
+    struct rig *rig = *state;
+
+    fault_every = 20;
+    fault_errno = ESTALE;
+    bl_identity_test.read_fault = fault;
+    rig_start(rig, NULL);
+    for (int i = 0; i < 20; i++) {
+        rig_write(rig, "mail.log", 200);
+        rig_spin(rig, 20);
+    }
+    rig_wait(rig, 4000);
+    rig_settle(rig);
+    rig_expect_all(rig);
+    assert_true(rig_noted(rig, "trying again"));
+}
+
+static void t25_a_file_that_fails_for_a_while_is_said_once(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_write(rig, "mail.log", 10);
+    rig_start(rig, NULL);
+    rig_wait(rig, 10);
+    fault_every = 1;
+    fault_errno = EIO;
+    bl_identity_test.read_fault = fault;
+    rig_write(rig, "mail.log", 10);
+    rig_spin(rig, 700);
+    assert_int_equal(rig->lines, 10);
+    assert_int_equal(notes_with(rig, "trying again"), 1);
+    fault_every = 0;
+    rig_wait(rig, 20);
+    rig_expect_all(rig);
+}
+
+/* More events than the kernel keeps, while the loop does not look; the sweep is an hour away. */
+static void t26_the_queue_of_events_overflows(void **state)
+{
+    struct rig *rig = *state;
+    unsigned long queue = 16384;
+    FILE *file = fopen("/proc/sys/fs/inotify/max_queued_events", "r");
+
+    if (!rig_watch)
+        return;
+    if (file) {
+        if (fscanf(file, "%lu", &queue) != 1)
+            queue = 16384;
+        fclose(file);
+    }
+    if (queue > 100000) {
+        print_message("max_queued_events is %lu: too many to fill\n", queue);
+        return;
+    }
+    rig->options.sweep_ms = 3600000;
+    rig_write(rig, "mail.log", 10);
+    rig_start(rig, NULL);
+    rig_wait(rig, 10);
+    rig_spin(rig, 50);
+    for (unsigned long i = 0; i < queue + 1000; i += 2) {
+        close(rig_open(rig, "noise")); /* two events, both about a file that is none of ours */
+        rig_remove(rig, "noise");
+    }
+    rig_rename(rig, "mail.log", "mail.log.1");
+    rig_write(rig, "mail.log", 10);
+    rig_wait(rig, 20);
+    rig_expect_all(rig);
+}
+
+static void t27_no_descriptors_left(void **state)
+{
+    struct rig *rig = *state;
+    struct rlimit was, now;
+    int fd;
+
+    rig_write(rig, "mail.log", 10);
+    rig_start(rig, NULL);
+    rig_wait(rig, 10);
+    rig_rename(rig, "mail.log", "mail.log.1");
+    rig_write(rig, "mail.log", 10);
+    rig_write(rig, "mail.log.1", 3);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+    fd = dup(0);
+    now = was;
+    now.rlim_cur = (rlim_t)fd;
+    close(fd);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+    rig_wait(rig, 13); /* what is open is read on */
+    rig_wait_note(rig, "Too many open files");
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+    rig_wait(rig, 23);
+    rig_settle(rig);
+    rig_expect_all(rig);
+}
+
+static void without_blocks_it_waits_and_loses_nothing(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_write(rig, "mail.log", 10);
+    rig_start(rig, NULL);
+    rig_wait(rig, 10);
+    rig->withheld = RIG_BLOCKS;
+    for (int i = 0; i < 3; i++) { /* new files are opened meanwhile, and so outlive their names */
+        rig_write(rig, "mail.log", 10);
+        rig_rename(rig, "mail.log", "mail.log.1");
+        rig_write(rig, "mail.log", 10);
+        rig_spin(rig, 100);
+        rig_remove(rig, "mail.log.1");
+    }
+    rig_spin(rig, 100);
+    assert_int_equal(rig->lines, 10);
+    assert_true(bl_tail_stats(rig->tail).lag_bytes > 0);
+    rig->withheld = 0;
+    bl_tail_kick(rig->tail);
+    rig_wait(rig, 70);
+    rig_expect_all(rig);
+    rig_settle(rig);
+    assert_int_equal(bl_tail_stats(rig->tail).lag_bytes, 0);
+}
+
+static void one_block_at_a_time_is_enough(void **state)
+{
+    struct rig *rig = *state;
+
+    rig->withheld = RIG_BLOCKS - 1;
+    rig_write(rig, "mail.log", 20000);
+    rig_start(rig, NULL);
+    rig_wait(rig, 20000);
+    rig_expect_all(rig);
+}
+
+static void a_pause_gives_blocks_back_and_a_start_reads_them_again(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_write(rig, "mail.log", 50000);
+    rig_start(rig, NULL);
+    for (int i = 0; i < 20; i++) {
+        uint64_t was;
+
+        rig_spin(rig, 3);
+        bl_tail_pause(rig->tail);
+        was = rig->lines;
+        rig_spin(rig, 30);
+        assert_int_equal(rig->lines, was);
+        assert_int_equal(rig->blocks, RIG_BLOCKS);
+        rig_begin_run(rig);
+        {
+            struct bl_resume *resume = rig_resume(rig);
+
+            bl_tail_start(rig->tail, resume);
+            bl_resume_free(resume);
+        }
+    }
+    rig_wait(rig, 50000);
+    rig_settle(rig);
+    rig_expect_all(rig);
+}
+
+static void a_start_during_a_job_begins_again(void **state)
+{
+    struct rig *rig = *state;
+    struct bl_resume *resume;
+
+    rig_write(rig, "mail.log", 50000);
+    rig_start(rig, NULL);
+    rig_wait(rig, 1000);
+    resume = rig_resume(rig);
+    bl_tail_start(rig->tail, resume); /* without a pause */
+    bl_resume_free(resume);
+    rig_begin_run(rig);
+    rig_wait(rig, 50000);
+    rig_settle(rig);
+    rig_expect_all(rig);
+}
+
+static void closing_while_busy_is_clean(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_write(rig, "mail.log", 50000);
+    for (unsigned ms = 0; ms < 8; ms++) {
+        rig_start(rig, NULL);
+        rig_spin(rig, ms);
+        rig_stop(rig);
+    }
+}
+
+static void two_logs_do_not_mix(void **state)
+{
+    struct rig *rig = *state;
+    static const char *const names[] = {"mail.log", "other", NULL};
+
+    rig_write(rig, "mail.log", 10);
+    rig_write(rig, "other", 10);
+    rig_start(rig, names);
+    assert_int_equal(bl_tail_sources(rig->tail), 2);
+    assert_string_equal(bl_tail_source_path(rig->tail, 0), rig->log);
+    rig_wait(rig, 20);
+    rig_rename(rig, "mail.log", "mail.log.1");
+    rig_write(rig, "mail.log", 10);
+    rig_write(rig, "other", 10);
+    rig_wait(rig, 40);
+    rig_expect_all(rig);
+}
+
+/* --- --once and --from end --- */
+
+static void wait_end(struct rig *rig)
+{
+    for (int i = 0; i < 2000 && !rig->ended; i++)
+        rig_spin(rig, 5);
+    assert_true(rig->ended);
+}
+
+static void once_reads_to_the_end_and_leaves_half_a_line_of_the_log_itself(void **state)
+{
+    struct rig *rig = *state;
+    static const char *const names[] = {"mail.log", "mail.log.1", "mail.log.2.gz", NULL};
+    char line[256];
+    size_t n;
+
+    rig->options.once = true;
+    rig_write(rig, "old", 2000);
+    rig_pack(rig, "old", "mail.log.2.gz");
+    rig_write(rig, "mail.log.1", 2000);
+    n = rig_line(rig, line);
+    rig_append(rig, "mail.log.1", line, n - 1); /* of this one the half line is a line */
+    rig_write(rig, "mail.log", 2000);
+    rig_append(rig, "mail.log", "half", 4);
+    rig_start(rig, names);
+    assert_int_equal(bl_tail_sources(rig->tail), 1);
+    assert_string_equal(bl_tail_source_path(rig->tail, 0), rig->log);
+    wait_end(rig);
+    assert_int_equal(rig->lines, 6001);
+    rig_expect_all(rig);
+    for (size_t g = 0; g + 1 < rig->gens; g++) /* oldest first */
+        assert_true(rig->gen[g].last < rig->gen[g + 1].last);
+    rig_stop(rig);
+    rig_append(rig, "mail.log", " and whole SEQ6001\n", 19);
+    rig->next++;
+    rig_start(rig, names);
+    wait_end(rig);
+    rig_expect_all(rig);
+}
+
+static void once_with_a_file_that_is_missing(void **state)
+{
+    struct rig *rig = *state;
+    static const char *const names[] = {"mail.log", "nothing", NULL};
+
+    rig->options.once = true;
+    rig_write(rig, "mail.log", 10);
+    rig_start(rig, names);
+    wait_end(rig);
+    assert_int_equal(rig->lines, 10);
+    assert_int_equal(bl_tail_stats(rig->tail).missing, 1);
+    assert_int_equal(notes_with(rig, "nothing"), 1);
+}
+
+static void once_with_nothing_but_rotated_files(void **state)
+{
+    struct rig *rig = *state;
+    static const char *const names[] = {"mail.log.3.gz", "mail.log.1", NULL};
+
+    rig->options.once = true;
+    rig_write(rig, "old", 10);
+    rig_pack(rig, "old", "mail.log.3.gz");
+    rig_write(rig, "mail.log.2", 0);
+    rig_append(rig, "mail.log.2", "SEQ999999 not named\n", 20);
+    rig_write(rig, "mail.log.1", 10);
+    rig_start(rig, names);
+    wait_end(rig);
+    rig_expect_all(rig);
+    assert_int_equal(rig->lines, 20);
+}
+
+static void once_with_a_damaged_archive_reads_what_there_is(void **state)
+{
+    struct rig *rig = *state;
+    static const char *const names[] = {"mail.log", "mail.log.1.gz", NULL};
+    struct stat st;
+
+    rig->options.once = true;
+    rig_write(rig, "old", 1000);
+    rig_pack(rig, "old", "mail.log.1.gz");
+    assert_int_equal(stat(rig_path(rig, "mail.log.1.gz"), &st), 0);
+    assert_int_equal(truncate(rig_path(rig, "mail.log.1.gz"), st.st_size / 2), 0);
+    rig_write(rig, "mail.log", 10);
+    rig_start(rig, names);
+    wait_end(rig);
+    assert_true(rig_noted(rig, "is damaged"));
+    assert_true(rig->lines > 100 && rig->lines < 1010);
+    assert_int_equal(rig->times[1009], 1);
+    assert_int_equal(rig->doubles, 0);
+}
+
+static void once_gives_up_a_file_that_cannot_be_read(void **state)
+{
+    struct rig *rig = *state;
+
+    rig->options.once = true;
+    fault_every = 1;
+    fault_errno = EIO;
+    rig_write(rig, "mail.log", 10);
+    bl_identity_test.read_fault = fault;
+    rig_start(rig, NULL);
+    wait_end(rig);
+    assert_int_equal(rig->lines, 0);
+    assert_int_equal(bl_tail_stats(rig->tail).missing, 1);
+}
+
+static void from_end_skips_what_is_there_and_nothing_later(void **state)
+{
+    struct rig *rig = *state;
+    static const char *const names[] = {"mail.log", "mail.log.1", NULL};
+    uint64_t size;
+
+    rig->options.from_end = true;
+    rig_write(rig, "mail.log.1", 100);
+    rig_write(rig, "mail.log", 100);
+    size = 0;
+    for (int i = 0; i < 2; i++) {
+        struct stat st;
+
+        assert_int_equal(stat(rig_path(rig, names[i]), &st), 0);
+        size += (uint64_t)st.st_size;
+    }
+    rig_append(rig, "mail.log", "SEQ2", 4); /* the line that is being written belongs to the new ones */
+    rig_start(rig, names);
+    rig_settle(rig);
+    assert_int_equal(rig->lines, 0);
+    assert_int_equal(rig->skipped, size);
+    rig_append(rig, "mail.log", "00 whole\n", 9);
+    rig->next++;
+    rig_write(rig, "mail.log", 9);
+    rig_wait(rig, 10);
+    rig_rename(rig, "mail.log", "mail.log.2");
+    rig_write(rig, "mail.log", 10);
+    rig_wait(rig, 20);
+    rig_settle(rig);
+    rig_restart(rig); /* known now: no second skip */
+    rig_write(rig, "mail.log", 10);
+    rig_wait(rig, 30);
+    rig_settle(rig);
+    assert_int_equal(rig->skipped, size);
+    assert_int_equal(rig->doubles, 0);
+    assert_int_equal(rig->odd, 0);
+    for (uint32_t i = 200; i < rig->next; i++)
+        assert_int_equal(rig->times[i], 1);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(t22_folder_and_file_appear_later),
+        TEST(t22_two_rotations_before_it_is_seen_first),
+        TEST(t22_vanishes_and_comes_back),
+        TEST(t23_unreadable_then_readable),
+        TEST(not_a_regular_file_is_waited_out),
+        TEST(t25_reads_that_fail_now_and_then),
+        TEST(t25_a_file_that_fails_for_a_while_is_said_once),
+        TEST(t26_the_queue_of_events_overflows),
+        TEST(t27_no_descriptors_left),
+        TEST(without_blocks_it_waits_and_loses_nothing),
+        TEST(one_block_at_a_time_is_enough),
+        TEST(a_pause_gives_blocks_back_and_a_start_reads_them_again),
+        TEST(a_start_during_a_job_begins_again),
+        TEST(closing_while_busy_is_clean),
+        TEST(two_logs_do_not_mix),
+        TEST(once_reads_to_the_end_and_leaves_half_a_line_of_the_log_itself),
+        TEST(once_with_a_file_that_is_missing),
+        TEST(once_with_nothing_but_rotated_files),
+        TEST(once_with_a_damaged_archive_reads_what_there_is),
+        TEST(once_gives_up_a_file_that_cannot_be_read),
+        TEST(from_end_skips_what_is_there_and_nothing_later),
+    };
+    int failed = cmocka_run_group_tests_name("with inotify", tests, NULL, NULL);
+
+    rig_watch = false;
+    return failed + cmocka_run_group_tests_name("t24: by the sweep alone", tests, NULL, NULL);
+}
