@@ -31,12 +31,12 @@
 #include "zone.h"
 
 enum {
-    BATCHES = 16,
+    BATCHES = 8,
     RING = 32,              /* a power of two above BATCHES */
     FLUSH_MS = 1000,        /* a batch closes after this long at most */
     SNAPSHOT_FLUSHES = 5,
     SNAPSHOT_BLOCKS = 4096, /* about a gigabyte of log */
-    BATCH_FIELDS = 4000,
+    BATCH_FIELDS = 48000,
     BATCH_EVENTS = 4000,
     JOIN_ENTRIES = 1 << 20,
     JOIN_TEXT_BYTES = 256 << 20, /* reserved, touched only as it fills */
@@ -593,6 +593,7 @@ static enum bl_code start_store(struct daemon *d, bl_err *err)
         .lease_ms = 30000,
         .connect_ms = 2000,
         .command_ms = 5000,
+        .hurry_batches = BATCHES / 2,
         .in_flight_bytes = 8 << 20,
         .policy = bl_suppress_balanced,
         .rules = bl_rules_builtin(),
