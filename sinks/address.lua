@@ -80,6 +80,18 @@ if #conflicts > 1 then
     return conflicts
 end
 
+local time = call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+-- In one command; a moment that is past by the server's clock is the next millisecond.
+local function set_until(key, value, at)
+    if at == '0' then
+        call('SET', key, value)
+    else
+        call('SET', key, value, 'PX', fmt('%d', math.max(tonumber(at) - now, 1)))
+    end
+end
+
 for i = 1, #records do
     local address, _, text, forget, verdict, ends, score, change, version, state, category =
         unpack(records[i])
@@ -87,28 +99,19 @@ for i = 1, #records do
         call('DEL', base .. 'a:' .. address)
         call('ZREM', index, address)
     else
-        call('SET', base .. 'a:' .. address, text)
-        if forget ~= '0' then
-            call('PEXPIREAT', base .. 'a:' .. address, forget)
-        end
+        set_until(base .. 'a:' .. address, text, forget)
         call('ZADD', index, score, address)
     end
     if verdict == '' then
         call('DEL', base .. 's:' .. address)
     else
-        call('SET', base .. 's:' .. address, verdict)
-        if ends ~= '0' then
-            call('PEXPIREAT', base .. 's:' .. address, ends)
-        end
+        set_until(base .. 's:' .. address, verdict, ends)
     end
     if change ~= '' then
         call('XADD', feed, 'MAXLEN', '~', FEED_LENGTH, '*', 'v', version, 'a', address, 'c', change,
             's', state, 'k', category, 'u', ends, 'n', node)
     end
 end
-
-local time = call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 -- The index follows what expired by itself, a few at a time: verdicts that ended become "forgotten at",
 -- and forgotten records leave.

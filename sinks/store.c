@@ -30,7 +30,7 @@
 enum {
     LEASE_MS = 30000, TICK_MS = 1000, RETRY_MIN_MS = 100, RETRY_MAX_MS = 10000, WRONG_MS = 10000,
     DENIED_MS = 60000, IN_FLIGHT_BYTES = 8 << 20,
-    LAZY_TICKS = 3,
+    LAZY_TICKS = 3, SEEN_TICKS = 10,
     MERGE_FIELDS = 40000, /* about 40 ms of Redis */
     PACE = 3, /* pause after a commit, in times of what it took: Redis is others' too */
     LEVEL_ERROR = 3, LEVEL_WARNING = 4, LEVEL_NOTICE = 5
@@ -531,6 +531,8 @@ static void on_tick(uv_timer_t *timer)
     bool lazy = ++store->ticks % LAZY_TICKS == 0;
     bool loading = store->state == BL_STORE_LOAD;
 
+    if (store->state == BL_STORE_READY && store->ticks % SEEN_TICKS == 0)
+        bl_store_say_seen(store);
     for (unsigned i = 0; i <= store->keys.partitions; i++) {
         struct bl_slot *slot = &store->slot[i];
         bool stale = now_ms - slot->leased_ms >= store->options.lease_ms / 3;

@@ -320,7 +320,7 @@ static bool claim(struct bl_slot *slot)
     return sent;
 }
 
-static void claim_all(struct bl_store *store)
+void bl_store_say_seen(struct bl_store *store)
 {
     bl_redis_key nodes = bl_redis_key_global(&store->keys, "nodes");
     char now[24];
@@ -329,9 +329,14 @@ static void claim_all(struct bl_store *store)
     const bl_slice seen[] = {BL_SLICE("ZADD"), bl_redis_key_slice(&nodes), bl_store_text(now),
                              bl_store_text(store->keys.node)};
 
+    bl_store_send(store, seen, BL_COUNT(seen), on_written, store);
+}
+
+static void claim_all(struct bl_store *store)
+{
     store->state = BL_STORE_CLAIM;
     store->waiting_replies = 0;
-    bl_store_send(store, seen, BL_COUNT(seen), on_written, store);
+    bl_store_say_seen(store);
     for (unsigned i = 0; i <= store->keys.partitions; i++)
         if (!claim(&store->slot[i]))
             return;

@@ -159,6 +159,7 @@ static inline bl_slice bl_store_slice(const redisReply *reply)
 /* ---- store_claim.c ---- */
 
 void bl_store_begin(struct bl_store *store);
+void bl_store_say_seen(struct bl_store *store);   /* in bl:nodes */
 void bl_store_load_again(struct bl_store *store); /* the feed was cut behind us: all addresses anew */
 void bl_store_add_known(struct bl_store *store, bl_slice address);
 struct bl_address_hashes *bl_store_new_hashes(bool replace);
