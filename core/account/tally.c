@@ -1,7 +1,13 @@
-/* An entity is 128 bytes, aligned: the counters in one cache line, what identifies it in the next, with
- * names of up to 31 bytes inside; so a hit costs a line of slots and these two.  The keys of an event
- * are hashed first and their slots prefetched, then counted.  All, provider and instance hardly ever
- * change from one event to the next and are remembered, without a hash.
+/* An entity is two cache lines: its counters in one, what identifies it in the other, with names of up to
+ * 31 bytes inside.  A key on its way in has that same shape, four words of lower-cased name padded with
+ * zeros and the length in the last byte, so that hashing it is two multiplications and comparing it
+ * four words.  Of a longer name the words hold a 128-bit hash.
+ *
+ * A hundred thousand entities do not fit into a near cache, so an event is counted in three steps with
+ * other events between them: its keys are hashed and their slots prefetched; AHEAD events later the slots
+ * are read and the entities prefetched; as many later they are counted.  Whoever looks at the tally
+ * first settles what is under way.  All, provider and instance hardly ever change from one event to the
+ * next; they are remembered and counted without a hash.
  *
  * Failure categories are nodes in one pool, found by a second index over (entity, outcome, category) and
  * chained per entity for the walk: an entity with a hundred categories costs no more than one with two.
@@ -11,18 +17,26 @@
  * what is used is touched. */
 #include "bounceline/tally.h"
 
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "a name's last byte must be its word's highest"
+#endif
+
 #include "../base/slots.h"
 #include "bounceline/hash.h"
 #include "bounceline/rules.h"
 
 _Static_assert(sizeof(struct bl_entity) == 128, "two cache lines");
+_Static_assert(offsetof(struct bl_entity, name_n) == offsetof(struct bl_entity, short_name) + 31,
+               "a name and its length are 32 bytes");
 
 enum {
     NAME_MAX_BYTES = 255,
+    SHORT_BYTES = 31,
     LONG_NAME_BYTES = 24, /* of pool per entity; most names are short and take none */
     OTHERS = BL_DIMENSIONS * BL_TALLY_OTHER_MINUTES,
     PROVIDERS = 64, /* remembered */
-    INSTANCES = 4
+    INSTANCES = 4,
+    AHEAD = 4
 };
 
 struct failure {
@@ -37,6 +51,26 @@ struct recent {
     int64_t minute;
     uint32_t ref;
     uint16_t provider;
+};
+
+/* A name on its way into the table. */
+struct key {
+    uint64_t word[4];
+    uint32_t tag;
+    enum bl_dimension dimension;
+    bool own; /* ours or the rule set's, not a log's */
+    const char *long_text; /* lower-cased; of a name that the words do not hold */
+};
+
+/* An event whose keys are hashed. */
+struct waiting {
+    int64_t minute;
+    uint32_t all, provider;
+    uint16_t category;
+    uint8_t  outcome;
+    bool     failed;
+    struct key domain, sender;
+    char domain_room[NAME_MAX_BYTES], sender_room[NAME_MAX_BYTES]; /* of names too long for the key */
 };
 
 struct bl_tally {
@@ -54,17 +88,12 @@ struct bl_tally {
 
     size_t fields;
     uint64_t overflow, failures_lost;
-    uint64_t salt;
+    uint64_t salt, salt2;
     struct recent all, provider[PROVIDERS], instance[INSTANCES];
+    struct bl_tally *self; /* so that looking, which promises const, can settle first */
+    struct waiting waiting[2 * AHEAD];
+    size_t first, next; /* waiting[first % 2 AHEAD] is the oldest, next - first are waiting */
     void *memory; /* what entities are aligned in */
-};
-
-/* A name on its way into the table. */
-struct key {
-    enum bl_dimension dimension;
-    bool own; /* ours or the rule set's, not a log's */
-    bl_slice name;
-    uint64_t hash;
 };
 
 const char *bl_dimension_name(enum bl_dimension dimension)
@@ -74,6 +103,13 @@ const char *bl_dimension_name(enum bl_dimension dimension)
     return dimension < BL_DIMENSIONS ? names[dimension] : "";
 }
 
+static inline uint64_t fold(uint64_t a, uint64_t b)
+{
+    unsigned __int128 product = (unsigned __int128)a * b;
+
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
 struct bl_tally *bl_tally_new(size_t entities_cap, size_t failures_cap)
 {
     struct bl_tally *tally = bl_calloc(1, sizeof *tally);
@@ -81,6 +117,7 @@ struct bl_tally *bl_tally_new(size_t entities_cap, size_t failures_cap)
 
     if (!tally)
         return NULL;
+    tally->self = tally;
     tally->entities_cap = entities_cap;
     tally->failures_cap = failures_cap;
     tally->names_cap = entities_cap * LONG_NAME_BYTES;
@@ -94,7 +131,8 @@ struct bl_tally *bl_tally_new(size_t entities_cap, size_t failures_cap)
         goto fail;
     tally->entities = (void *)(((uintptr_t)tally->memory + 127) & ~(uintptr_t)127);
     /* Strangers choose domains, and could choose them to share a home slot if its hash were public. */
-    tally->salt = (uintptr_t)tally->memory ^ (uint64_t)(uintptr_t)tally->slots.v << 20;
+    tally->salt = fold((uintptr_t)tally->memory ^ 0x9fb21c651e98df25, (uintptr_t)tally->slots.v ^ 0x165667919e3779f9);
+    tally->salt2 = fold(tally->salt ^ 0xc2b2ae3d27d4eb4f, (uintptr_t)tally ^ 0x9e3779b185ebca87);
     return tally;
 fail:
     bl_tally_free(tally);
@@ -113,27 +151,23 @@ void bl_tally_free(struct bl_tally *tally)
     bl_free(tally);
 }
 
-static uint32_t tag_of(uint64_t hash)
-{
-    return (uint32_t)(hash >> 32);
-}
-
-static uint64_t failure_hash(uint32_t entity, enum bl_outcome outcome, uint16_t category)
+static uint32_t failure_tag(uint32_t entity, enum bl_outcome outcome, uint16_t category)
 {
     uint64_t x = (uint64_t)entity << 24 | (uint64_t)category << 4 | (uint64_t)outcome;
 
     x = (x ^ x >> 29) * 0x9e3779b97f4a7c15;
-    return x ^ x << 23;
+    return (uint32_t)(x >> 32);
 }
 
 void bl_tally_clear(struct bl_tally *tally)
 {
+    tally->first = tally->next = 0;
     for (uint32_t ref = 1; ref <= tally->count; ref++)
-        bl_slots_blank(&tally->slots, tag_of(tally->entities[ref].hash), ref);
+        bl_slots_blank(&tally->slots, tally->entities[ref].tag, ref);
     for (uint32_t ref = 1; ref <= tally->failures_used; ref++) {
         const struct failure *f = &tally->failures[ref];
 
-        bl_slots_blank(&tally->failure_slots, tag_of(failure_hash(f->entity, f->outcome, f->category)), ref);
+        bl_slots_blank(&tally->failure_slots, failure_tag(f->entity, f->outcome, f->category), ref);
     }
     tally->count = tally->ordinary = tally->names_used = tally->failures_used = tally->fields = 0;
     tally->overflow = tally->failures_lost = 0;
@@ -144,35 +178,39 @@ void bl_tally_clear(struct bl_tally *tally)
     memset(tally->instance, 0, sizeof tally->instance);
 }
 
-size_t bl_tally_fields(const struct bl_tally *tally)
-{
-    return tally->fields;
-}
-
-uint64_t bl_tally_overflow(const struct bl_tally *tally)
-{
-    return tally->overflow;
-}
-
-uint64_t bl_tally_failures_lost(const struct bl_tally *tally)
-{
-    return tally->failures_lost;
-}
-
-size_t bl_tally_count(const struct bl_tally *tally)
-{
-    return tally->count;
-}
-
-const struct bl_entity *bl_tally_at(const struct bl_tally *tally, size_t index)
-{
-    return &tally->entities[index + 1];
-}
-
 /* --- names --- */
 
-/* Eight bytes at once: 0x20 is added where a byte lies in 'A'..'Z'. */
-static uint64_t lower8(uint64_t x)
+/* Rare things are kept out of line, so that what is common needs no stack frame of theirs. */
+#define RARE __attribute__((noinline, cold))
+
+/* The definition: the name, zeros, the length. */
+RARE static void set_words_bytewise(uint64_t word[4], bl_slice name)
+{
+    char bytes[32] = {0};
+
+    for (size_t i = 0; i < name.n; i++)
+        bytes[i] = name.p[i];
+    bytes[SHORT_BYTES] = (char)name.n;
+    memcpy(word, bytes, sizeof bytes);
+}
+
+static bl_slice lower(char *out, bl_slice name)
+{
+    for (size_t i = 0; i < name.n; i++)
+        out[i] = bl_lower(name.p[i]);
+    return (bl_slice){out, name.n};
+}
+
+RARE static void set_lower_bytewise(uint64_t word[4], bl_slice name)
+{
+    char room[SHORT_BYTES];
+
+    set_words_bytewise(word, lower(room, name));
+}
+
+/* Eight bytes at once: 0x20 is added where a byte lies in 'A'..'Z'.  Vectors would do it in fewer
+ * instructions and lose it again when the words go from one kind of register to the other. */
+static inline uint64_t lower8(uint64_t x)
 {
     const uint64_t ones = 0x0101010101010101;
     uint64_t low = x & (0x7f * ones);
@@ -181,56 +219,109 @@ static uint64_t lower8(uint64_t x)
     return x | (((from_a & ~above_z & ~x) & (0x80 * ones)) >> 2);
 }
 
-static bl_slice lower(char out[NAME_MAX_BYTES + 1], bl_slice name)
+/* The same of the name in lower case, when eight readable bytes end where it ends, as is so within most
+ * addresses.  No word is read beyond the end: the last ones are read from there, and what stands before them is shifted
+ * out.  No branch depends on the length, which is as good as random from one event to the next. */
+static inline void set_words(uint64_t word[4], bl_slice name, size_t readable)
 {
-    size_t n = name.n < NAME_MAX_BYTES ? name.n : NAME_MAX_BYTES, i = 0;
-    uint64_t x;
+    ptrdiff_t last = (ptrdiff_t)name.n - 8;
 
-    for (; i + 8 <= n; i += 8) {
-        memcpy(&x, name.p + i, 8);
-        x = lower8(x);
-        memcpy(out + i, &x, 8);
+    if (readable < 8) {
+        set_lower_bytewise(word, name);
+        return;
     }
-    if (i < n && n >= 8) { /* the last eight again, partly for the second time */
-        memcpy(&x, name.p + n - 8, 8);
-        x = lower8(x);
-        memcpy(out + n - 8, &x, 8);
-        i = n;
-    }
-    for (; i < n; i++)
-        out[i] = bl_lower(name.p[i]);
-    return (bl_slice){out, n};
-}
+    for (ptrdiff_t i = 0; i < 4; i++) {
+        ptrdiff_t from = 8 * i < last ? 8 * i : last, over = 8 * i - from;
+        uint64_t x;
 
-static bool is_key_byte(unsigned char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c >= 0x80 || (c && strchr(".-_:[]@+=", c));
+        memcpy(&x, name.p + from, sizeof x);
+        x >>= (8 * over) & 63;
+        word[i] = lower8(over < 8 ? x : 0);
+    }
+    word[3] |= (uint64_t)name.n << 56;
 }
 
 static bool is_valid(bl_slice name)
 {
+    static const bool allowed[256] = {
+        ['a' ... 'z'] = true, ['0' ... '9'] = true, [0x80 ... 0xff] = true, ['.'] = true, ['-'] = true,
+        ['_'] = true,         [':'] = true,         ['['] = true,           [']'] = true, ['@'] = true,
+        ['+'] = true,         ['='] = true,
+    };
+    bool valid = true;
+
     for (size_t i = 0; i < name.n; i++)
-        if (!is_key_byte((unsigned char)name.p[i]))
-            return false;
-    return true;
+        valid &= allowed[(unsigned char)name.p[i]];
+    return valid;
 }
 
-static struct key own_key(enum bl_dimension dimension, bl_slice name)
+static inline void hash_key(const struct bl_tally *tally, int64_t minute, struct key *key)
 {
-    return (struct key){.dimension = dimension, .own = true, .name = name};
+    uint64_t seed = tally->salt + ((uint64_t)minute << 3 | key->dimension) * 0x9e3779b97f4a7c15;
+    uint64_t a = fold(key->word[0] ^ seed, key->word[1] ^ tally->salt2);
+    uint64_t b = fold(key->word[2] ^ seed, key->word[3] ^ tally->salt2);
+
+    key->tag = (uint32_t)(fold(a ^ seed, b ^ tally->salt2) >> 32);
+    bl_slots_prefetch(&tally->slots, key->tag);
 }
 
-/* Lower-cased into `room`.  Whether it is made of key bytes is looked at when it is new. */
-static struct key text_key(enum bl_dimension dimension, bl_slice name, const char *absent, char *room)
+static inline size_t name_n(const struct key *key)
 {
-    if (name.n == 0)
-        return own_key(dimension, (bl_slice){absent, strlen(absent)});
-    if (name.p[0] == '~' || name.p[0] == '<')
-        return own_key(dimension, BL_SLICE(BL_TALLY_INVALID));
-    return (struct key){.dimension = dimension, .name = lower(room, name)};
+    return (size_t)(key->word[3] >> 56);
 }
 
-static bl_slice domain_of(bl_slice address)
+static inline bl_slice text_of(const struct key *key)
+{
+    size_t n = name_n(key);
+
+    return (bl_slice){n > SHORT_BYTES ? key->long_text : (const char *)key->word, n};
+}
+
+RARE static void set_long_words(struct key *key, bl_slice text)
+{
+    XXH128_hash_t hash = XXH3_128bits(text.p, text.n);
+
+    key->long_text = text.p;
+    key->word[0] = hash.low64;
+    key->word[1] = hash.high64;
+    key->word[2] = 0;
+    key->word[3] = (uint64_t)text.n << 56;
+}
+
+/* As it is: what is not a log's needs no folding. */
+RARE static void set_own_key(struct key *key, enum bl_dimension dimension, bl_slice text)
+{
+    key->dimension = dimension;
+    key->own = true;
+    if (text.n <= SHORT_BYTES)
+        set_words_bytewise(key->word, text);
+    else
+        set_long_words(key, bl_slice_head(text, NAME_MAX_BYTES));
+}
+
+RARE static void set_literal_key(struct key *key, enum bl_dimension dimension, const char *text)
+{
+    set_own_key(key, dimension, (bl_slice){text, strlen(text)});
+}
+
+/* Of a name that ends where `readable` bytes end.  Whether it is made of key bytes is looked at when it
+ * is new. */
+static inline void set_text_key(struct key *key, enum bl_dimension dimension, bl_slice name, size_t readable,
+                                const char *absent, char room[NAME_MAX_BYTES])
+{
+    if (name.n == 0 || name.p[0] == '~' || name.p[0] == '<') {
+        set_literal_key(key, dimension, name.n ? BL_TALLY_INVALID : absent);
+        return;
+    }
+    key->dimension = dimension;
+    key->own = false;
+    if (name.n <= SHORT_BYTES)
+        set_words(key->word, name, readable);
+    else
+        set_long_words(key, lower(room, bl_slice_head(name, NAME_MAX_BYTES)));
+}
+
+static inline bl_slice domain_of(bl_slice address)
 {
     const char *at = address.n ? memrchr(address.p, '@', address.n) : NULL;
 
@@ -239,31 +330,35 @@ static bl_slice domain_of(bl_slice address)
 
 /* --- entities --- */
 
-static void hash_key(const struct bl_tally *tally, int64_t minute, struct key *key)
+/* The name and its length, as a key has them. */
+static inline const char *words_of(const struct bl_entity *entity)
 {
-    uint64_t seed = tally->salt + key->dimension + (uint64_t)minute * 0x9e3779b97f4a7c15;
-
-    key->hash = bl_hash64_seeded(key->name, seed);
-    bl_slots_prefetch(&tally->slots, tag_of(key->hash));
+    return (const char *)entity + offsetof(struct bl_entity, short_name);
 }
 
-static uint32_t find(const struct bl_tally *tally, int64_t minute, const struct key *key)
+static inline bool is_same(const struct bl_entity *entity, int64_t minute, const struct key *key)
 {
-    uint32_t at = bl_slots_home(&tally->slots, tag_of(key->hash)), ref;
+    uint64_t word[4], differ = 0;
 
-    while ((ref = bl_slots_next(&tally->slots, tag_of(key->hash), &at)) != 0) {
-        const struct bl_entity *entity = &tally->entities[ref];
+    memcpy(word, words_of(entity), sizeof word);
+    for (size_t i = 0; i < 4; i++)
+        differ |= word[i] ^ key->word[i];
+    return differ == 0 && entity->minute == minute && entity->dimension == key->dimension;
+}
 
-        if (entity->hash == key->hash && entity->minute == minute && entity->dimension == key->dimension &&
-            bl_slice_eq((bl_slice){entity->name, entity->name_n}, key->name))
+static inline uint32_t find(const struct bl_tally *tally, int64_t minute, const struct key *key)
+{
+    uint32_t at = bl_slots_home(&tally->slots, key->tag), ref;
+
+    while ((ref = bl_slots_next(&tally->slots, key->tag, &at)) != 0)
+        if (is_same(&tally->entities[ref], minute, key))
             return ref;
-    }
     return 0;
 }
 
-static bool has_room(const struct bl_tally *tally, bl_slice name)
+static bool has_room(const struct bl_tally *tally, const struct key *key)
 {
-    size_t text = name.n > sizeof tally->entities->short_name ? name.n : 0;
+    size_t text = name_n(key) > SHORT_BYTES ? name_n(key) : 0;
 
     return tally->ordinary < tally->entities_cap && text <= tally->names_cap - tally->names_used;
 }
@@ -272,30 +367,33 @@ static uint32_t add(struct bl_tally *tally, int64_t minute, const struct key *ke
 {
     uint32_t ref = (uint32_t)++tally->count;
     struct bl_entity *entity = &tally->entities[ref];
-    char *name = entity->short_name;
 
     memset(entity->outcome, 0, sizeof entity->outcome);
-    if (key->name.n > sizeof entity->short_name) {
-        name = tally->names + tally->names_used;
-        tally->names_used += key->name.n;
+    memcpy(entity->short_name, key->word, sizeof entity->short_name);
+    entity->name_n = (uint8_t)name_n(key);
+    entity->name = entity->short_name;
+    if (name_n(key) > SHORT_BYTES) {
+        char *name = tally->names + tally->names_used;
+
+        memcpy(name, key->long_text, name_n(key));
+        tally->names_used += name_n(key);
+        entity->name = name;
     }
-    memcpy(name, key->name.p, key->name.n);
-    entity->hash = key->hash;
     entity->minute = minute;
-    entity->name = name;
-    entity->name_n = (uint8_t)key->name.n;
+    entity->tag = key->tag;
     entity->dimension = key->dimension;
     entity->failures = 0;
-    bl_slots_put(&tally->slots, tag_of(key->hash), ref);
+    bl_slots_put(&tally->slots, key->tag, ref);
     tally->fields++;
     return ref;
 }
 
-static uint32_t find_other(struct bl_tally *tally, int64_t minute, enum bl_dimension dimension)
+RARE static uint32_t find_other(struct bl_tally *tally, int64_t minute, enum bl_dimension dimension)
 {
-    struct key key = own_key(dimension, BL_SLICE(BL_TALLY_OTHER));
+    struct key key;
     uint32_t ref;
 
+    set_literal_key(&key, dimension, BL_TALLY_OTHER);
     tally->overflow++;
     hash_key(tally, minute, &key);
     ref = find(tally, minute, &key);
@@ -310,26 +408,27 @@ static uint32_t find_other(struct bl_tally *tally, int64_t minute, enum bl_dimen
 }
 
 /* The key is new. */
-static uint32_t admit(struct bl_tally *tally, int64_t minute, const struct key *key)
+static uint32_t __attribute__((noinline)) admit(struct bl_tally *tally, int64_t minute, const struct key *key)
 {
-    struct key invalid = own_key(key->dimension, BL_SLICE(BL_TALLY_INVALID));
+    struct key invalid;
 
-    if (!key->own && !is_valid(key->name)) {
+    if (!key->own && !is_valid(text_of(key))) {
         uint32_t ref;
 
+        set_literal_key(&invalid, key->dimension, BL_TALLY_INVALID);
         hash_key(tally, minute, &invalid);
         ref = find(tally, minute, &invalid);
         if (ref)
             return ref;
         key = &invalid;
     }
-    if (!has_room(tally, key->name))
+    if (!has_room(tally, key))
         return find_other(tally, minute, key->dimension);
     tally->ordinary++;
     return add(tally, minute, key);
 }
 
-static uint32_t find_or_admit(struct bl_tally *tally, int64_t minute, const struct key *key)
+static inline uint32_t find_or_admit(struct bl_tally *tally, int64_t minute, const struct key *key)
 {
     uint32_t ref = find(tally, minute, key);
 
@@ -338,48 +437,72 @@ static uint32_t find_or_admit(struct bl_tally *tally, int64_t minute, const stru
 
 /* For keys that hardly change: `recent` is the place to remember it.  What fell to ~other is not
  * remembered, so that each time is counted. */
-static uint32_t find_and_remember(struct bl_tally *tally, int64_t minute, struct key key, struct recent *recent)
+static uint32_t find_and_remember(struct bl_tally *tally, int64_t minute, struct key *key, struct recent *recent)
 {
     uint64_t overflow = tally->overflow;
     uint32_t ref;
 
-    hash_key(tally, minute, &key);
-    ref = find_or_admit(tally, minute, &key);
+    hash_key(tally, minute, key);
+    ref = find_or_admit(tally, minute, key);
     *recent = (struct recent){.minute = minute, .ref = overflow == tally->overflow ? ref : 0};
     return ref;
 }
 
-static uint32_t find_all(struct bl_tally *tally, int64_t minute)
+RARE static uint32_t find_new_all(struct bl_tally *tally, int64_t minute)
 {
-    if (tally->all.ref && tally->all.minute == minute)
-        return tally->all.ref;
-    return find_and_remember(tally, minute, own_key(BL_DIM_ALL, BL_SLICE("*")), &tally->all);
+    struct key key;
+
+    set_literal_key(&key, BL_DIM_ALL, "*");
+    return find_and_remember(tally, minute, &key, &tally->all);
 }
 
-static uint32_t find_provider(struct bl_tally *tally, int64_t minute, uint16_t provider, const struct bl_rules *rules)
+static inline uint32_t find_all(struct bl_tally *tally, int64_t minute)
 {
-    struct recent *recent = &tally->provider[provider % PROVIDERS];
+    return tally->all.ref && tally->all.minute == minute ? tally->all.ref : find_new_all(tally, minute);
+}
+
+RARE static uint32_t find_new_provider(struct bl_tally *tally, int64_t minute, uint16_t provider,
+                                       const struct bl_rules *rules, struct recent *recent)
+{
+    struct key key;
     uint32_t ref;
 
-    if (recent->ref && recent->minute == minute && recent->provider == provider)
-        return recent->ref;
-    ref = find_and_remember(tally, minute, own_key(BL_DIM_PROVIDER, bl_rules_provider_name(rules, provider)),
-                            recent);
+    set_own_key(&key, BL_DIM_PROVIDER, bl_rules_provider_name(rules, provider));
+    ref = find_and_remember(tally, minute, &key, recent);
     recent->provider = provider;
     return ref;
 }
 
-static uint32_t find_instance(struct bl_tally *tally, int64_t minute, bl_slice instance)
+static inline uint32_t find_provider(struct bl_tally *tally, int64_t minute, uint16_t provider,
+                                     const struct bl_rules *rules)
+{
+    struct recent *recent = &tally->provider[provider % PROVIDERS];
+
+    if (recent->ref && recent->minute == minute && recent->provider == provider)
+        return recent->ref;
+    return find_new_provider(tally, minute, provider, rules, recent);
+}
+
+RARE static uint32_t find_new_instance(struct bl_tally *tally, int64_t minute, bl_slice instance,
+                                       struct recent *recent)
+{
+    char room[NAME_MAX_BYTES];
+    struct key key;
+
+    set_text_key(&key, BL_DIM_INSTANCE, instance, 0, BL_TALLY_UNKNOWN, room);
+    return find_and_remember(tally, minute, &key, recent);
+}
+
+static inline uint32_t find_instance(struct bl_tally *tally, int64_t minute, bl_slice instance)
 {
     size_t at = instance.n ? (unsigned char)instance.p[instance.n - 1] + instance.n : 0;
     struct recent *recent = &tally->instance[at % INSTANCES];
     const struct bl_entity *entity = &tally->entities[recent->ref];
-    char room[NAME_MAX_BYTES + 1];
 
     if (recent->ref && recent->minute == minute && instance.n && instance.p[0] != '~' &&
         bl_slice_eq(instance, (bl_slice){entity->name, entity->name_n}))
         return recent->ref;
-    return find_and_remember(tally, minute, text_key(BL_DIM_INSTANCE, instance, BL_TALLY_UNKNOWN, room), recent);
+    return find_new_instance(tally, minute, instance, recent);
 }
 
 /* --- counting --- */
@@ -400,7 +523,7 @@ static uint32_t find_failure(const struct bl_tally *tally, uint32_t entity, enum
 
 static void count_failure(struct bl_tally *tally, uint32_t entity, enum bl_outcome outcome, uint16_t category)
 {
-    uint32_t tag = tag_of(failure_hash(entity, outcome, category));
+    uint32_t tag = failure_tag(entity, outcome, category);
     uint32_t ref = find_failure(tally, entity, outcome, category, tag);
     struct bl_entity *owner = &tally->entities[entity];
     size_t kept = owner->dimension == BL_DIM_ALL ? 0 : tally->failures_cap / 4;
@@ -428,56 +551,118 @@ static void count_outcome(struct bl_tally *tally, uint32_t entity, enum bl_outco
     *count += 1;
 }
 
-static struct key sender_key(const bl_event *event, char *room)
+static inline void set_sender_key(struct key *key, const bl_event *event, char room[NAME_MAX_BYTES])
 {
-    if (!event->has_sender)
-        return own_key(BL_DIM_SENDER, BL_SLICE(BL_TALLY_UNKNOWN));
-    if (event->sender.n == 0)
-        return own_key(BL_DIM_SENDER, BL_SLICE("<>"));
-    return text_key(BL_DIM_SENDER, domain_of(event->sender), BL_TALLY_LOCAL, room);
+    if (event->has_sender && event->sender.n)
+        set_text_key(key, BL_DIM_SENDER, domain_of(event->sender), event->sender.n, BL_TALLY_LOCAL, room);
+    else
+        set_literal_key(key, BL_DIM_SENDER, event->has_sender ? "<>" : BL_TALLY_UNKNOWN);
 }
 
-static void count_no_attempt(struct bl_tally *tally, int64_t minute)
+RARE static void count_no_attempt(struct bl_tally *tally, int64_t minute)
 {
-    struct key key = own_key(BL_DIM_ALL, BL_SLICE(BL_TALLY_NO_ATTEMPT));
+    struct key key;
 
+    set_literal_key(&key, BL_DIM_ALL, BL_TALLY_NO_ATTEMPT);
     hash_key(tally, minute, &key);
     count_outcome(tally, find_or_admit(tally, minute, &key), BL_DEFERRED);
 }
 
+/* Whatever the home slot refers to: mostly the entity, and no branch to guess. */
+static inline void prefetch_entity(const struct bl_tally *tally, const struct key *key)
+{
+    uint32_t ref = tally->slots.v[bl_slots_home(&tally->slots, key->tag)].ref;
+
+    __builtin_prefetch(tally->entities[ref].outcome, 1);
+    __builtin_prefetch(tally->entities[ref].short_name);
+}
+
+static void count_oldest(struct bl_tally *tally)
+{
+    struct waiting *event = &tally->waiting[tally->first++ % BL_COUNT(tally->waiting)];
+    uint32_t sender = find_or_admit(tally, event->minute, &event->sender);
+    uint32_t domain = find_or_admit(tally, event->minute, &event->domain);
+
+    count_outcome(tally, sender, event->outcome);
+    count_outcome(tally, domain, event->outcome);
+    if (!event->failed)
+        return;
+    count_failure(tally, event->all, event->outcome, event->category);
+    count_failure(tally, event->provider, event->outcome, event->category);
+    count_failure(tally, domain, event->outcome, event->category);
+}
+
+static const struct bl_tally *settle(const struct bl_tally *tally)
+{
+    while (tally->first != tally->next)
+        count_oldest(tally->self);
+    return tally;
+}
+
 void bl_tally_event(struct bl_tally *tally, int64_t minute, const bl_event *event, const struct bl_rules *rules)
 {
-    char domain_room[NAME_MAX_BYTES + 1], sender_room[NAME_MAX_BYTES + 1];
-    enum bl_outcome outcome = event->outcome;
-    struct key domain, sender;
-    uint32_t ref[BL_DIMENSIONS];
+    struct waiting *waiting = &tally->waiting[tally->next % BL_COUNT(tally->waiting)];
 
-    if (outcome == BL_DEFERRED && !event->attempt) {
+    if (event->outcome == BL_DEFERRED && !event->attempt) {
         count_no_attempt(tally, minute);
         return;
     }
-    domain = text_key(BL_DIM_DOMAIN, domain_of(event->recipient), BL_TALLY_LOCAL, domain_room);
-    hash_key(tally, minute, &domain);
-    sender = sender_key(event, sender_room);
-    hash_key(tally, minute, &sender);
-    ref[BL_DIM_ALL] = find_all(tally, minute);
-    ref[BL_DIM_PROVIDER] = find_provider(tally, minute, event->provider, rules);
-    ref[BL_DIM_INSTANCE] = find_instance(tally, minute, event->instance);
-    ref[BL_DIM_SENDER] = find_or_admit(tally, minute, &sender);
-    ref[BL_DIM_DOMAIN] = find_or_admit(tally, minute, &domain);
-    for (size_t i = 0; i < BL_DIMENSIONS; i++)
-        count_outcome(tally, ref[i], outcome);
-    if (!event->failed)
-        return;
-    count_failure(tally, ref[BL_DIM_ALL], outcome, event->verdict.category);
-    count_failure(tally, ref[BL_DIM_PROVIDER], outcome, event->verdict.category);
-    count_failure(tally, ref[BL_DIM_DOMAIN], outcome, event->verdict.category);
+    if (tally->next - tally->first == BL_COUNT(tally->waiting))
+        count_oldest(tally);
+    if (tally->next - tally->first >= AHEAD) {
+        const struct waiting *earlier = &tally->waiting[(tally->next - AHEAD) % BL_COUNT(tally->waiting)];
+
+        prefetch_entity(tally, &earlier->domain);
+        prefetch_entity(tally, &earlier->sender);
+    }
+    tally->next++;
+    waiting->minute = minute;
+    waiting->outcome = (uint8_t)event->outcome;
+    waiting->failed = event->failed;
+    waiting->category = event->verdict.category;
+    set_text_key(&waiting->domain, BL_DIM_DOMAIN, domain_of(event->recipient), event->recipient.n,
+                 BL_TALLY_LOCAL, waiting->domain_room);
+    hash_key(tally, minute, &waiting->domain);
+    set_sender_key(&waiting->sender, event, waiting->sender_room);
+    hash_key(tally, minute, &waiting->sender);
+    waiting->all = find_all(tally, minute);
+    waiting->provider = find_provider(tally, minute, event->provider, rules);
+    count_outcome(tally, waiting->all, event->outcome);
+    count_outcome(tally, waiting->provider, event->outcome);
+    count_outcome(tally, find_instance(tally, minute, event->instance), event->outcome);
+}
+
+/* --- looking --- */
+
+size_t bl_tally_fields(const struct bl_tally *tally)
+{
+    return settle(tally)->fields;
+}
+
+uint64_t bl_tally_overflow(const struct bl_tally *tally)
+{
+    return settle(tally)->overflow;
+}
+
+uint64_t bl_tally_failures_lost(const struct bl_tally *tally)
+{
+    return settle(tally)->failures_lost;
+}
+
+size_t bl_tally_count(const struct bl_tally *tally)
+{
+    return settle(tally)->count;
+}
+
+const struct bl_entity *bl_tally_at(const struct bl_tally *tally, size_t index)
+{
+    return &settle(tally)->entities[index + 1];
 }
 
 bool bl_tally_next_failure(const struct bl_tally *tally, uint32_t *cursor, enum bl_outcome *outcome,
                            uint16_t *category, uint64_t *count)
 {
-    const struct failure *f = &tally->failures[*cursor];
+    const struct failure *f = &settle(tally)->failures[*cursor];
 
     if (*cursor == 0)
         return false;

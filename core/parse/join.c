@@ -1,6 +1,6 @@
 /* How the join remembers.
  *
- *   slots (8 bytes each) ──► entry: key, lengths, 222 bytes of text        one per queue id, 256 bytes
+ *   slots (8 bytes each) ──► entry: key, lengths, 217 bytes of text        one per queue id, 256 bytes
  *                              │
  *                              ├─► cells: a text that did not fit inside   64 bytes, chained
  *                              └─► deferral ⇄ deferral ⇄ …                 one cell each, and the
@@ -24,10 +24,10 @@
 #include "bounceline/hash.h"
 
 enum {
-    INLINE_BYTES = 222, /* of text inside an entry */
+    INLINE_BYTES = 217, /* of text inside an entry */
     REF_BYTES = 4,      /* what stands there instead when the text is in cells */
     CELL_BYTES = 60,
-    DEAD_MAX = 4096, /* removed ids that are still known */
+    DEAD_MAX = 1024, /* removed ids that are still known */
     AHEAD_SLOT = 16, /* records between a prefetch and its use */
     AHEAD_ENTRY = 8,
     SENDER_MAX = 512,
@@ -39,7 +39,6 @@ enum {
     SERVICE_MAX = 64
 };
 
-/* In the order in which the lines of a message bring them, so that each is appended. */
 enum text { CLIENT, SASL, MESSAGE_ID, SENDER, TEXTS };
 
 enum flag {
@@ -55,6 +54,8 @@ struct entry {
     uint64_t key, key2;
     uint32_t first, last; /* deferrals, in order of first appearance */
     uint16_t text_n[TEXTS];
+    uint8_t  text_at[TEXTS]; /* where it stands in `bytes`, itself or the reference to its cells */
+    uint8_t  used;           /* of `bytes`; no holes */
     uint8_t  flags;
     uint8_t  in_cells; /* one bit per text */
     char     bytes[INLINE_BYTES];
@@ -312,51 +313,63 @@ static bool chain_starts(const struct bl_join *join, uint32_t ref, bl_slice text
 
 /* --- texts of an entry --- */
 
-static inline size_t stored_bytes(const struct entry *entry, enum text which)
+/* memcpy for texts of some ten bytes: gcc, which can see that they are short, makes memcpy `rep movs`, whose
+ * start alone costs more than all this.  The last piece overlaps the one before it. */
+static inline void copy_short(char *to, const char *from, size_t n)
 {
-    if (entry->in_cells & (1u << which))
-        return REF_BYTES;
-    return entry->text_n[which];
+    size_t i = 0;
+
+    if (n >= 16) {
+        for (; i + 16 <= n; i += 16)
+            memcpy(to + i, from + i, 16);
+        memcpy(to + n - 16, from + n - 16, 16);
+    } else if (n >= 8) {
+        memcpy(to, from, 8);
+        memcpy(to + n - 8, from + n - 8, 8);
+    } else {
+        for (; i < n; i++)
+            to[i] = from[i];
+    }
 }
 
-static inline size_t text_at(const struct entry *entry, enum text which)
+static inline bool is_in_cells(const struct entry *entry, enum text which)
 {
-    size_t at = 0;
-
-    for (unsigned i = 0; i < (unsigned)which; i++)
-        at += stored_bytes(entry, (enum text)i);
-    return at;
+    return entry->in_cells & (1u << which);
 }
 
 static uint32_t text_chain(const struct entry *entry, enum text which)
 {
     uint32_t ref;
 
-    memcpy(&ref, entry->bytes + text_at(entry, which), sizeof ref);
+    memcpy(&ref, entry->bytes + entry->text_at[which], sizeof ref);
     return ref;
 }
 
-/* Replaces what stands at `which` by `n` bytes from `p`; later texts move. */
-static void splice(struct entry *entry, enum text which, const char *p, size_t n)
-{
-    size_t at = text_at(entry, which), old = stored_bytes(entry, which);
-    size_t end = text_at(entry, TEXTS);
-
-    if (end > at + old)
-        memmove(entry->bytes + at + n, entry->bytes + at + old, end - at - old);
-    if (n)
-        memcpy(entry->bytes + at, p, n);
-}
-
+/* What stands behind it moves up. */
 static void drop_text(struct bl_join *join, struct entry *entry, enum text which)
 {
-    if (entry->text_n[which] == 0)
+    size_t at = entry->text_at[which], n = entry->text_n[which];
+
+    if (n == 0)
         return;
-    if (entry->in_cells & (1u << which))
+    if (is_in_cells(entry, which)) {
         give_chain(join, text_chain(entry, which));
-    splice(entry, which, NULL, 0);
+        n = REF_BYTES;
+    }
+    memmove(entry->bytes + at, entry->bytes + at + n, entry->used - at - n);
+    for (unsigned i = 0; i < TEXTS; i++)
+        if (entry->text_at[i] > at)
+            entry->text_at[i] = (uint8_t)(entry->text_at[i] - n);
+    entry->used = (uint8_t)(entry->used - n);
     entry->text_n[which] = 0;
     entry->in_cells &= (uint8_t)~(1u << which);
+}
+
+static inline void append_text(struct entry *entry, enum text which, const char *p, size_t n)
+{
+    copy_short(entry->bytes + entry->used, p, n);
+    entry->text_at[which] = entry->used;
+    entry->used = (uint8_t)(entry->used + n);
 }
 
 static bool keep_in_cells(struct bl_join *join, struct entry *entry, enum text which, bl_slice text)
@@ -369,31 +382,32 @@ static bool keep_in_cells(struct bl_join *join, struct entry *entry, enum text w
         return false;
     }
     memcpy(bytes, &ref, sizeof bytes);
-    splice(entry, which, bytes, sizeof bytes);
+    append_text(entry, which, bytes, sizeof bytes);
     entry->text_n[which] = (uint16_t)text.n;
     entry->in_cells |= (uint8_t)(1u << which);
     return true;
 }
 
-/* Room for the references of all texts is always left, so every text can move into cells. */
-static bool fits_inline(const struct entry *entry, size_t n)
+/* Room for a reference of each text is always left, so every text can go into cells. */
+static inline bool fits_inline(const struct entry *entry, size_t n)
 {
-    size_t used = 0;
+    size_t used = entry->used;
 
-    for (unsigned i = 0; i < TEXTS; i++)
-        used += entry->in_cells & (1u << i) ? 0 : entry->text_n[i];
+    if (entry->in_cells)
+        used -= (size_t)__builtin_popcount(entry->in_cells) * REF_BYTES;
     return used + n <= INLINE_BYTES - TEXTS * REF_BYTES;
 }
 
 /* False when there was no room; the text is then absent. */
-static bool set_text(struct bl_join *join, struct entry *entry, enum text which, bl_slice text)
+static inline bool set_text(struct bl_join *join, struct entry *entry, enum text which, bl_slice text)
 {
-    drop_text(join, entry, which);
+    if (entry->text_n[which])
+        drop_text(join, entry, which);
     if (text.n == 0)
         return true;
     if (!fits_inline(entry, text.n))
         return keep_in_cells(join, entry, which, text);
-    splice(entry, which, text.p, text.n);
+    append_text(entry, which, text.p, text.n);
     entry->text_n[which] = (uint16_t)text.n;
     return true;
 }
@@ -402,21 +416,28 @@ static bool text_equals(const struct bl_join *join, const struct entry *entry, e
 {
     if (entry->text_n[which] != text.n)
         return false;
-    if (entry->in_cells & (1u << which))
+    if (is_in_cells(entry, which))
         return chain_starts(join, text_chain(entry, which), text);
-    return text.n == 0 || memcmp(entry->bytes + text_at(entry, which), text.p, text.n) == 0;
+    return text.n == 0 || memcmp(entry->bytes + entry->text_at[which], text.p, text.n) == 0;
 }
 
-static bl_slice text_of(struct bl_join *join, const struct entry *entry, enum text which)
+static inline bl_slice text_of(struct bl_join *join, const struct entry *entry, enum text which)
 {
     size_t n = entry->text_n[which];
 
-    if (n == 0)
-        return (bl_slice){0};
-    if (!(entry->in_cells & (1u << which)))
-        return (bl_slice){entry->bytes + text_at(entry, which), n};
+    if (!is_in_cells(entry, which))
+        return (bl_slice){entry->bytes + entry->text_at[which], n};
     read_chain(join, text_chain(entry, which), join->texts[which], n);
     return (bl_slice){join->texts[which], n};
+}
+
+static void forget_texts(struct bl_join *join, struct entry *entry)
+{
+    for (unsigned i = 0; entry->in_cells; i++)
+        if (is_in_cells(entry, (enum text)i))
+            drop_text(join, entry, (enum text)i);
+    memset(entry->text_n, 0, sizeof entry->text_n);
+    entry->used = 0;
 }
 
 /* --- deferrals --- */
@@ -590,10 +611,7 @@ static void empty(struct bl_join *join, struct entry *entry)
 {
     if (entry->first)
         forget_deferrals(join, entry);
-    for (unsigned i = 0; entry->in_cells; i++)
-        if (entry->in_cells & (1u << i))
-            drop_text(join, entry, (enum text)i);
-    memset(entry->text_n, 0, sizeof entry->text_n);
+    forget_texts(join, entry);
     entry->flags = 0;
 }
 
@@ -617,6 +635,16 @@ static void make_room(struct bl_join *join)
     forget_entry(join, join->dead.oldest ? join->dead.oldest : join->live.oldest);
 }
 
+/* What the next message will be written into. */
+static inline void prefetch_free(const struct bl_join *join)
+{
+    const char *entry = (const char *)&join->entries[join->free_entry];
+
+    __builtin_prefetch(entry);
+    __builtin_prefetch(entry + 64);
+    __builtin_prefetch(entry + 128);
+}
+
 static uint32_t create_entry(struct bl_join *join, uint64_t key, uint64_t key2)
 {
     struct entry *entry;
@@ -624,16 +652,18 @@ static uint32_t create_entry(struct bl_join *join, uint64_t key, uint64_t key2)
 
     make_room(join);
     ref = join->free_entry;
-    if (ref)
+    if (ref) {
         join->free_entry = join->links[ref].newer;
-    else
+        prefetch_free(join);
+    } else {
         ref = ++join->entries_used;
+    }
     entry = &join->entries[ref];
     entry->key = key;
     entry->key2 = key2;
     entry->first = entry->last = 0;
     memset(entry->text_n, 0, sizeof entry->text_n);
-    entry->flags = entry->in_cells = 0;
+    entry->used = entry->flags = entry->in_cells = 0;
     append(join, &join->live, ref);
     bl_slots_put(&join->slots, tag_of(key), ref);
     return ref;
@@ -676,10 +706,9 @@ static bl_slice client_text(struct bl_join *join, const bl_record *record)
 
     if (ip.n == 0)
         return host;
-    if (host.n)
-        memcpy(join->client, host.p, host.n);
+    copy_short(join->client, host.p, host.n);
     join->client[n++] = '[';
-    memcpy(join->client + n, ip.p, ip.n);
+    copy_short(join->client + n, ip.p, ip.n);
     n += ip.n;
     join->client[n++] = ']';
     return (bl_slice){join->client, n};
@@ -690,80 +719,92 @@ static bl_slice instance_of(bl_slice service)
     return bl_slice_head(service, bl_slice_find_byte(service, '/'));
 }
 
-static void start_event(bl_event *event, const bl_record *record, enum bl_outcome outcome)
+/* The line itself, its recipient and result.  Field by field and every field, since this is done for each
+ * delivery and an event is too large to be cleared first. */
+static inline void set_event(bl_event *event, const bl_record *record, enum bl_outcome outcome)
 {
-    *event = (bl_event){
-        .time_us = record->time_us,
-        .mta = record->mta,
-        .outcome = outcome,
-        .attempt = !(record->flags & BL_RECORD_NO_ATTEMPT),
-        .delay_ms = -1,
-        .host = record->host,
-        .service = record->service,
-        .instance = instance_of(record->service),
-        .queue_id = record->queue_id,
-    };
-}
-
-/* The line's own result: recipient, reply, verdict. */
-static void add_result(bl_event *event, const bl_record *record)
-{
+    event->time_us = record->time_us;
+    event->mta = record->mta;
+    event->outcome = outcome;
+    event->attempt = !(record->flags & BL_RECORD_NO_ATTEMPT);
+    event->has_sender = record->flags & BL_RECORD_HAS_SENDER;
+    event->failed =
+        outcome == BL_DEFERRED || outcome == BL_BOUNCED || outcome == BL_REJECTED || outcome == BL_DROPPED;
     event->phase = record->phase;
     event->code = record->code;
     event->provider = record->provider;
     event->enhanced = record->enhanced;
-    event->failed = event->outcome == BL_DEFERRED || event->outcome == BL_BOUNCED ||
-                    event->outcome == BL_REJECTED || event->outcome == BL_DROPPED;
-    if (event->failed)
-        event->verdict = record->verdict;
+    event->verdict = record->verdict;
     event->delay_ms = record->delay_ms;
+    event->host = record->host;
+    event->service = record->service;
+    event->instance = instance_of(record->service);
+    event->queue_id = record->queue_id;
+    event->sender = event->has_sender ? record->sender : (bl_slice){0};
+    event->message_id = event->client = event->sasl_user = (bl_slice){0};
     event->recipient = record->recipient;
     event->orig_recipient = record->orig_recipient;
+    event->relay_host = event->relay_ip = (bl_slice){0};
     event->reply = record->text;
 }
 
-static void add_known(struct bl_join *join, bl_event *event, const struct entry *entry)
+/* A sender on the line itself counts for more. */
+static inline void add_known(struct bl_join *join, bl_event *event, const struct entry *entry)
 {
-    event->has_sender = entry->flags & HAS_SENDER;
-    event->sender = text_of(join, entry, SENDER);
+    if (!event->has_sender) {
+        event->has_sender = entry->flags & HAS_SENDER;
+        event->sender = text_of(join, entry, SENDER);
+    }
     event->message_id = text_of(join, entry, MESSAGE_ID);
     event->client = text_of(join, entry, CLIENT);
     event->sasl_user = text_of(join, entry, SASL);
 }
 
-static void add_line_sender(bl_event *event, const bl_record *record)
-{
-    if (record->flags & BL_RECORD_HAS_SENDER) {
-        event->has_sender = true;
-        event->sender = record->sender;
-    }
-}
-
 static void emit_delivery(struct bl_join *join, uint32_t ref, const bl_record *record)
 {
-    enum bl_outcome outcome = record->outcome;
+    bool dropped = record->outcome == BL_BOUNCED && join->has_previously_bounced &&
+                   record->verdict.category == join->previously_bounced;
     bl_event event;
 
-    if (outcome == BL_BOUNCED && join->has_previously_bounced &&
-        record->verdict.category == join->previously_bounced)
-        outcome = BL_DROPPED;
-    start_event(&event, record, outcome);
-    add_result(&event, record);
+    set_event(&event, record, dropped ? BL_DROPPED : record->outcome);
     event.relay_host = record->peer_host;
     event.relay_ip = record->peer_ip;
     if (ref)
         add_known(join, &event, &join->entries[ref]);
     else
         join->stats.unknown++;
-    add_line_sender(&event, record);
     join->fn(join->arg, &event);
 }
 
-static void emit_expired(struct bl_join *join, const struct entry *entry, const bl_record *record,
-                         const struct deferral *d)
+/* An expiry names a sender, but what the join knows of it was logged in the same way, earlier; and the
+ * line has no result, since that is what `d` remembers. */
+static bl_event expiry_of(struct bl_join *join, uint32_t ref, const bl_record *record)
 {
+    bl_event event = {
+        .time_us = record->time_us,
+        .mta = record->mta,
+        .outcome = BL_EXPIRED,
+        .attempt = true,
+        .delay_ms = -1,
+        .host = record->host,
+        .service = record->service,
+        .instance = instance_of(record->service),
+        .queue_id = record->queue_id,
+    };
+
+    if (ref)
+        add_known(join, &event, &join->entries[ref]);
+    if (!event.has_sender && record->flags & BL_RECORD_HAS_SENDER) {
+        event.has_sender = true;
+        event.sender = record->sender;
+    }
+    return event;
+}
+
+static void emit_expired(struct bl_join *join, uint32_t ref, const bl_record *record, const struct deferral *d)
+{
+    bl_event event = expiry_of(join, ref, record);
     bl_slice part[PARTS];
-    bl_event event;
     size_t at = 0;
 
     for (size_t i = 0; i < PARTS; i++) {
@@ -771,10 +812,6 @@ static void emit_expired(struct bl_join *join, const struct entry *entry, const 
         at += d->part_n[i];
     }
     read_chain(join, d->text, join->parts, at);
-    start_event(&event, record, BL_EXPIRED);
-    add_known(join, &event, entry);
-    if (!event.has_sender)
-        add_line_sender(&event, record);
     event.failed = true;
     event.phase = d->phase;
     event.code = d->code;
@@ -796,14 +833,9 @@ static void emit_expired(struct bl_join *join, const struct entry *entry, const 
 /* Nobody is known to have been waiting: one event without a recipient, so that it is not lost. */
 static void emit_expired_unknown(struct bl_join *join, uint32_t ref, const bl_record *record)
 {
-    bl_event event;
+    bl_event event = expiry_of(join, ref, record);
 
     join->stats.expired_unknown++;
-    start_event(&event, record, BL_EXPIRED);
-    if (ref)
-        add_known(join, &event, &join->entries[ref]);
-    if (!event.has_sender)
-        add_line_sender(&event, record);
     join->fn(join->arg, &event);
 }
 
@@ -812,11 +844,9 @@ static void emit_reject(struct bl_join *join, const bl_record *record)
     uint32_t ref = record->flags & BL_RECORD_ONE_SHOT ? 0 : find_entry(join, record);
     bl_event event;
 
-    start_event(&event, record, BL_REJECTED);
+    set_event(&event, record, BL_REJECTED);
     if (ref)
         add_known(join, &event, &join->entries[ref]);
-    add_result(&event, record);
-    add_line_sender(&event, record);
     if (record->peer_host.n || record->peer_ip.n)
         event.client = client_text(join, record);
     join->fn(join->arg, &event);
@@ -905,7 +935,7 @@ static void take_expired(struct bl_join *join, const bl_record *record)
     }
     while (entry->first) {
         if (join->fn)
-            emit_expired(join, entry, record, &join->cells[entry->first].deferral);
+            emit_expired(join, ref, record, &join->cells[entry->first].deferral);
         forget_deferral(join, entry->first);
     }
 }
@@ -959,19 +989,20 @@ static void take(struct bl_join *join, const bl_record *record)
     }
 }
 
-/* The slot was prefetched earlier; a tag that matches there is as good as certain to be the entry. */
-static void prefetch_entry(const struct bl_join *join, const bl_record *record)
+/* The slot was prefetched earlier.  The entry is mostly in its home slot, else in the next; guessing so
+ * costs no branch, and a wrong guess only a prefetch. */
+static inline void prefetch_entry(const struct bl_join *join, const bl_record *record)
 {
-    uint32_t at = bl_slots_home(&join->slots, tag_of(record->key));
-    uint32_t ref = bl_slots_next(&join->slots, tag_of(record->key), &at);
+    uint32_t tag = tag_of(record->key), home = bl_slots_home(&join->slots, tag);
+    const struct bl_slot *slot = &join->slots.v[home], *next = &join->slots.v[(home + 1) & join->slots.mask];
+    uint32_t ref = slot->tag == tag ? slot->ref : next->ref;
+    const char *entry = (const char *)&join->entries[ref];
+    size_t more = record->kind == BL_RECORD_DELIVERY ? 64 : 0; /* its event shows the texts */
 
-    if (ref) {
-        const char *entry = (const char *)&join->entries[ref];
-
-        __builtin_prefetch(entry);
-        __builtin_prefetch(entry + 64);
-        __builtin_prefetch(&join->links[ref]);
-    }
+    __builtin_prefetch(entry);
+    __builtin_prefetch(entry + more);
+    __builtin_prefetch(entry + 2 * more);
+    __builtin_prefetch(&join->links[ref]);
 }
 
 void bl_join_block(struct bl_join *join, const struct bl_block *block, bl_event_fn *fn, void *arg)
@@ -1123,10 +1154,10 @@ static char *put_entry(const struct bl_join *join, char *out, const struct entry
     for (unsigned i = 0; i < TEXTS; i++) {
         size_t n = entry->text_n[i];
 
-        if (entry->in_cells & (1u << i))
+        if (is_in_cells(entry, (enum text)i))
             read_chain(join, text_chain(entry, (enum text)i), out, n);
         else if (n)
-            memcpy(out, entry->bytes + text_at(entry, (enum text)i), n);
+            memcpy(out, entry->bytes + entry->text_at[i], n);
         out += n;
     }
     for (uint32_t d = entry->first; d; d = join->cells[d].deferral.newer)
@@ -1266,7 +1297,8 @@ static bool load_texts(struct bl_join *join, bl_slice *in, struct entry *entry, 
         } else {
             if (!fits_inline(entry, text.n))
                 return false;
-            splice(entry, (enum text)i, text.p, text.n);
+            if (text.n)
+                append_text(entry, (enum text)i, text.p, text.n);
             entry->text_n[i] = (uint16_t)text.n;
         }
     }

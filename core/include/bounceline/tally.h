@@ -47,13 +47,13 @@ const char *bl_dimension_name(enum bl_dimension dimension); /* "all", "domain", 
 
 struct bl_entity {
     uint64_t          outcome[BL_OUTCOMES];
-    uint64_t          hash; /* private */
+    char              short_name[31]; /* private: where `name` points when it fits */
+    uint8_t           name_n;
     int64_t           minute;
     const char       *name; /* name_n bytes, no NUL */
+    uint32_t          tag;  /* private */
     uint32_t          failures; /* head of this entity's category counts; see bl_tally_next_failure */
     enum bl_dimension dimension;
-    uint8_t           name_n;
-    char              short_name[31]; /* private: where `name` points when it fits */
 };
 
 struct bl_tally;
