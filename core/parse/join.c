@@ -393,8 +393,8 @@ static inline bool fits_inline(const struct entry *entry, size_t n)
 {
     size_t used = entry->used;
 
-    if (entry->in_cells)
-        used -= (size_t)__builtin_popcount(entry->in_cells) * REF_BYTES;
+    for (unsigned i = 0; entry->in_cells >> i; i++)
+        used -= entry->in_cells >> i & 1 ? REF_BYTES : 0;
     return used + n <= INLINE_BYTES - TEXTS * REF_BYTES;
 }
 
