@@ -2,9 +2,10 @@
  *
  *   bench_parse FILE [ROUNDS]
  *
- * Reads the file (at most 256 MiB of it) into blocks first, then alternates over the same blocks: memchr from
- * newline to newline (the reference), bl_lines_find, lines and syslog heads, and the whole bl_block_parse.
- * Best round of each counts.  A ratio travels between machines, nanoseconds do not.
+ * Reads the file (at most 256 MiB of it) into blocks first, then alternates over the same blocks:
+ * memchr from newline to newline (the reference), bl_lines_find, lines and syslog heads, and the
+ * whole bl_block_parse. Best round of each counts.  A ratio travels between machines, nanoseconds
+ * do not.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,7 @@
 enum { INPUT_MAX = 256 << 20, ENDS = 1024, ROUNDS = 7 };
 
 struct input {
-    char  *bytes;
+    char *bytes;
     size_t n, lines;
 };
 
@@ -113,7 +114,8 @@ enum { MEMCHR, LINES, HEADS, PARSE, PASSES };
 
 int main(int argc, char **argv)
 {
-    static const char *const names[PASSES] = {"memchr to memchr", "bl_lines_find", "lines and heads", "bl_block_parse"};
+    static const char *const names[PASSES] = {"memchr to memchr", "bl_lines_find",
+                                              "lines and heads", "bl_block_parse"};
     int rounds = argc > 2 ? atoi(argv[2]) : ROUNDS;
     double best[PASSES] = {0};
     uint64_t records = 0, unparsed = 0;
@@ -135,7 +137,8 @@ int main(int argc, char **argv)
 
         records = unparsed = 0;
         for (size_t at = 0, n; at < input.n && (n = next_stretch(&input, at)) > 0; at += n) {
-            memcpy(block->bytes, input.bytes + at, n); /* as the reader does: the block is in the cache */
+            memcpy(block->bytes, input.bytes + at,
+                   n); /* as the reader does: the block is in the cache */
             block->n = n;
             for (int pass = 0; pass < PASSES; pass++) {
                 double begin = now_ns();
@@ -157,11 +160,12 @@ int main(int argc, char **argv)
             if (round == 0 || spent[pass] < best[pass])
                 best[pass] = spent[pass];
     }
-    printf("%s: %zu lines of %.1f bytes, %llu records, %llu unparsed; best of %d rounds\n", argv[1], input.lines,
-           (double)input.n / (double)input.lines, (unsigned long long)records, (unsigned long long)unparsed, rounds);
+    printf("%s: %zu lines of %.1f bytes, %llu records, %llu unparsed; best of %d rounds\n", argv[1],
+           input.lines, (double)input.n / (double)input.lines, (unsigned long long)records,
+           (unsigned long long)unparsed, rounds);
     for (int pass = 0; pass < PASSES; pass++)
-        printf("%-18s %7.2f ns/line  %6.2f x memchr\n", names[pass], best[pass] / (double)input.lines,
-               best[pass] / best[MEMCHR]);
+        printf("%-18s %7.2f ns/line  %6.2f x memchr\n", names[pass],
+               best[pass] / (double)input.lines, best[pass] / best[MEMCHR]);
     bl_worker_free(worker);
     bl_block_free(block);
     free(input.bytes);

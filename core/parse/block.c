@@ -2,9 +2,10 @@
 
 #include "bounceline/alloc.h"
 
-/* Each line that promises a record has a place among the records until it is read.  The shortest such
- * line, newline included, is `Jan 1 00:00:00 h / A: from=` (a one-digit day, a byte each of host, tag and
- * queue id, a body of BODY_MIN bytes); tests/unit/test_block.c fills a block with it. */
+/* Each line that promises a record has a place among the records until it is read.  The shortest
+ * such line, newline included, is `Jan 1 00:00:00 h / A: from=` (a one-digit day, a byte each of
+ * host, tag and queue id, a body of BODY_MIN bytes); tests/unit/test_block.c fills a block with it.
+ */
 enum { SHORTEST_PROMISE = 28 };
 
 struct bl_block *bl_block_new(void)

@@ -1,18 +1,17 @@
 /* block_read.h -- a block's lines into its records
  *
- *   newlines ──► look: head, tag, first word ──┬─► to=<   lines ──┐
- *                (all lines, no branch on kind) ├─► from=< lines ──┼──► records, in the order of the lines
+ *   newlines ──► look: head, tag, first word ───┬─► to=<   lines ──┐
+ *                (no branch on the line's kind) ├─► from=< lines ──┼──► records, in line order
  *                                               └─► ...           ─┘
  *
- * Lines of a busy server come in random order, and a reader that asks each line what it is guesses wrong
- * on most of them, which costs more than reading them.  So a batch of lines is first looked at without
- * asking, sorted into a list for each kind, and each list is then read by a loop that knows what comes.
- * (Mixed log, this machine: 69 ns a line when asking, 42 when its lines are sorted beforehand.)
- * Every promising line has its place in the records from the start; places whose line did not keep
- * its promise are closed up afterwards.
+ * Lines of a busy server come in random order, and a reader that asks each line what it is guesses
+ * wrong on most of them, which costs more than reading them.  So a batch of lines is first looked
+ * at without asking, sorted into a list for each kind, and each list is then read by a loop that
+ * knows what comes.  Every promising line has its place in the records from the start; places
+ * whose line did not keep its promise are closed up afterwards.
  *
- * Failures are set aside and classified together.  What the worker remembers from line to line (head, key
- * seed, provider of a relay host) is only ever an answer it would find again.
+ * Failures are set aside and classified together.  What the worker remembers from line to line
+ * (head, key seed, provider of a relay host) is only ever an answer it would find again.
  *
  * A header, because it is compiled twice: in worker.c, and in worker_avx2.c with wider windows.
  */
@@ -28,49 +27,49 @@
 #include "syslog_read.h"
 
 enum {
-    LINES = 128,          /* found, looked at and read at a time */
-    FAILURES = 1024,      /* classified at a time */
-    ORIGIN_MAX = 96,      /* bytes of host and instance remembered */
-    PROVIDERS_BITS = 9,   /* relay hosts remembered */
+    LINES = 128,        /* found, looked at and read at a time */
+    FAILURES = 1024,    /* classified at a time */
+    ORIGIN_MAX = 96,    /* bytes of host and instance remembered */
+    PROVIDERS_BITS = 9, /* relay hosts remembered */
     PROVIDER_HOST_MAX = 64
 };
 
 struct provider {
-    char     host[PROVIDER_HOST_MAX];
+    char host[PROVIDER_HOST_MAX];
     uint64_t block; /* in which it was looked up; another one may come with other rules */
     uint16_t provider;
-    uint8_t  n;
+    uint8_t n;
 };
 
 /* A line that was looked at. */
 struct prospect {
     bl_syslog head;
     struct bl_words words;
-    bl_slice  qid;
-    uint32_t  place; /* among the block's records */
+    bl_slice qid;
+    uint32_t place; /* among the block's records */
 };
 
 struct bl_worker {
-    bool     plain; /* never the AVX2 make: for tests */
+    bool plain; /* never the AVX2 make: for tests */
     struct bl_stamper stamper;
     const struct bl_rules *rules; /* of the present block */
     uint64_t block;               /* counts blocks, from 1 */
-    char     origin[ORIGIN_MAX]; /* from the host to the instance's slash, that the seed belongs to */
-    size_t   origin_n, origin_program;
+    char origin[ORIGIN_MAX]; /* from the host to the instance's slash, that the seed belongs to */
+    size_t origin_n, origin_program;
     uint64_t seed;
     struct provider providers[1 << PROVIDERS_BITS];
 
     uint32_t ends[LINES];
     struct prospect prospects[LINES];
-    uint8_t  kept[PROMISES][LINES]; /* indices of prospects */
-    size_t   kept_n[PROMISES];
+    uint8_t kept[PROMISES][LINES]; /* indices of prospects */
+    size_t kept_n[PROMISES];
     uint32_t broken[LINES]; /* places whose line did not keep its promise */
-    size_t   broken_n;
+    size_t broken_n;
 
-    size_t     failures_n;
-    bl_reply   replies[FAILURES];
+    size_t failures_n;
+    bl_reply replies[FAILURES];
     bl_verdict verdicts[FAILURES];
-    uint32_t   failed[FAILURES]; /* places */
+    uint32_t failed[FAILURES]; /* places */
 };
 
 _Static_assert(LINES <= 256, "indices of prospects are bytes");
@@ -90,8 +89,8 @@ RARELY uint64_t make_seed(struct bl_worker *worker, bl_slice host, bl_slice prog
     return worker->seed;
 }
 
-/* Host and program stand in one line, so both are compared as one text.  The remembered one ends with the
- * first slash of its program. */
+/* Host and program stand in one line, so both are compared as one text.  The remembered one ends
+ * with the first slash of its program. */
 static inline uint64_t seed_of(struct bl_worker *worker, bl_slice host, bl_slice program)
 {
     bl_slice text = {host.p, (size_t)(program.p - host.p) + program.n};
@@ -111,9 +110,11 @@ ALWAYS_INLINE uint16_t provider_of(struct bl_worker *worker, bl_slice host)
         return host.n ? bl_rules_provider(worker->rules, host) : 0;
     memcpy(&ends[0], host.p, 8);
     memcpy(&ends[1], host.p + host.n - 8, 8);
-    known = &worker->providers[(ends[0] ^ ends[1] * UINT64_C(0x9E3779B97F4A7C15)) * UINT64_C(0x9E3779B97F4A7C15) >>
+    known = &worker->providers[(ends[0] ^ ends[1] * UINT64_C(0x9E3779B97F4A7C15)) *
+                                   UINT64_C(0x9E3779B97F4A7C15) >>
                                (64 - PROVIDERS_BITS)];
-    if (known->block != worker->block || known->n != host.n || !bl_window_starts(host, known->host, host.n, 0, 0)) {
+    if (known->block != worker->block || known->n != host.n ||
+        !bl_window_starts(host, known->host, host.n, 0, 0)) {
         memcpy(known->host, host.p, host.n);
         known->n = (uint8_t)host.n;
         known->block = worker->block;
@@ -132,10 +133,12 @@ RARELY void classify(struct bl_worker *worker, struct bl_block *block)
 
 static inline bool is_failure(const bl_record *record)
 {
-    return record->outcome == BL_DEFERRED || record->outcome == BL_BOUNCED || record->outcome == BL_REJECTED;
+    return record->outcome == BL_DEFERRED || record->outcome == BL_BOUNCED ||
+           record->outcome == BL_REJECTED;
 }
 
-ALWAYS_INLINE void finish_record(struct bl_worker *worker, struct bl_block *block, const struct prospect *prospect)
+ALWAYS_INLINE void finish_record(struct bl_worker *worker, struct bl_block *block,
+                                 const struct prospect *prospect)
 {
     bl_record *record = &block->records[prospect->place];
 
@@ -151,8 +154,8 @@ ALWAYS_INLINE void finish_record(struct bl_worker *worker, struct bl_block *bloc
     }
 }
 
-RARELY void break_promise(struct bl_worker *worker, struct bl_block *block, const struct prospect *prospect,
-                          enum bl_postfix_line line)
+RARELY void break_promise(struct bl_worker *worker, struct bl_block *block,
+                          const struct prospect *prospect, enum bl_postfix_line line)
 {
     worker->broken[worker->broken_n++] = prospect->place;
     if (line != BL_POSTFIX_UNPARSED)
@@ -204,7 +207,8 @@ RARELY void close_up(struct bl_worker *worker, struct bl_block *block, size_t fi
     worker->broken_n = 0;
 }
 
-ALWAYS_INLINE void look_at_line(struct bl_worker *worker, struct bl_block *block, bl_slice line, size_t index)
+ALWAYS_INLINE void look_at_line(struct bl_worker *worker, struct bl_block *block, bl_slice line,
+                                size_t index)
 {
     struct prospect *prospect = &worker->prospects[index];
     enum promise promise = NOTHING;
@@ -247,7 +251,8 @@ static inline void read_block(struct bl_worker *worker, struct bl_block *block)
         }
         block->lines += found;
         begin += from;
-        if (found < LINES && begin < block->n) { /* the last line of a finished generation has no end */
+        if (found < LINES &&
+            begin < block->n) { /* the last line of a finished generation has no end */
             look_at_line(worker, block, (bl_slice){block->bytes + begin, block->n - begin}, found);
             block->lines++;
         }

@@ -1,13 +1,14 @@
 /* postfix_read.h -- what Postfix prints
  *
- * Most lines of a mail log say nothing about a delivery, so a line is judged by the fewest bytes that
- * can decide: all that matter begin `QID: ` and one of a few words.
+ * Most lines of a mail log say nothing about a delivery, so a line is judged by the fewest bytes
+ * that can decide: all that matter begin `QID: ` and one of a few words.
  *
- * A delivery line is walked from the left, field by field, in the order Postfix prints them; addresses
- * and replies are in strangers' hands and may hold anything, `, status=sent (250` for one.
+ * A delivery line is walked from the left, field by field, in the order Postfix prints them;
+ * addresses and replies are in strangers' hands and may hold anything, `, status=sent (250` for
+ * one.
  *
- * What is inlined here is inlined so that slices stay in registers: written to memory as two words and
- * read back as one, a slice stalls the processor for longer than its field took to find.
+ * What is inlined here is inlined so that slices stay in registers: written to memory as two words
+ * and read back as one, a slice stalls the processor for longer than its field took to find.
  *
  * A header, because it is compiled twice: in postfix.c, and inside the loop of worker_avx2.c.
  */
@@ -27,10 +28,12 @@ enum {
 
 static inline bool is_postfix(bl_slice program)
 {
-    return bl_slice_starts(program, BL_SLICE("postfix")) || bl_window_find(program, '/') < program.n;
+    return bl_slice_starts(program, BL_SLICE("postfix")) ||
+           bl_window_find(program, '/') < program.n;
 }
 
-/* The last component: what lies between is a label and may look like an agent (`tlsproxy/error`). */
+/* The last component: what lies between is a label and may look like an agent (`tlsproxy/error`).
+ */
 static inline bl_slice agent_of(bl_slice program)
 {
     size_t at = program.n;
@@ -49,9 +52,10 @@ static inline bool is_severity(bl_slice word)
            bl_slice_eq(word, BL_SLICE("fatal")) || bl_slice_eq(word, BL_SLICE("panic"));
 }
 
-/* Field by field: as one assignment it becomes a `rep stos`, which takes longer than all the rest of a
- * short line. */
-ALWAYS_INLINE void begin_record(const bl_syslog *head, bl_slice qid, enum bl_record_kind kind, bl_record *out)
+/* Field by field: as one assignment it becomes a `rep stos`, which takes longer than all the rest
+ * of a short line. */
+ALWAYS_INLINE void begin_record(const bl_syslog *head, bl_slice qid, enum bl_record_kind kind,
+                                bl_record *out)
 {
     static const bl_slice none = {NULL, 0};
 
@@ -82,7 +86,7 @@ ALWAYS_INLINE void begin_record(const bl_syslog *head, bl_slice qid, enum bl_rec
     out->text = none;
 }
 
-/* -- words and addresses ---------------------------------------------------------------------------- */
+/* -- words and addresses ---------------------------------------------------------------------- */
 
 /* The present word, up to the blank at `end`. */
 static inline bl_slice word_to(const struct bl_words *words, size_t end)
@@ -95,15 +99,17 @@ static inline bl_slice rest_of(const struct bl_words *words)
     return (bl_slice){words->s.p + words->from, words->s.n - words->from};
 }
 
-/* Skips the quoted run that opens at `at`.  A run closes before `@`, `.` or `>`, as in an address; a
- * lone quote is an ordinary byte, lest a reply far behind it be taken for the address's end. */
+/* Skips the quoted run that opens at `at`.  A run closes before `@`, `.` or `>`, as in an address;
+ * a lone quote is an ordinary byte, lest a reply far behind it be taken for the address's end. */
 RARELY size_t skip_quoted(bl_slice s, size_t at)
 {
     for (size_t i = at + 1; i < s.n; i++) {
         if (s.p[i] == '\\')
             i++;
         else if (s.p[i] == '"')
-            return i + 1 < s.n && (s.p[i + 1] == '@' || s.p[i + 1] == '.' || s.p[i + 1] == '>') ? i + 1 : at + 1;
+            return i + 1 < s.n && (s.p[i + 1] == '@' || s.p[i + 1] == '.' || s.p[i + 1] == '>')
+                       ? i + 1
+                       : at + 1;
     }
     return at + 1;
 }
@@ -133,15 +139,16 @@ RARELY size_t find_address_end(bl_slice s, bl_slice one, bl_slice other)
     }
 }
 
-/* Takes `ADDR>, ` at the present word, `one` or `other` behind it.  An address without blanks and quotes
- * is a word that ends `>,`; any other goes the long way, and the words begin anew behind it. */
+/* Takes `ADDR>, ` at the present word, `one` or `other` behind it.  An address without blanks and
+ * quotes is a word that ends `>,`; any other goes the long way, and the words begin anew behind it.
+ */
 ALWAYS_INLINE bool take_address(struct bl_words *words, bl_slice one, bl_slice other, bl_slice *out)
 {
     size_t end = bl_words_end(words);
     bl_slice word = word_to(words, end), rest;
 
-    if (end + 1 < words->s.n && word.n >= 2 && word.p[word.n - 2] == '>' && word.p[word.n - 1] == ',' &&
-        bl_window_find(word, '"') == word.n) {
+    if (end + 1 < words->s.n && word.n >= 2 && word.p[word.n - 2] == '>' &&
+        word.p[word.n - 1] == ',' && bl_window_find(word, '"') == word.n) {
         rest = (bl_slice){words->s.p + end + 1, words->s.n - (end + 1)};
         if (bl_slice_starts(rest, one) || bl_slice_starts(rest, other)) {
             words->from = end + 1;
@@ -150,7 +157,8 @@ ALWAYS_INLINE bool take_address(struct bl_words *words, bl_slice one, bl_slice o
         }
     }
     rest = rest_of(words);
-    end = find_address_end(rest, (bl_slice){one.p - 2, one.n + 2}, (bl_slice){other.p - 2, other.n + 2});
+    end = find_address_end(rest, (bl_slice){one.p - 2, one.n + 2},
+                           (bl_slice){other.p - 2, other.n + 2});
     if (end == SIZE_MAX)
         return false;
     *out = bl_slice_head(rest, end);
@@ -158,12 +166,14 @@ ALWAYS_INLINE bool take_address(struct bl_words *words, bl_slice one, bl_slice o
     return true;
 }
 
-/* What may stand behind an address, for take_address: the long way compares the `, ` before it too. */
+/* What may stand behind an address, for take_address: the long way compares the `, ` before it too.
+ */
 #define BEHIND(literal) ((bl_slice){&(", " literal)[2], sizeof(literal) - 1})
 
 struct peer {
     bl_slice host, ip;
-    bool     bracketed; /* else it is a name like `none`, `local` or a pipe's, and host and ip are empty */
+    bool bracketed; /* else it is a name like `none`, `local` or a pipe's, and host and ip are empty
+                     */
 };
 
 /* Reads `host[ip]:port`, `[ip]:port`, `host[private/socket]`. */
@@ -184,7 +194,7 @@ ALWAYS_INLINE struct peer read_peer(bl_slice word)
     return peer;
 }
 
-/* -- delivery --------------------------------------------------------------------------------------- */
+/* -- delivery --------------------------------------------------------------------------------- */
 
 /* Seconds with up to three digits of fraction, to milliseconds. */
 static inline int32_t read_delay(bl_slice text)
@@ -219,13 +229,13 @@ static inline bl_status read_dsn(bl_slice value)
 }
 
 struct delivery {
-    bl_slice  relay, word, text;
+    bl_slice relay, word, text;
     bl_status dsn;
-    int32_t   delay_ms;
+    int32_t delay_ms;
 };
 
-/* Reads `relay=R,[ conn_use=N,] delay=D,[ delays=a/b/c/d,][ dsn=X.Y.Z,] status=WORD[ (TEXT[)]]`.  Fields that
- * this program does not know (3.11 adds tls=) are passed over. */
+/* Reads `relay=R,[ conn_use=N,] delay=D,[ delays=a/b/c/d,][ dsn=X.Y.Z,] status=WORD[ (TEXT[)]]`.
+ * Fields that this program does not know (3.11 adds tls=) are passed over. */
 ALWAYS_INLINE bool read_fields(struct bl_words *words, struct delivery *out)
 {
     size_t end = bl_words_end(words);
@@ -258,7 +268,8 @@ ALWAYS_INLINE bool read_fields(struct bl_words *words, struct delivery *out)
     }
     out->word = (bl_slice){word.p + 7, word.n - 7};
     out->text = (bl_slice){words->s.p + end, words->s.n - end};
-    if (bl_slice_take(&out->text, BL_SLICE(" (")) && out->text.n && out->text.p[out->text.n - 1] == ')')
+    if (bl_slice_take(&out->text, BL_SLICE(" (")) && out->text.n &&
+        out->text.p[out->text.n - 1] == ')')
         out->text.n--; /* cut records have lost it */
     return true;
 }
@@ -269,8 +280,8 @@ static inline bool is_loopback(bl_slice host, bl_slice ip)
            (host.n == 9 && bl_slice_eq_fold(host, BL_SLICE("localhost")));
 }
 
-/* LMTP to loopback is how mailboxes are filled; only amavis hands on that way, and it quotes the next
- * server's answer. */
+/* LMTP to loopback is how mailboxes are filled; only amavis hands on that way, and it quotes the
+ * next server's answer. */
 RARELY enum bl_outcome outcome_of_loopback(bl_slice program, bl_slice text)
 {
     if (bl_slice_find(agent_of(program), BL_SLICE("lmtp")) != SIZE_MAX &&
@@ -280,10 +291,12 @@ RARELY enum bl_outcome outcome_of_loopback(bl_slice program, bl_slice text)
 }
 
 /* A success is a delivery, unless the mail was only handed on. */
-static inline enum bl_outcome outcome_of_sent(bl_slice program, const struct peer *relay, bl_slice text)
+static inline enum bl_outcome outcome_of_sent(bl_slice program, const struct peer *relay,
+                                              bl_slice text)
 {
     if (relay->bracketed)
-        return is_loopback(relay->host, relay->ip) ? outcome_of_loopback(program, text) : BL_DELIVERED;
+        return is_loopback(relay->host, relay->ip) ? outcome_of_loopback(program, text)
+                                                   : BL_DELIVERED;
     if (bl_slice_starts(text, BL_SLICE("forwarded as ")))
         return BL_RELAYED;
     return bl_slice_ends(program, BL_SLICE("/discard")) ? BL_DISCARDED : BL_DELIVERED;
@@ -299,8 +312,9 @@ static inline bool was_not_tried(bl_slice text)
 
 static inline bool is_local_agent(bl_slice agent)
 {
-    static const bl_slice names[] = {BL_SLICE_INIT("local"), BL_SLICE_INIT("virtual"), BL_SLICE_INIT("pipe"),
-                                     BL_SLICE_INIT("error"), BL_SLICE_INIT("retry"),   BL_SLICE_INIT("discard")};
+    static const bl_slice names[] = {BL_SLICE_INIT("local"), BL_SLICE_INIT("virtual"),
+                                     BL_SLICE_INIT("pipe"),  BL_SLICE_INIT("error"),
+                                     BL_SLICE_INIT("retry"), BL_SLICE_INIT("discard")};
 
     for (size_t i = 0; i < BL_COUNT(names); i++)
         if (bl_slice_eq(agent, names[i]))
@@ -308,7 +322,8 @@ static inline bool is_local_agent(bl_slice agent)
     return false;
 }
 
-RARELY void fill_failure(const struct delivery *delivery, bool bracketed, bl_record *out, bl_reply *reply)
+RARELY void fill_failure(const struct delivery *delivery, bool bracketed, bl_record *out,
+                         bl_reply *reply)
 {
     reply->wrapper = delivery->dsn;
     reply->relay_host = out->peer_host;
@@ -342,21 +357,25 @@ static inline enum word word_of(bl_slice word)
         return WORD_DEFERRED;
     if (bl_slice_eq(word, BL_SLICE("bounced")))
         return WORD_BOUNCED;
-    if (bl_slice_eq(word, BL_SLICE("undeliverable")) || bl_slice_eq(word, BL_SLICE("deliverable")))
-        return WORD_PROBE; /* asked by verify(8); nobody's mail */
+    if (bl_slice_starts(word, BL_SLICE("undeliverable")) ||
+        bl_slice_starts(word, BL_SLICE("deliverable")))
+        return WORD_PROBE; /* asked by verify(8), also "-but-not-cached"; nobody's mail */
     return WORD_STRANGE;
 }
 
-ALWAYS_INLINE enum bl_postfix_line read_delivery(const bl_syslog *head, bl_slice qid, struct bl_words words,
-                                                 bl_record *out, bl_reply *reply)
+ALWAYS_INLINE enum bl_postfix_line read_delivery(const bl_syslog *head, bl_slice qid,
+                                                 struct bl_words words, bl_record *out,
+                                                 bl_reply *reply)
 {
     bl_slice recipient, orig = {NULL, 0};
     struct delivery delivery;
     struct peer relay;
     enum word word;
 
-    if (!bl_slice_starts(rest_of(&words), BL_SLICE("to=<")) || is_severity(qid))
+    if (!bl_slice_starts(rest_of(&words), BL_SLICE("to=")) || is_severity(qid))
         return BL_POSTFIX_OTHER;
+    if (!bl_slice_starts(rest_of(&words), BL_SLICE("to=<")))
+        return BL_POSTFIX_UNPARSED;
     words.from += 4;
     if (!take_address(&words, BEHIND("relay="), BEHIND("orig_to=<"), &recipient))
         return BL_POSTFIX_UNPARSED;
@@ -391,11 +410,12 @@ ALWAYS_INLINE enum bl_postfix_line read_delivery(const bl_syslog *head, bl_slice
     return BL_POSTFIX_RECORD;
 }
 
-/* -- the life of a queue id -------------------------------------------------------------------------- */
+/* -- the life of a queue id ------------------------------------------------------------------- */
 
-/* qmgr: `from=<ADDR>, size=N, nrcpt=N (queue active)`, `from=<ADDR>, status=expired, returned to sender` */
-ALWAYS_INLINE enum bl_postfix_line read_from(const bl_syslog *head, bl_slice qid, struct bl_words words,
-                                             bl_record *out)
+/* qmgr: `from=<ADDR>, size=N, nrcpt=N (queue active)`, `from=<ADDR>, status=expired, returned to
+ * sender` */
+ALWAYS_INLINE enum bl_postfix_line read_from(const bl_syslog *head, bl_slice qid,
+                                             struct bl_words words, bl_record *out)
 {
     enum bl_record_kind kind;
     bl_slice sender, rest;
@@ -420,8 +440,8 @@ ALWAYS_INLINE enum bl_postfix_line read_from(const bl_syslog *head, bl_slice qid
 }
 
 /* smtpd: `client=HOST[IP][, sasl_method=M, sasl_username=U][, orig_client=...]` */
-ALWAYS_INLINE enum bl_postfix_line read_client(const bl_syslog *head, bl_slice qid, struct bl_words words,
-                                               bl_record *out)
+ALWAYS_INLINE enum bl_postfix_line read_client(const bl_syslog *head, bl_slice qid,
+                                               struct bl_words words, bl_record *out)
 {
     bl_slice word = {NULL, 0};
     struct peer client;
@@ -450,7 +470,8 @@ ALWAYS_INLINE enum bl_postfix_line read_client(const bl_syslog *head, bl_slice q
 }
 
 /* pickup: `uid=N from=<user>` */
-RARELY enum bl_postfix_line read_uid(const bl_syslog *head, bl_slice qid, bl_slice in, bl_record *out)
+RARELY enum bl_postfix_line read_uid(const bl_syslog *head, bl_slice qid, bl_slice in,
+                                     bl_record *out)
 {
     static const bl_slice from = BL_SLICE_INIT(" from=<");
     size_t at, end = in.n;
@@ -469,7 +490,8 @@ RARELY enum bl_postfix_line read_uid(const bl_syslog *head, bl_slice qid, bl_sli
 }
 
 /* cleanup: `message-id=<...>`, `resent-message-id=<...>`: any text, as it stands in the header */
-static inline enum bl_postfix_line read_message_id(const bl_syslog *head, bl_slice qid, bl_slice in, bl_record *out)
+static inline enum bl_postfix_line read_message_id(const bl_syslog *head, bl_slice qid, bl_slice in,
+                                                   bl_record *out)
 {
     (void)bl_slice_take(&in, BL_SLICE("resent-"));
     if (!bl_slice_take(&in, BL_SLICE("message-id=")) || is_severity(qid))
@@ -479,7 +501,8 @@ static inline enum bl_postfix_line read_message_id(const bl_syslog *head, bl_sli
     return BL_POSTFIX_RECORD;
 }
 
-static inline enum bl_postfix_line read_removed(const bl_syslog *head, bl_slice qid, bl_slice in, bl_record *out)
+static inline enum bl_postfix_line read_removed(const bl_syslog *head, bl_slice qid, bl_slice in,
+                                                bl_record *out)
 {
     if (!bl_slice_eq(in, BL_SLICE("removed")) || is_severity(qid))
         return BL_POSTFIX_OTHER;
@@ -487,19 +510,24 @@ static inline enum bl_postfix_line read_removed(const bl_syslog *head, bl_slice 
     return BL_POSTFIX_RECORD;
 }
 
-/* -- refused at our own door -------------------------------------------------------------------------- */
+/* -- refused at our own door ------------------------------------------------------------------ */
 
 RARELY enum bl_phase phase_of_stage(bl_slice stage)
 {
     static const struct {
-        bl_slice      name;
+        bl_slice name;
         enum bl_phase phase;
     } stages[] = {
-        {BL_SLICE_INIT("RCPT"), BL_PHASE_RCPT},          {BL_SLICE_INIT("MAIL"), BL_PHASE_MAIL},
-        {BL_SLICE_INIT("DATA"), BL_PHASE_DATA},          {BL_SLICE_INIT("BDAT"), BL_PHASE_DATA},
-        {BL_SLICE_INIT("END-OF-MESSAGE"), BL_PHASE_EOD}, {BL_SLICE_INIT("CONNECT"), BL_PHASE_CONNECT},
-        {BL_SLICE_INIT("HELO"), BL_PHASE_HELO},          {BL_SLICE_INIT("EHLO"), BL_PHASE_HELO},
-        {BL_SLICE_INIT("VRFY"), BL_PHASE_RCPT},          {BL_SLICE_INIT("header"), BL_PHASE_EOD},
+        {BL_SLICE_INIT("RCPT"), BL_PHASE_RCPT},
+        {BL_SLICE_INIT("MAIL"), BL_PHASE_MAIL},
+        {BL_SLICE_INIT("DATA"), BL_PHASE_DATA},
+        {BL_SLICE_INIT("BDAT"), BL_PHASE_DATA},
+        {BL_SLICE_INIT("END-OF-MESSAGE"), BL_PHASE_EOD},
+        {BL_SLICE_INIT("CONNECT"), BL_PHASE_CONNECT},
+        {BL_SLICE_INIT("HELO"), BL_PHASE_HELO},
+        {BL_SLICE_INIT("EHLO"), BL_PHASE_HELO},
+        {BL_SLICE_INIT("VRFY"), BL_PHASE_RCPT},
+        {BL_SLICE_INIT("header"), BL_PHASE_EOD},
         {BL_SLICE_INIT("body"), BL_PHASE_EOD},
     };
 
@@ -530,7 +558,8 @@ RARELY size_t find_envelope(bl_slice s)
             continue;
         }
         rest = bl_slice_drop(s, at);
-        if (bl_slice_starts(rest, BL_SLICE("; from=<")) || bl_slice_starts(rest, BL_SLICE("; proto=")))
+        if (bl_slice_starts(rest, BL_SLICE("; from=<")) ||
+            bl_slice_starts(rest, BL_SLICE("; proto=")))
             return at;
     }
 }
@@ -576,7 +605,8 @@ RARELY bool take_client(bl_slice *in, bl_record *out)
     return true;
 }
 
-/* `RCPT from HOST[IP]: 550 5.1.1 <A>: Recipient address rejected: TEXT; from=<A> to=<B> proto=P helo=<H>` */
+/* `RCPT from HOST[IP]: 550 5.1.1 <A>: Recipient address rejected: TEXT; from=<A> to=<B> proto=P
+ * helo=<H>` */
 RARELY bool read_refusal(bl_slice in, bl_record *out, bl_slice *text)
 {
     size_t end;
@@ -622,8 +652,8 @@ RARELY bool read_content_refusal(bl_slice in, bl_record *out, bl_slice *text)
 }
 
 /* `in` begins behind `QID: `: [milter-|proxy-]reject: STAGE ... */
-RARELY enum bl_postfix_line read_reject(const bl_syslog *head, bl_slice qid, bl_slice in, bl_record *out,
-                                        bl_reply *reply)
+RARELY enum bl_postfix_line read_reject(const bl_syslog *head, bl_slice qid, bl_slice in,
+                                        bl_record *out, bl_reply *reply)
 {
     bl_slice stage, text;
     bool done;
@@ -658,17 +688,17 @@ RARELY enum bl_postfix_line read_reject(const bl_syslog *head, bl_slice qid, bl_
     return BL_POSTFIX_RECORD;
 }
 
-/* -- which line it is -------------------------------------------------------------------------------- */
+/* -- which line it is ------------------------------------------------------------------------- */
 
 /* What the byte behind `QID: ` promises; the readers look at the rest. */
 enum promise { NOTHING, TO, FROM, CLIENT, MESSAGE, UID, REMOVED_REJECT, PROXY, PROMISES };
 
-static const uint8_t promises[32] = {['t' & 31] = TO,      ['f' & 31] = FROM, ['c' & 31] = CLIENT,
-                                     ['m' & 31] = MESSAGE, ['u' & 31] = UID,  ['r' & 31] = REMOVED_REJECT,
-                                     ['p' & 31] = PROXY};
+static const uint8_t promises[32] = {
+    ['t' & 31] = TO,  ['f' & 31] = FROM,           ['c' & 31] = CLIENT, ['m' & 31] = MESSAGE,
+    ['u' & 31] = UID, ['r' & 31] = REMOVED_REJECT, ['p' & 31] = PROXY};
 
-/* Looks at the body up to the byte behind its first word, which must end with a colon.  Without a branch:
- * which kind a line is cannot be foretold. */
+/* Looks at the body up to the byte behind its first word, which must end with a colon.  Without a
+ * branch: which kind a line is cannot be foretold. */
 static inline enum promise look_at(const bl_syslog *head, struct bl_words *words, bl_slice *qid)
 {
     size_t end, next;
@@ -694,8 +724,9 @@ static inline bool is_queue_id(bl_slice qid)
 }
 
 /* What was looked at is read.  With a constant promise only one of these is left. */
-ALWAYS_INLINE enum bl_postfix_line read_promised(enum promise promise, const bl_syslog *head, bl_slice qid,
-                                                 struct bl_words words, bl_record *out, bl_reply *reply)
+ALWAYS_INLINE enum bl_postfix_line read_promised(enum promise promise, const bl_syslog *head,
+                                                 bl_slice qid, struct bl_words words,
+                                                 bl_record *out, bl_reply *reply)
 {
     bl_slice in = rest_of(&words);
 

@@ -5,8 +5,9 @@
 
 const char *bl_outcome_name(enum bl_outcome outcome)
 {
-    static const char *const names[BL_OUTCOMES] = {"delivered", "relayed",  "deferred", "bounced",
-                                                   "expired",   "rejected", "dropped",  "discarded"};
+    static const char *const names[BL_OUTCOMES] = {"delivered", "relayed",  "deferred",
+                                                   "bounced",   "expired",  "rejected",
+                                                   "dropped",   "discarded"};
 
     return (unsigned)outcome < BL_OUTCOMES ? names[outcome] : "";
 }

@@ -1,7 +1,8 @@
 /* reply.c -- the parts of an SMTP reply
  *
- * Basic code, enhanced code and text are kept apart from here on.  An enhanced code counts only when its
- * class is that of the basic code (RFC 2034 (4) demands it; servers that break it, break it by accident).
+ * Basic code, enhanced code and text are kept apart from here on.  An enhanced code counts only
+ * when its class is that of the basic code (RFC 2034 (4) demands it; servers that break it, break
+ * it by accident).
  */
 #include "bounceline/reply.h"
 
@@ -21,7 +22,8 @@ static void skip_blanks(bl_slice *s)
 /* Takes `550 `, `550-` or a whole `550`. */
 static bool take_code(bl_slice *in, uint16_t *out)
 {
-    if (in->n < 3 || in->p[0] < '2' || in->p[0] > '5' || !bl_is_digit(in->p[1]) || !bl_is_digit(in->p[2]))
+    if (in->n < 3 || in->p[0] < '2' || in->p[0] > '5' || !bl_is_digit(in->p[1]) ||
+        !bl_is_digit(in->p[2]))
         return false;
     if (in->n > 3 && in->p[3] != ' ' && in->p[3] != '-')
         return false;
@@ -92,13 +94,14 @@ void bl_reply_read(bl_slice text, bl_reply *out)
     if (take_enhanced(&rest, out->code, &out->enhanced) ||
         find_enhanced_line(rest, text.p, out->code, &out->enhanced))
         return;
-    if (take_code(&rest, &again) && take_enhanced(&rest, out->code, &out->enhanced)) /* `550 550 5.1.1` */
+    if (take_code(&rest, &again) &&
+        take_enhanced(&rest, out->code, &out->enhanced)) /* `550 550 5.1.1` */
         return;
     (void)find_enhanced_hash(rest, out->code, &out->enhanced);
 }
 
 struct wording {
-    bl_slice      begins;
+    bl_slice begins;
     enum bl_phase phase;
 };
 
@@ -112,12 +115,12 @@ static enum bl_phase phase_of(bl_slice text, const struct wording *table, size_t
 
 /* `(in reply to X command)` */
 static const struct wording commands[] = {
-    {BL_SLICE_INIT("RCPT TO"), BL_PHASE_RCPT},  {BL_SLICE_INIT("end of DATA"), BL_PHASE_EOD},
+    {BL_SLICE_INIT("RCPT TO"), BL_PHASE_RCPT},   {BL_SLICE_INIT("end of DATA"), BL_PHASE_EOD},
     {BL_SLICE_INIT("MAIL FROM"), BL_PHASE_MAIL}, {BL_SLICE_INIT("DATA"), BL_PHASE_DATA},
-    {BL_SLICE_INIT("BDAT"), BL_PHASE_EOD},      {BL_SLICE_INIT("EHLO"), BL_PHASE_HELO},
-    {BL_SLICE_INIT("HELO"), BL_PHASE_HELO},     {BL_SLICE_INIT("LHLO"), BL_PHASE_HELO},
-    {BL_SLICE_INIT("XFORWARD"), BL_PHASE_HELO}, {BL_SLICE_INIT("XCLIENT"), BL_PHASE_HELO},
-    {BL_SLICE_INIT("STARTTLS"), BL_PHASE_TLS},  {BL_SLICE_INIT("AUTH"), BL_PHASE_AUTH},
+    {BL_SLICE_INIT("BDAT"), BL_PHASE_EOD},       {BL_SLICE_INIT("EHLO"), BL_PHASE_HELO},
+    {BL_SLICE_INIT("HELO"), BL_PHASE_HELO},      {BL_SLICE_INIT("LHLO"), BL_PHASE_HELO},
+    {BL_SLICE_INIT("XFORWARD"), BL_PHASE_HELO},  {BL_SLICE_INIT("XCLIENT"), BL_PHASE_HELO},
+    {BL_SLICE_INIT("STARTTLS"), BL_PHASE_TLS},   {BL_SLICE_INIT("AUTH"), BL_PHASE_AUTH},
 };
 
 /* `lost connection with H[IP] while X`, `conversation with H[IP] timed out while X` */
@@ -144,8 +147,8 @@ static const struct wording words[] = {
     {BL_SLICE_INIT("Host or domain name not found"), BL_PHASE_DNS},
     {BL_SLICE_INIT("Host not found"), BL_PHASE_DNS},
     {BL_SLICE_INIT("Name service error"), BL_PHASE_DNS},
-    {BL_SLICE_INIT("Domain "), BL_PHASE_DNS},         /* D does not accept mail (nullMX) */
-    {BL_SLICE_INIT("mail for "), BL_PHASE_DNS},       /* D loops back to myself */
+    {BL_SLICE_INIT("Domain "), BL_PHASE_DNS},   /* D does not accept mail (nullMX) */
+    {BL_SLICE_INIT("mail for "), BL_PHASE_DNS}, /* D loops back to myself */
     {BL_SLICE_INIT("unable to look up host"), BL_PHASE_DNS},
     {BL_SLICE_INIT("unable to find primary relay"), BL_PHASE_DNS},
     {BL_SLICE_INIT("no MX host for "), BL_PHASE_DNS}, /* D has a valid address record */
@@ -165,13 +168,14 @@ static enum bl_phase phase_of_words(bl_slice text)
         size_t at = bl_slice_find(text, BL_SLICE(" while "));
 
         return at == SIZE_MAX ? BL_PHASE_UNKNOWN
-                              : phase_of(bl_slice_drop(text, at + sizeof " while " - 1), whiles, BL_COUNT(whiles));
+                              : phase_of(bl_slice_drop(text, at + sizeof " while " - 1), whiles,
+                                         BL_COUNT(whiles));
     }
     return phase_of(text, words, BL_COUNT(words));
 }
 
-/* Takes `host H[IP] said: ` or `host H[IP] refused to talk to me: `; also the `server` of a failed login.
- * H comes out of the DNS, so it holds neither blanks nor brackets. */
+/* Takes `host H[IP] said: ` or `host H[IP] refused to talk to me: `; also the `server` of a failed
+ * login. H comes out of the DNS, so it holds neither blanks nor brackets. */
 static bool take_speaker(bl_slice *in, enum bl_phase *phase)
 {
     bl_slice rest = *in;
@@ -189,8 +193,8 @@ static bool take_speaker(bl_slice *in, enum bl_phase *phase)
     return true;
 }
 
-/* Takes ` (in reply to RCPT TO command)` off the end.  The last one is Postfix's: what stands before it
- * is the remote host's and may say the same. */
+/* Takes ` (in reply to RCPT TO command)` off the end.  The last one is Postfix's: what stands
+ * before it is the remote host's and may say the same. */
 static void take_command(bl_slice *in, enum bl_phase *phase)
 {
     static const bl_slice opening = BL_SLICE_INIT(" (in reply to ");

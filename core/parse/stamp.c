@@ -1,6 +1,7 @@
 /* stamp.c -- times in logs
  *
- * Days are counted from 1 March, so that the leap day is the last of its year and months need no table.
+ * Days are counted from 1 March, so that the leap day is the last of its year and months need no
+ * table.
  */
 #include "bounceline/stamp.h"
 
@@ -51,8 +52,8 @@ static int64_t distance(int64_t a, int64_t b)
     return a > b ? a - b : b - a;
 }
 
-/* What the clock on the wall shows, to UTC.  Each step of the zone proposes its own reading; those that
- * fall into their step's time are right, the nearest to the reference wins. */
+/* What the clock on the wall shows, to UTC.  Each step of the zone proposes its own reading; those
+ * that fall into their step's time are right, the nearest to the reference wins. */
 static int64_t utc_of_local(const struct bl_stamper *stamper, int64_t local_s)
 {
     const bl_zone *zone = &stamper->zone;
@@ -124,8 +125,9 @@ static bool take_clock(bl_slice *in, int64_t *out)
     unsigned hour, minute, second;
     const char *p = in->p;
 
-    if (in->n < 8 || p[2] != ':' || p[5] != ':' || !two_digits(p, &hour) || !two_digits(p + 3, &minute) ||
-        !two_digits(p + 6, &second) || hour > 23 || minute > 59 || second > 60)
+    if (in->n < 8 || p[2] != ':' || p[5] != ':' || !two_digits(p, &hour) ||
+        !two_digits(p + 3, &minute) || !two_digits(p + 6, &second) || hour > 23 || minute > 59 ||
+        second > 60)
         return false;
     *out = (int64_t)(hour * 3600 + minute * 60 + second);
     *in = bl_slice_drop(*in, 8);
@@ -160,8 +162,8 @@ static bool take_offset(bl_slice *in, int64_t *out)
     if (in->n < 5 || (in->p[0] != '+' && in->p[0] != '-'))
         return false;
     at += in->p[3] == ':';
-    if (in->n < at + 2 || !two_digits(in->p + 1, &hours) || !two_digits(in->p + at, &minutes) || hours > 23 ||
-        minutes > 59)
+    if (in->n < at + 2 || !two_digits(in->p + 1, &hours) || !two_digits(in->p + at, &minutes) ||
+        hours > 23 || minutes > 59)
         return false;
     *out = (int64_t)(hours * 3600 + minutes * 60) * (in->p[0] == '-' ? -1 : 1);
     *in = bl_slice_drop(*in, at + 2);
@@ -180,18 +182,18 @@ static bool recalls(const struct bl_stamper *stamper, bl_slice in, size_t n)
     return stamper->seen_n == n && in.n >= n && memcmp(stamper->seen, in.p, n) == 0;
 }
 
-/* The year is the one that brings the stamp nearest to the reference: one of three, but for 29 February,
- * which can be eight years away. */
-static bool nearest_year(const struct bl_stamper *stamper, unsigned month, unsigned day, int64_t clock_s,
-                         int64_t *out)
+/* The year is the one that brings the stamp nearest to the reference: one of three, but for 29
+ * February, which can be eight years away. */
+static bool nearest_year(const struct bl_stamper *stamper, unsigned month, unsigned day,
+                         int64_t clock_s, int64_t *out)
 {
     int64_t this_year, best = 0;
     unsigned unused_month, unused_day;
     int64_t span = month == 2 && day == 29 ? 8 : 1;
     bool found = false;
 
-    date_of((stamper->reference_s - (stamper->reference_s < 0 ? DAY_S - 1 : 0)) / DAY_S, &this_year, &unused_month,
-            &unused_day);
+    date_of((stamper->reference_s - (stamper->reference_s < 0 ? DAY_S - 1 : 0)) / DAY_S, &this_year,
+            &unused_month, &unused_day);
     for (int64_t year = this_year - span; year <= this_year + span; year++) {
         int64_t time_s;
 
@@ -258,12 +260,14 @@ static bool read_minute(const char *p, int64_t *out)
 {
     unsigned century, year, month, day, hour, minute;
 
-    if (p[4] != '-' || p[7] != '-' || (p[10] != 'T' && p[10] != 't' && p[10] != ' ') || p[13] != ':' ||
-        p[16] != ':' || !two_digits(p, &century) || !two_digits(p + 2, &year) || !two_digits(p + 5, &month) ||
-        !two_digits(p + 8, &day) || !two_digits(p + 11, &hour) || !two_digits(p + 14, &minute))
+    if (p[4] != '-' || p[7] != '-' || (p[10] != 'T' && p[10] != 't' && p[10] != ' ') ||
+        p[13] != ':' || p[16] != ':' || !two_digits(p, &century) || !two_digits(p + 2, &year) ||
+        !two_digits(p + 5, &month) || !two_digits(p + 8, &day) || !two_digits(p + 11, &hour) ||
+        !two_digits(p + 14, &minute))
         return false;
     year += century * 100;
-    if (month < 1 || month > 12 || day < 1 || day > month_days(year, month) || hour > 23 || minute > 59)
+    if (month < 1 || month > 12 || day < 1 || day > month_days(year, month) || hour > 23 ||
+        minute > 59)
         return false;
     *out = days_of(year, month, day) * DAY_S + (int64_t)(hour * 3600 + minute * 60);
     return true;
@@ -333,7 +337,8 @@ size_t bl_stamp_text(int64_t time_us, char out[BL_STAMP_TEXT_MAX])
     us %= 1000000;
     if (us != 0) {
         out[n++] = '.';
-        n += us % 1000 == 0 ? put_digits(out + n, (uint64_t)(us / 1000), 3) : put_digits(out + n, (uint64_t)us, 6);
+        n += us % 1000 == 0 ? put_digits(out + n, (uint64_t)(us / 1000), 3)
+                            : put_digits(out + n, (uint64_t)us, 6);
     }
     out[n++] = 'Z';
     out[n] = '\0';

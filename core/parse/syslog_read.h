@@ -2,9 +2,10 @@
  *
  *   [<PRI>] STAMP blanks HOST blanks PROGRAM [ "[" PID "]" ] [":"] [" "] BODY
  *
- * Lines of one second and one host begin with the same bytes but for the fraction's digits, so the stamper
- * keeps the last head and a line that begins like it is not read again.  Behind it stands the tag, whose ordinary shape
- * `program[pid]: ` is found by bit masks; every other shape goes the long way.
+ * Lines of one second and one host begin with the same bytes but for the fraction's digits, so the
+ * stamper keeps the last head and a line that begins like it is not read again.  Behind it stands
+ * the tag, whose ordinary shape `program[pid]: ` is found by bit masks; every other shape goes the
+ * long way.
  *
  * A header, because it is compiled twice: in syslog.c, and inside the loop of worker_avx2.c.
  */
@@ -35,7 +36,8 @@ static inline void take_priority(bl_slice *in)
         *in = rest;
 }
 
-/* `532042`, to microseconds; false when one of them is no digit.  What lies below a microsecond is dropped. */
+/* `532042`, to microseconds; false when one of them is no digit.  What lies below a microsecond is
+ * dropped. */
 static inline bool read_fraction(const char *digits, size_t n, int64_t *us)
 {
     static const int32_t unit[] = {1000000, 100000, 10000, 1000, 100, 10, 1};
@@ -50,7 +52,8 @@ static inline bool read_fraction(const char *digits, size_t n, int64_t *us)
     return all;
 }
 
-static inline void remember_head(struct bl_stamper *stamper, bl_slice line, bl_slice rest, const bl_syslog *head)
+static inline void remember_head(struct bl_stamper *stamper, bl_slice line, bl_slice rest,
+                                 const bl_syslog *head)
 {
     size_t n = line.n - rest.n, host_at = (size_t)(head->host.p - line.p), dot, end;
     int64_t fraction_us = 0;
@@ -102,8 +105,8 @@ static inline bool recall_head(bl_slice *in, const struct bl_stamper *stamper, b
     size_t n = stamper->head_n, digits = stamper->fraction_n;
     int64_t fraction_us = 0;
 
-    if (n == 0 || !bl_window_starts(*in, stamper->head, n, stamper->fraction_at, digits) || in->n == n ||
-        in->p[n] == ' ')
+    if (n == 0 || !bl_window_starts(*in, stamper->head, n, stamper->fraction_at, digits) ||
+        in->n == n || in->p[n] == ' ')
         return false;
     if (digits && !read_fraction(in->p + stamper->fraction_at, digits, &fraction_us))
         return false;
@@ -113,8 +116,8 @@ static inline bool recall_head(bl_slice *in, const struct bl_stamper *stamper, b
     return true;
 }
 
-/* Any other tag: without pid, cut to 32 bytes (then the colon, the bracket or digits are missing), or
- * ended by a bare blank. */
+/* Any other tag: without pid, cut to 32 bytes (then the colon, the bracket or digits are missing),
+ * or ended by a bare blank. */
 RARELY bool read_odd_tag(bl_slice in, bl_syslog *out)
 {
     bl_slice tag = bl_slice_head(in, bl_window_find(in, ' '));
@@ -134,9 +137,11 @@ static inline bool read_tag(bl_slice in, bl_syslog *out)
 {
     struct bl_window w = bl_window_open(in);
     uint64_t blank = bl_window_mask(&w, ' '), open = bl_window_mask(&w, '[');
-    size_t end = blank ? (size_t)__builtin_ctzll(blank) : 0, pid = open ? (size_t)__builtin_ctzll(open) : 0;
+    size_t end = blank ? (size_t)__builtin_ctzll(blank) : 0,
+           pid = open ? (size_t)__builtin_ctzll(open) : 0;
 
-    if (end < 5 || end >= in.n || in.p[end - 1] != ':' || in.p[end - 2] != ']' || pid == 0 || pid > end - 3)
+    if (end < 5 || end >= in.n || in.p[end - 1] != ':' || in.p[end - 2] != ']' || pid == 0 ||
+        pid > end - 3)
         return read_odd_tag(in, out);
     out->program.p = in.p;
     out->program.n = pid;
@@ -147,7 +152,8 @@ static inline bool read_tag(bl_slice in, bl_syslog *out)
 
 static inline bool read_syslog(bl_slice line, struct bl_stamper *stamper, bl_syslog *out)
 {
-    return (recall_head(&line, stamper, out) || take_head(&line, stamper, out)) && read_tag(line, out);
+    return (recall_head(&line, stamper, out) || take_head(&line, stamper, out)) &&
+           read_tag(line, out);
 }
 
 #endif

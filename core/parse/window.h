@@ -1,14 +1,14 @@
 /* window.h -- the next bytes of a line, asked about all at once
  *
- * Log lines are short words between blanks, colons and brackets.  A byte loop over such words ends each
- * time at another length, so it costs a mispredicted branch per word; a bit mask of all the places of a
- * byte costs none.
+ * Log lines are short words between blanks, colons and brackets.  A byte loop over such words ends
+ * each time at another length, so it costs a mispredicted branch per word; a bit mask of all the
+ * places of a byte costs none.
  *
  * Three makes, one meaning; tests/model/test_window.c compares them at every length:
  *   scalar   the definition
  *   SSE2     32 bytes; reads nothing outside of the slice
- *   AVX2     64 bytes; where BL_WINDOW_AVX2 is defined (worker_avx2.c alone).  Reads 64 bytes from where it
- *            is opened whatever the slice's length, which a block allows: BL_BLOCK_SLACK
+ *   AVX2     64 bytes; where BL_WINDOW_AVX2 is defined (worker_avx2.c alone).  Reads 64 bytes from
+ * where it is opened whatever the slice's length, which a block allows: BL_BLOCK_SLACK
  *
  * Private to core/parse.
  */
@@ -47,7 +47,9 @@ static inline uint32_t bl_window_alnum_scalar(bl_slice s)
     uint32_t mask = 0;
 
     for (size_t i = 0; i < s.n && i < 32; i++)
-        mask |= (uint32_t)(bl_is_digit(s.p[i]) || (bl_lower(s.p[i]) >= 'a' && bl_lower(s.p[i]) <= 'z')) << i;
+        mask |=
+            (uint32_t)(bl_is_digit(s.p[i]) || (bl_lower(s.p[i]) >= 'a' && bl_lower(s.p[i]) <= 'z'))
+            << i;
     return mask;
 }
 
@@ -65,7 +67,8 @@ static inline struct bl_window bl_window_open(bl_slice s)
 
 static inline uint64_t bl_window_join(__m256i low, __m256i high)
 {
-    return (uint32_t)_mm256_movemask_epi8(low) | (uint64_t)(uint32_t)_mm256_movemask_epi8(high) << 32;
+    return (uint32_t)_mm256_movemask_epi8(low) | (uint64_t)(uint32_t)_mm256_movemask_epi8(high)
+                                                     << 32;
 }
 
 static inline uint64_t bl_window_mask(const struct bl_window *w, char byte)
@@ -85,15 +88,15 @@ static inline uint32_t bl_window_alnum(const struct bl_window *w)
 {
     __m256i folded = _mm256_or_si256(w->low, _mm256_set1_epi8(0x20));
 
-    return (uint32_t)_mm256_movemask_epi8(_mm256_or_si256(bl_window_between(w->low, '0' - 1, '9' + 1),
-                                                          bl_window_between(folded, 'a' - 1, 'z' + 1)));
+    return (uint32_t)_mm256_movemask_epi8(_mm256_or_si256(
+        bl_window_between(w->low, '0' - 1, '9' + 1), bl_window_between(folded, 'a' - 1, 'z' + 1)));
 }
 
 #elif defined(__x86_64__)
 
 /* Two registers; when fewer than 32 bytes are there, the second one overlaps the first. */
 struct bl_window {
-    __m128i  low, high;
+    __m128i low, high;
     unsigned shift; /* where the second one begins */
 };
 
@@ -118,7 +121,8 @@ static inline struct bl_window bl_window_open_short(bl_slice s)
         for (size_t i = 0; i < s.n; i++)
             low |= (uint64_t)(unsigned char)s.p[i] << (8 * i);
     }
-    return (struct bl_window){_mm_cvtsi64_si128((long long)low), _mm_cvtsi64_si128((long long)high), shift};
+    return (struct bl_window){_mm_cvtsi64_si128((long long)low), _mm_cvtsi64_si128((long long)high),
+                              shift};
 }
 
 static inline struct bl_window bl_window_open(bl_slice s)
@@ -137,8 +141,8 @@ static inline uint32_t bl_window_join(const struct bl_window *w, __m128i low, __
     return (uint32_t)_mm_movemask_epi8(low) | (uint32_t)_mm_movemask_epi8(high) << w->shift;
 }
 
-/* Bit i: the byte at i is `byte`, which must not be NUL.  Bits at and beyond the slice's length mean
- * nothing. */
+/* Bit i: the byte at i is `byte`, which must not be NUL.  Bits at and beyond the slice's length
+ * mean nothing. */
 static inline uint64_t bl_window_mask(const struct bl_window *w, char byte)
 {
     __m128i all = _mm_set1_epi8(byte);
@@ -231,13 +235,13 @@ static inline size_t bl_window_find2(bl_slice s, char a, char b)
     return s.n;
 }
 
-/* Walks the words of a line.  The windows stand at fixed places, so the next one is loaded and compared
- * while the last word is still being looked at; searching anew from each word's end would make a chain
- * of loads, each waiting for the one before. */
+/* Walks the words of a line.  The windows stand at fixed places, so the next one is loaded and
+ * compared while the last word is still being looked at; searching anew from each word's end would
+ * make a chain of loads, each waiting for the one before. */
 struct bl_words {
     bl_slice s;
-    size_t   from; /* where the present word begins */
-    size_t   window;
+    size_t from; /* where the present word begins */
+    size_t window;
     uint64_t blanks; /* of the window, not yet passed */
 };
 
@@ -302,21 +306,25 @@ static inline bool bl_window_same(const char *a, const char *b, size_t n)
     return true;
 }
 
-/* Does `s` begin with the first `n` bytes of `text`, but for `gap_n` of them from `gap` on?  `text` is an
- * array of at least 64 bytes. */
-static inline bool bl_window_starts(bl_slice s, const char *text, size_t n, size_t gap, size_t gap_n)
+/* Does `s` begin with the first `n` bytes of `text`, but for `gap_n` of them from `gap` on?  `text`
+ * is an array of at least 64 bytes. */
+static inline bool bl_window_starts(bl_slice s, const char *text, size_t n, size_t gap,
+                                    size_t gap_n)
 {
     size_t behind = gap + gap_n;
 
 #if defined(BL_WINDOW_AVX2)
     if (n < BL_WINDOW) {
         struct bl_window a = bl_window_open(s), b = bl_window_open((bl_slice){text, n});
-        uint64_t same = bl_window_join(_mm256_cmpeq_epi8(a.low, b.low), _mm256_cmpeq_epi8(a.high, b.high));
+        uint64_t same =
+            bl_window_join(_mm256_cmpeq_epi8(a.low, b.low), _mm256_cmpeq_epi8(a.high, b.high));
 
-        return s.n >= n && (~same & bl_window_below(n) & ~(bl_window_below(behind) ^ bl_window_below(gap))) == 0;
+        return s.n >= n && (~same & bl_window_below(n) &
+                            ~(bl_window_below(behind) ^ bl_window_below(gap))) == 0;
     }
 #endif
-    return s.n >= n && bl_window_same(s.p, text, gap) && bl_window_same(s.p + behind, text + behind, n - behind);
+    return s.n >= n && bl_window_same(s.p, text, gap) &&
+           bl_window_same(s.p + behind, text + behind, n - behind);
 }
 
 /* Four bytes as a number, for `switch`; and the number of four characters. */
@@ -326,8 +334,8 @@ static inline uint32_t bl_four(const char *p)
            (uint32_t)(unsigned char)p[2] << 16 | (uint32_t)(unsigned char)p[3] << 24;
 }
 
-#define BL_FOUR(a, b, c, d)                                                                              \
-    ((uint32_t)(unsigned char)(a) | (uint32_t)(unsigned char)(b) << 8 | (uint32_t)(unsigned char)(c) << 16 | \
-     (uint32_t)(unsigned char)(d) << 24)
+#define BL_FOUR(a, b, c, d)                                                                        \
+    ((uint32_t)(unsigned char)(a) | (uint32_t)(unsigned char)(b) << 8 |                            \
+     (uint32_t)(unsigned char)(c) << 16 | (uint32_t)(unsigned char)(d) << 24)
 
 #endif

@@ -27,8 +27,8 @@ void bl_block_parse(struct bl_worker *worker, const struct bl_rules *rules, stru
     worker->rules = rules;
     worker->block++;
 #if defined(__x86_64__)
-    if (!worker->plain && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
-        __builtin_cpu_supports("popcnt")) {
+    if (!worker->plain && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+        __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt")) {
         bl_read_block_avx2(worker, block);
         return;
     }

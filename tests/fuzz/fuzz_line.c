@@ -1,6 +1,6 @@
-/* A whole block of any bytes: every slice of every record lies inside the block, a record is what its kind
- * says, and the ordinary windows read what the widest ones read.  The bytes behind the block are noise,
- * as they are when a block is used again. */
+/* A whole block of any bytes: every slice of every record lies inside the block, a record is what
+ * its kind says, and the ordinary windows read what the widest ones read.  The bytes behind the
+ * block are noise, as they are when a block is used again. */
 #include <stdlib.h>
 
 #include "../../core/parse/block_read.h"
@@ -20,15 +20,16 @@ static bool inside(const struct bl_block *block, bl_slice s)
 
 static void check_record(const struct bl_block *block, const bl_record *r)
 {
-    const bl_slice texts[] = {r->host, r->service, r->queue_id, r->recipient, r->orig_recipient,
-                              r->sender, r->peer_host, r->peer_ip, r->text};
+    const bl_slice texts[] = {r->host,   r->service,   r->queue_id, r->recipient, r->orig_recipient,
+                              r->sender, r->peer_host, r->peer_ip,  r->text};
 
     for (size_t i = 0; i < BL_COUNT(texts); i++) {
         check(inside(block, texts[i]));
         check(texts[i].n == 0 || memchr(texts[i].p, '\n', texts[i].n) == NULL);
     }
     check(r->host.n > 0 && r->service.n > 0 && r->mta == BL_MTA_POSTFIX);
-    check(r->kind >= BL_RECORD_OPEN && r->kind <= BL_RECORD_REJECT && r->phase < BL_PHASES && r->outcome < BL_OUTCOMES);
+    check(r->kind >= BL_RECORD_OPEN && r->kind <= BL_RECORD_REJECT && r->phase < BL_PHASES &&
+          r->outcome < BL_OUTCOMES);
     check(r->kind == BL_RECORD_REJECT || r->queue_id.n > 0);
     check(r->kind != BL_RECORD_REJECT || r->outcome == BL_REJECTED);
     check(r->delay_ms >= -1 && (r->code == 0 || (r->code >= 200 && r->code <= 599)));
@@ -36,7 +37,8 @@ static void check_record(const struct bl_block *block, const bl_record *r)
     check(r->outcome != BL_DELIVERED || (r->verdict.category | r->verdict.rule) == 0);
 }
 
-static bool same(bl_slice a, const struct bl_block *a_block, bl_slice b, const struct bl_block *b_block)
+static bool same(bl_slice a, const struct bl_block *a_block, bl_slice b,
+                 const struct bl_block *b_block)
 {
     return a.n == b.n && (a.n == 0 || a.p - a_block->bytes == b.p - b_block->bytes);
 }
@@ -47,14 +49,18 @@ static void check_same(const struct bl_block *a, const struct bl_block *b)
     for (size_t i = 0; i < a->records_n; i++) {
         const bl_record *x = &a->records[i], *y = &b->records[i];
 
-        check(x->key == y->key && x->key2 == y->key2 && x->time_us == y->time_us && x->kind == y->kind && x->outcome == y->outcome &&
-              x->code == y->code && x->provider == y->provider && x->verdict.rule == y->verdict.rule && x->flags == y->flags);
-        check(same(x->recipient, a, y->recipient, b) && same(x->text, a, y->text, b) && same(x->sender, a, y->sender, b) &&
-              same(x->peer_host, a, y->peer_host, b) && same(x->peer_ip, a, y->peer_ip, b));
+        check(x->key == y->key && x->key2 == y->key2 && x->time_us == y->time_us &&
+              x->kind == y->kind && x->outcome == y->outcome && x->code == y->code &&
+              x->provider == y->provider && x->verdict.rule == y->verdict.rule &&
+              x->flags == y->flags);
+        check(same(x->recipient, a, y->recipient, b) && same(x->text, a, y->text, b) &&
+              same(x->sender, a, y->sender, b) && same(x->peer_host, a, y->peer_host, b) &&
+              same(x->peer_ip, a, y->peer_ip, b));
     }
 }
 
-static void parse(struct bl_worker *worker, struct bl_block *block, const uint8_t *data, size_t n, int slack)
+static void parse(struct bl_worker *worker, struct bl_block *block, const uint8_t *data, size_t n,
+                  int slack)
 {
     if (n)
         memcpy(block->bytes, data, n);

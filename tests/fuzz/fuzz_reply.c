@@ -11,16 +11,19 @@ static void check(bl_slice in, const bl_reply *reply)
         abort();
     if (reply->code != 0 && (reply->code < 200 || reply->code > 599))
         abort();
-    if (!bl_status_absent(reply->enhanced) && reply->code != 0 && reply->enhanced.class_ != reply->code / 100)
+    if (!bl_status_absent(reply->enhanced) && reply->code != 0 &&
+        reply->enhanced.class_ != reply->code / 100)
         abort();
-    if (reply->enhanced.subject > 999 || reply->enhanced.detail > 999 || (unsigned)reply->phase >= BL_PHASES)
+    if (reply->enhanced.subject > 999 || reply->enhanced.detail > 999 ||
+        (unsigned)reply->phase >= BL_PHASES)
         abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     bl_slice in = {(const char *)data, n};
-    bl_reply bare = {.phase = BL_PHASE_EOD}, again = {.phase = BL_PHASE_EOD}, wrapped = {.phase = BL_PHASE_UNKNOWN};
+    bl_reply bare = {.phase = BL_PHASE_EOD}, again = {.phase = BL_PHASE_EOD},
+             wrapped = {.phase = BL_PHASE_UNKNOWN};
 
     bl_reply_read(in, &bare);
     check(in, &bare);
@@ -28,7 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     check(in, &wrapped);
     /* What is passed on reads the same when it is read again. */
     bl_reply_read(wrapped.text, &again);
-    if (again.code != wrapped.code || !bl_status_eq(again.enhanced, wrapped.enhanced) || bare.phase != BL_PHASE_EOD)
+    if (again.code != wrapped.code || !bl_status_eq(again.enhanced, wrapped.enhanced) ||
+        bare.phase != BL_PHASE_EOD)
         abort();
     return 0;
 }

@@ -1,5 +1,6 @@
-/* Syslog heads: each line of the input once with a stamper that remembers the lines before it, once with a
- * fresh one; both must say the same, and every slice lies inside its line.  The first byte picks the zone. */
+/* Syslog heads: each line of the input once with a stamper that remembers the lines before it, once
+ * with a fresh one; both must say the same, and every slice lies inside its line.  The first byte
+ * picks the zone. */
 #include <stdlib.h>
 
 #include "bounceline/syslog.h"
@@ -24,10 +25,12 @@ static void check_line(struct bl_stamper *warm, const bl_zone *zone, bl_slice li
         abort();
     if (!ok)
         return;
-    if (a.time_us != b.time_us || a.host.p != b.host.p || a.host.n != b.host.n || a.program.p != b.program.p ||
-        a.program.n != b.program.n || a.body.p != b.body.p || a.body.n != b.body.n)
+    if (a.time_us != b.time_us || a.host.p != b.host.p || a.host.n != b.host.n ||
+        a.program.p != b.program.p || a.program.n != b.program.n || a.body.p != b.body.p ||
+        a.body.n != b.body.n)
         abort();
-    if (a.host.n == 0 || a.program.n == 0 || !inside(line, a.host) || !inside(line, a.program) || !inside(line, a.body))
+    if (a.host.n == 0 || a.program.n == 0 || !inside(line, a.host) || !inside(line, a.program) ||
+        !inside(line, a.body))
         abort();
 }
 

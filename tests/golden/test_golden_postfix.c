@@ -1,13 +1,15 @@
 /* ctest: label=quick timeout=30
  *
- * golden/postfix.log read as one block, against golden/postfix.want: a line for each record with everything it
- * says.  `test_golden_postfix --update` writes the file anew; the commit then shows what changed.
+ * golden/postfix.log read as one block, against golden/postfix.want: a line for each record with
+ * everything it says.  `test_golden_postfix --update` writes the file anew; the commit then shows
+ * what changed.
  *
  * Negative control: the comparison is shown the text with one byte changed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <stdio.h>
@@ -35,19 +37,21 @@ static char *load(const char *name, size_t *n)
 }
 
 struct out {
-    char  *p;
+    char *p;
     size_t n;
 };
 
 static void put(struct out *out, const char *label, bl_slice s)
 {
     if (s.n)
-        out->n += (size_t)snprintf(out->p + out->n, TEXT_MAX - out->n, " %s=%.*s", label, (int)s.n, s.p);
+        out->n +=
+            (size_t)snprintf(out->p + out->n, TEXT_MAX - out->n, " %s=%.*s", label, (int)s.n, s.p);
 }
 
 static void put_record(struct out *out, const struct bl_rules *rules, const bl_record *r)
 {
-    static const char *const kinds[] = {"", "OPEN", "MESSAGE_ID", "QUEUED", "DELIVERY", "EXPIRED", "REMOVED", "REJECT"};
+    static const char *const kinds[] = {"",         "OPEN",    "MESSAGE_ID", "QUEUED",
+                                        "DELIVERY", "EXPIRED", "REMOVED",    "REJECT"};
     bool outcome = r->kind == BL_RECORD_DELIVERY || r->kind == BL_RECORD_REJECT;
     char stamp[BL_STAMP_TEXT_MAX], status[BL_STATUS_TEXT_MAX];
 
@@ -58,22 +62,30 @@ static void put_record(struct out *out, const struct bl_rules *rules, const bl_r
     put(out, "service", r->service);
     put(out, "id", r->queue_id);
     if (outcome)
-        put(out, "outcome", (bl_slice){bl_outcome_name((enum bl_outcome)r->outcome), strlen(bl_outcome_name((enum bl_outcome)r->outcome))});
-    out->n += (size_t)snprintf(out->p + out->n, TEXT_MAX - out->n, "%s%s%s", r->flags & BL_RECORD_NO_ATTEMPT ? " no-attempt" : "",
-                               r->flags & BL_RECORD_ONE_SHOT ? " one-shot" : "",
-                               r->flags & BL_RECORD_HAS_SENDER && r->sender.n == 0 ? " sender=" : "");
+        put(out, "outcome",
+            (bl_slice){bl_outcome_name((enum bl_outcome)r->outcome),
+                       strlen(bl_outcome_name((enum bl_outcome)r->outcome))});
+    out->n +=
+        (size_t)snprintf(out->p + out->n, TEXT_MAX - out->n, "%s%s%s",
+                         r->flags & BL_RECORD_NO_ATTEMPT ? " no-attempt" : "",
+                         r->flags & BL_RECORD_ONE_SHOT ? " one-shot" : "",
+                         r->flags & BL_RECORD_HAS_SENDER && r->sender.n == 0 ? " sender=" : "");
     put(out, "sender", r->sender);
     put(out, "recipient", r->recipient);
     put(out, "orig", r->orig_recipient);
     put(out, "peer", r->peer_host);
     put(out, "ip", r->peer_ip);
     if (r->delay_ms >= 0)
-        out->n += (size_t)snprintf(out->p + out->n, TEXT_MAX - out->n, " delay=%dms", (int)r->delay_ms);
+        out->n +=
+            (size_t)snprintf(out->p + out->n, TEXT_MAX - out->n, " delay=%dms", (int)r->delay_ms);
     if (r->code)
         out->n += (size_t)snprintf(out->p + out->n, TEXT_MAX - out->n, " code=%u", r->code);
     put(out, "enhanced", (bl_slice){status, strlen(status)});
-    put(out, "phase", (bl_slice){bl_phase_name((enum bl_phase)r->phase), strlen(bl_phase_name((enum bl_phase)r->phase))});
-    if (outcome && (r->outcome == BL_DEFERRED || r->outcome == BL_BOUNCED || r->outcome == BL_REJECTED))
+    put(out, "phase",
+        (bl_slice){bl_phase_name((enum bl_phase)r->phase),
+                   strlen(bl_phase_name((enum bl_phase)r->phase))});
+    if (outcome &&
+        (r->outcome == BL_DEFERRED || r->outcome == BL_BOUNCED || r->outcome == BL_REJECTED))
         put(out, "category", bl_rules_category(rules, r->verdict.category)->name);
     put(out, "text", r->text);
     out->p[out->n++] = '\n';
@@ -98,12 +110,14 @@ static void records_are_as_written_down(void **state)
     bl_block_parse(worker, rules, block);
     for (size_t i = 0; i < block->records_n; i++)
         put_record(&got, rules, &block->records[i]);
-    got.n += (size_t)snprintf(got.p + got.n, TEXT_MAX - got.n, "%llu lines, %zu records, %llu unparsed\n",
-                              (unsigned long long)block->lines, block->records_n, (unsigned long long)block->unparsed);
+    got.n += (size_t)snprintf(
+        got.p + got.n, TEXT_MAX - got.n, "%llu lines, %zu records, %llu unparsed\n",
+        (unsigned long long)block->lines, block->records_n, (unsigned long long)block->unparsed);
     if (update) {
         FILE *file;
 
-        snprintf(path, sizeof path, "%s/tests/golden/postfix.want", getenv("BL_SOURCE") ? getenv("BL_SOURCE") : ".");
+        snprintf(path, sizeof path, "%s/tests/golden/postfix.want",
+                 getenv("BL_SOURCE") ? getenv("BL_SOURCE") : ".");
         file = fopen(path, "wb");
         assert_non_null(file);
         assert_int_equal(fwrite(got.p, 1, got.n, file), got.n);

@@ -1,11 +1,12 @@
 /* ctest: label=quick timeout=120
  *
- * Real Postfix runs: every line that says what became of a recipient must be read.  The logs lie beside
- * the project, not in it; without them the test is skipped. */
+ * Real Postfix runs: every line that says what became of a recipient must be read.  The logs lie
+ * beside the project, not in it; without them the test is skipped. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <stdio.h>
@@ -14,15 +15,18 @@
 #include "bounceline/postfix.h"
 #include "guarded.h"
 
-static const char *const files[] = {"real-postfix-3.7.11-rfc3164.log", "real-postfix-3.7.11-rfc3339.log",
-                                    "real-postfix-3.7.11-postlogd.log", "real-postfix-3.7.11-journald-short.log",
+static const char *const files[] = {"real-postfix-3.7.11-rfc3164.log",
+                                    "real-postfix-3.7.11-rfc3339.log",
+                                    "real-postfix-3.7.11-postlogd.log",
+                                    "real-postfix-3.7.11-journald-short.log",
                                     "real-postfix-3.7.11-journald-short-iso.log",
                                     "real-postfix-3.7.11-journald-short-iso-precise.log",
                                     "real-postfix-3.7.11-udp-rfc3164-pri.raw",
                                     "real-postfix-3.7.11-tcp-lf-rfc3339-pri.raw"};
 
 struct counts {
-    size_t lines, heads, records, unparsed, status, status_records, outcome[BL_OUTCOMES], phase[BL_PHASES];
+    size_t lines, heads, records, unparsed, status, status_records, outcome[BL_OUTCOMES],
+        phase[BL_PHASES];
 };
 
 static void count_line(struct counts *counts, struct bl_stamper *stamper, bl_slice line)
@@ -50,10 +54,12 @@ static void count_line(struct counts *counts, struct bl_stamper *stamper, bl_sli
     counts->status_records += status;
     if (record.kind == BL_RECORD_DELIVERY || record.kind == BL_RECORD_REJECT) {
         counts->outcome[record.outcome]++;
-        if (record.outcome != BL_DELIVERED && record.outcome != BL_RELAYED && record.outcome != BL_DISCARDED) {
+        if (record.outcome != BL_DELIVERED && record.outcome != BL_RELAYED &&
+            record.outcome != BL_DISCARDED) {
             counts->phase[record.phase]++;
             if (record.phase == BL_PHASE_UNKNOWN)
-                print_message("no phase: %.*s\n", (int)(record.text.n < 200 ? record.text.n : 200), record.text.p);
+                print_message("no phase: %.*s\n", (int)(record.text.n < 200 ? record.text.n : 200),
+                              record.text.p);
         }
     }
 }
@@ -83,9 +89,10 @@ static void every_status_line_of_the_real_runs_is_a_record(void **state)
             count_line(&counts, &stamper, guarded_bytes(line, (size_t)n - (line[n - 1] == '\n')));
         free(line);
         fclose(file);
-        print_message("%s: %zu lines, %zu heads, %zu records, %zu of %zu status lines, %zu unparsed\n", files[i],
-                      counts.lines, counts.heads, counts.records, counts.status_records, counts.status,
-                      counts.unparsed);
+        print_message(
+            "%s: %zu lines, %zu heads, %zu records, %zu of %zu status lines, %zu unparsed\n",
+            files[i], counts.lines, counts.heads, counts.records, counts.status_records,
+            counts.status, counts.unparsed);
         for (unsigned k = 0; k < BL_OUTCOMES; k++)
             print_message("  %s %zu\n", bl_outcome_name((enum bl_outcome)k), counts.outcome[k]);
         for (unsigned k = 0; k < BL_PHASES; k++)
@@ -102,7 +109,8 @@ static void every_status_line_of_the_real_runs_is_a_record(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_status_line_of_the_real_runs_is_a_record)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_status_line_of_the_real_runs_is_a_record)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

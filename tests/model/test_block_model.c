@@ -1,14 +1,15 @@
 /* ctest: label=quick timeout=300
  *
- * A block three ways: with the widest windows the processor has, with the ordinary ones, and line by line
- * with a reader that remembers nothing, each line at an unmapped page.  The records must be the same to the
- * byte, also for lines that are damaged, cut, or nothing.
+ * A block three ways: with the widest windows the processor has, with the ordinary ones, and line
+ * by line with a reader that remembers nothing, each line at an unmapped page.  The records must be
+ * the same to the byte, also for lines that are damaged, cut, or nothing.
  *
  * Negative control: a_difference_is_seen. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <stdio.h>
@@ -27,16 +28,38 @@ static uint32_t draw(uint32_t below)
 
 #define PICK(array) ((array)[draw(BL_COUNT(array))])
 
-static const char *const stamps[] = {"Nov 22 05:03:37", "Nov 22 05:03:37", "Nov 22 05:03:37", "Nov 22 05:03:38", "Nov  2 05:03:38",
-                                     "2026-11-22T05:03:37.532042+00:00", "2026-11-22T05:03:37.100000+00:00",
-                                     "2026-11-22T05:03:37.999999+00:00", "2026-11-22T05:03:37.9+0100", "2026-11-22T05:03:37Z",
-                                     "<22>Nov 22 05:03:37", "2026-11-22 05:03:37"};
-static const char *const hosts[] = {"mta1", "mta1", "mta1", "m", "mail.very-long-name-of-a-host.with.many.labels.example.org",
+static const char *const stamps[] = {"Nov 22 05:03:37",
+                                     "Nov 22 05:03:37",
+                                     "Nov 22 05:03:37",
+                                     "Nov 22 05:03:38",
+                                     "Nov  2 05:03:38",
+                                     "2026-11-22T05:03:37.532042+00:00",
+                                     "2026-11-22T05:03:37.100000+00:00",
+                                     "2026-11-22T05:03:37.999999+00:00",
+                                     "2026-11-22T05:03:37.9+0100",
+                                     "2026-11-22T05:03:37Z",
+                                     "<22>Nov 22 05:03:37",
+                                     "2026-11-22 05:03:37"};
+static const char *const hosts[] = {"mta1",
+                                    "mta1",
+                                    "mta1",
+                                    "m",
+                                    "mail.very-long-name-of-a-host.with.many.labels.example.org",
                                     "mta1.lab.example"};
-static const char *const programs[] = {"postfix/smtp", "postfix/smtp", "postfix/qmgr", "postfix/smtpd", "postfix-out/relay/smtp",
-                                       "postfix/submission/smtpd", "postfix-170.55.103.23/cleanup", "postfix", "exim", "/",
-                                       "postfix/lmtp", "postfix/local"};
-static const char *const tag_ends[] = {"[1382]: ", "[1382]: ", "[7]: ", "[1382] ", ": ", " ", "[13", "[1382]:  "};
+static const char *const programs[] = {"postfix/smtp",
+                                       "postfix/smtp",
+                                       "postfix/qmgr",
+                                       "postfix/smtpd",
+                                       "postfix-out/relay/smtp",
+                                       "postfix/submission/smtpd",
+                                       "postfix-170.55.103.23/cleanup",
+                                       "postfix",
+                                       "exim",
+                                       "/",
+                                       "postfix/lmtp",
+                                       "postfix/local"};
+static const char *const tag_ends[] = {"[1382]: ", "[1382]: ", "[7]: ", "[1382] ",
+                                       ": ",       " ",        "[13",   "[1382]:  "};
 static const char *const bodies[] = {
     "connect from h[192.0.2.9]",
     "disconnect from h.c.example[192.0.2.9] ehlo=1 mail=1 rcpt=1 data=1 quit=1 commands=5",
@@ -50,18 +73,27 @@ static const char *const bodies[] = {
     "4A1B: from=<s@a.example>, status=expired, returned to sender",
     "4jXH6151s8z1csJY: removed",
     "4A1B: removed",
-    "4A1B: to=<a@b.example>, relay=mx.b.example[192.0.2.1]:25, delay=0.11, delays=0.06/0/0/0.05, dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as 1)",
-    "4A1B: to=<a@b.example>, relay=aspmx.l.google.com[192.0.2.1]:25, conn_use=2, delay=12, delays=10/0/2/0, dsn=5.1.1, status=bounced (host "
-    "aspmx.l.google.com[192.0.2.1] said: 550-5.1.1 The email account that you tried to reach does not exist. 550 5.1.1 try again "
+    "4A1B: to=<a@b.example>, relay=mx.b.example[192.0.2.1]:25, delay=0.11, delays=0.06/0/0/0.05, "
+    "dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as 1)",
+    "4A1B: to=<a@b.example>, relay=aspmx.l.google.com[192.0.2.1]:25, conn_use=2, delay=12, "
+    "delays=10/0/2/0, dsn=5.1.1, status=bounced (host "
+    "aspmx.l.google.com[192.0.2.1] said: 550-5.1.1 The email account that you tried to reach does "
+    "not exist. 550 5.1.1 try again "
     "(in reply to RCPT TO command))",
-    "4A1B: to=<\"to=john, status=sent 612\"@shop.example>, relay=none, delay=57, delays=55/0/2/0, dsn=4.4.3, status=deferred (Host or "
-    "domain name not found. Name service error for name=shop.example type=MX: Host not found, try again)",
-    "4A1B: to=<a@b.example>, orig_to=<root>, relay=local, delay=0.24, delays=0.09/0.15/0/0, dsn=2.0.0, status=sent (forwarded as 4C2D)",
+    "4A1B: to=<\"to=john, status=sent 612\"@shop.example>, relay=none, delay=57, delays=55/0/2/0, "
+    "dsn=4.4.3, status=deferred (Host or "
+    "domain name not found. Name service error for name=shop.example type=MX: Host not found, try "
+    "again)",
+    "4A1B: to=<a@b.example>, orig_to=<root>, relay=local, delay=0.24, delays=0.09/0.15/0/0, "
+    "dsn=2.0.0, status=sent (forwarded as 4C2D)",
     "4A1B: to=<a@b.example>, relay=none, delay=1, dsn=5.1.1, status=undeliverable (x)",
-    "NOQUEUE: reject: RCPT from h[192.0.2.9]: 550 5.1.1 <x@a.example>: Recipient address rejected: User unknown; from=<s@c.example> "
+    "NOQUEUE: reject: RCPT from h[192.0.2.9]: 550 5.1.1 <x@a.example>: Recipient address rejected: "
+    "User unknown; from=<s@c.example> "
     "to=<x@a.example> proto=ESMTP helo=<h>",
-    "4A1B: reject: header Subject: x from h[192.0.2.9]; from=<s@c> to=<x@a> proto=ESMTP helo=<h>: 5.7.1 not here",
-    "4A1B: milter-reject: END-OF-MESSAGE from h[192.0.2.9]: 4.7.1 later; from=<s@c> to=<x@a> proto=ESMTP helo=<h>",
+    "4A1B: reject: header Subject: x from h[192.0.2.9]; from=<s@c> to=<x@a> proto=ESMTP helo=<h>: "
+    "5.7.1 not here",
+    "4A1B: milter-reject: END-OF-MESSAGE from h[192.0.2.9]: 4.7.1 later; from=<s@c> to=<x@a> "
+    "proto=ESMTP helo=<h>",
     "warning: 4A1B: removed",
     "4A1B: host m[192.0.2.1] said: 451 4.7.1 wait (in reply to RCPT TO command)",
     "",
@@ -71,7 +103,8 @@ static const char *const bodies[] = {
 static size_t make_line(char *out, size_t room)
 {
     static const char odd[] = "\"\"><,;:[]()=\\/ \t\r\xff@.ZaF0";
-    size_t n = (size_t)snprintf(out, room, "%s %s %s%s%s", PICK(stamps), PICK(hosts), PICK(programs), PICK(tag_ends), PICK(bodies));
+    size_t n = (size_t)snprintf(out, room, "%s %s %s%s%s", PICK(stamps), PICK(hosts),
+                                PICK(programs), PICK(tag_ends), PICK(bodies));
 
     if (draw(3) == 0) {
         for (uint32_t k = draw(4); k > 0 && n > 0; k--)
@@ -100,35 +133,41 @@ static void make_block(struct bl_block *block)
     while (block->n < target)
         block->n += make_line(block->bytes + block->n, 2048);
     block->n -= draw(3) == 0; /* the last newline may be missing */
-    memset(block->bytes + block->n, draw(2) ? ' ' : ']', BL_BLOCK_SLACK); /* what windows see behind it must not matter */
+    memset(block->bytes + block->n, draw(2) ? ' ' : ']',
+           BL_BLOCK_SLACK); /* what windows see behind it must not matter */
     block->reference_s = 1795323817;
 }
 
-/* -- comparing ---------------------------------------------------------------------------------------- */
+/* -- comparing -------------------------------------------------------------------------------- */
 
 static bool same_slice(bl_slice a, const char *a_base, bl_slice b, const char *b_base)
 {
     return a.n == b.n && (a.n == 0 || a.p - a_base == b.p - b_base);
 }
 
-static bool same_record(const bl_record *a, const char *a_base, const bl_record *b, const char *b_base)
+static bool same_record(const bl_record *a, const char *a_base, const bl_record *b,
+                        const char *b_base)
 {
-    const bl_slice *x[] = {&a->host, &a->service, &a->queue_id, &a->recipient, &a->orig_recipient, &a->sender, &a->peer_host,
-                           &a->peer_ip, &a->text};
-    const bl_slice *y[] = {&b->host, &b->service, &b->queue_id, &b->recipient, &b->orig_recipient, &b->sender, &b->peer_host,
-                           &b->peer_ip, &b->text};
+    const bl_slice *x[] = {&a->host,      &a->service,        &a->queue_id,
+                           &a->recipient, &a->orig_recipient, &a->sender,
+                           &a->peer_host, &a->peer_ip,        &a->text};
+    const bl_slice *y[] = {&b->host,      &b->service,        &b->queue_id,
+                           &b->recipient, &b->orig_recipient, &b->sender,
+                           &b->peer_host, &b->peer_ip,        &b->text};
 
     for (size_t i = 0; i < BL_COUNT(x); i++)
         if (!same_slice(*x[i], a_base, *y[i], b_base))
             return false;
-    return a->key == b->key && a->key2 == b->key2 && a->time_us == b->time_us && a->kind == b->kind && a->mta == b->mta &&
-           a->outcome == b->outcome && a->flags == b->flags && a->phase == b->phase && a->code == b->code &&
-           a->provider == b->provider && bl_status_eq(a->enhanced, b->enhanced) && a->delay_ms == b->delay_ms &&
-           memcmp(&a->verdict, &b->verdict, sizeof a->verdict) == 0;
+    return a->key == b->key && a->key2 == b->key2 && a->time_us == b->time_us &&
+           a->kind == b->kind && a->mta == b->mta && a->outcome == b->outcome &&
+           a->flags == b->flags && a->phase == b->phase && a->code == b->code &&
+           a->provider == b->provider && bl_status_eq(a->enhanced, b->enhanced) &&
+           a->delay_ms == b->delay_ms && memcmp(&a->verdict, &b->verdict, sizeof a->verdict) == 0;
 }
 
 /* The plain reader: public functions, a fresh stamper, a copy of the line. */
-static enum bl_postfix_line read_alone(const struct bl_rules *rules, bl_slice line, bl_record *record)
+static enum bl_postfix_line read_alone(const struct bl_rules *rules, bl_slice line,
+                                       bl_record *record)
 {
     struct bl_stamper stamper;
     enum bl_postfix_line kind;
@@ -148,7 +187,8 @@ static enum bl_postfix_line read_alone(const struct bl_rules *rules, bl_slice li
     if (record->kind == BL_RECORD_DELIVERY)
         record->provider = bl_rules_provider(rules, record->peer_host);
     if ((record->kind == BL_RECORD_DELIVERY || record->kind == BL_RECORD_REJECT) &&
-        (record->outcome == BL_DEFERRED || record->outcome == BL_BOUNCED || record->outcome == BL_REJECTED))
+        (record->outcome == BL_DEFERRED || record->outcome == BL_BOUNCED ||
+         record->outcome == BL_REJECTED))
         record->verdict = bl_classify(rules, &reply);
     return kind;
 }
@@ -206,7 +246,8 @@ static void a_block_is_read_as_its_lines_are_alone(void **state)
         for (size_t i = 0; i < wide->samples; i++)
             assert_true(same_slice(wide->sample[i], wide->bytes, plain->sample[i], plain->bytes));
         for (size_t i = 0; i < wide->records_n; i++)
-            assert_true(same_record(&wide->records[i], wide->bytes, &plain->records[i], plain->bytes));
+            assert_true(
+                same_record(&wide->records[i], wide->bytes, &plain->records[i], plain->bytes));
         compare_alone(rules, wide);
         records += wide->records_n;
         unparsed += wide->unparsed;

@@ -1,13 +1,14 @@
 /* ctest: label=quick timeout=60
  *
- * The windows against what they mean, at every length and at an unmapped page.  The AVX2 make is compiled
- * elsewhere; test_block_model.c compares what it reads with what this one reads.
+ * The windows against what they mean, at every length and at an unmapped page.  The AVX2 make is
+ * compiled elsewhere; test_block_model.c compares what it reads with what this one reads.
  *
  * Negative control: the mask of another byte differs. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "../core/parse/window.h"

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <stdio.h>
@@ -27,21 +28,25 @@ static void assert_text(bl_slice got, const char *want)
 }
 
 #define HEAD "Nov 22 05:03:37 mta1 "
-#define SENT(qid, host)                                                                                  \
-    HEAD "postfix/smtp[1]: " qid ": to=<a@b.example>, relay=" host                                       \
+#define SENT(qid, host)                                                                            \
+    HEAD "postfix/smtp[1]: " qid ": to=<a@b.example>, relay=" host                                 \
          "[192.0.2.1]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (250 2.0.0 Ok)\n"
 
 static void lines_become_records_in_their_order(void **state)
 {
     static const char text[] =
-        HEAD "postfix/smtpd[1]: connect from h[192.0.2.9]\r\n" HEAD "postfix/smtpd[1]: 4A: client=h[192.0.2.9]\r\n" HEAD
+        HEAD "postfix/smtpd[1]: connect from h[192.0.2.9]\r\n" HEAD
+             "postfix/smtpd[1]: 4A: client=h[192.0.2.9]\r\n" HEAD
              "postfix/qmgr[1]: 4A: from=<s@a.example>, size=1, nrcpt=1 (queue active)\n"
-        "\n"
-        "no syslog line\n" SENT("4A", "aspmx.l.google.com") HEAD
-             "postfix/smtp[1]: 4A: to=<c@b.example>, relay=none, delay=1, dsn=5.4.4, status=bounced (Host or domain name not found. "
-             "Name service error for name=b.example type=A: Host not found)\n" HEAD "postfix/qmgr[1]: 4A: replaced\n" HEAD
-             "postfix/smtp[1]: 4A: to=<broken\n" HEAD "postfix/qmgr[1]: 4A: removed\r\n";
-    static const enum bl_record_kind kinds[] = {BL_RECORD_OPEN, BL_RECORD_QUEUED, BL_RECORD_DELIVERY, BL_RECORD_DELIVERY,
+             "\n"
+             "no syslog line\n" SENT("4A", "aspmx.l.google.com") HEAD
+        "postfix/smtp[1]: 4A: to=<c@b.example>, relay=none, delay=1, dsn=5.4.4, status=bounced "
+        "(Host or domain name not found. "
+        "Name service error for name=b.example type=A: Host not found)\n" HEAD
+        "postfix/qmgr[1]: 4A: replaced\n" HEAD "postfix/smtp[1]: 4A: to=<broken\n" HEAD
+        "postfix/qmgr[1]: 4A: removed\r\n";
+    static const enum bl_record_kind kinds[] = {BL_RECORD_OPEN, BL_RECORD_QUEUED,
+                                                BL_RECORD_DELIVERY, BL_RECORD_DELIVERY,
                                                 BL_RECORD_REMOVED};
     const struct bl_rules *rules = bl_rules_builtin();
     struct bl_block *block = bl_block_new();
@@ -58,11 +63,13 @@ static void lines_become_records_in_their_order(void **state)
         assert_int_equal(block->records_n, BL_COUNT(kinds));
         for (size_t i = 0; i < BL_COUNT(kinds); i++) {
             assert_int_equal(block->records[i].kind, kinds[i]);
-            assert_true(block->records[i].key == block->records[0].key && block->records[i].key2 == block->records[0].key2);
+            assert_true(block->records[i].key == block->records[0].key &&
+                        block->records[i].key2 == block->records[0].key2);
             assert_true(block->records[i].key != 0);
         }
         assert_text(block->records[0].peer_ip, "192.0.2.9");
-        assert_int_equal(block->records[2].provider, bl_rules_provider(rules, BL_SLICE("aspmx.l.google.com")));
+        assert_int_equal(block->records[2].provider,
+                         bl_rules_provider(rules, BL_SLICE("aspmx.l.google.com")));
         assert_int_not_equal(block->records[2].provider, 0);
         assert_int_equal(block->records[3].phase, BL_PHASE_DNS);
         assert_text(bl_rules_category(rules, block->records[3].verdict.category)->name,
@@ -74,12 +81,13 @@ static void lines_become_records_in_their_order(void **state)
 
 static void the_key_is_of_host_instance_and_queue_id(void **state)
 {
-    static const char text[] = "Nov 22 05:03:37 mta1 postfix/qmgr[1]: 4A: removed\n"
-                               "Nov 22 05:03:37 mta1 postfix/a/cleanup[1]: 4A: message-id=<x>\n" /* the same */
-                               "Nov 22 05:03:37 mta2 postfix/qmgr[1]: 4A: removed\n"
-                               "Nov 22 05:03:37 mta1 postfix-out/qmgr[1]: 4A: removed\n"
-                               "Nov 22 05:03:37 mta1 postfix/qmgr[1]: 4B: removed\n"
-                               "Nov 22 05:03:37 mta1p ostfix/qmgr[1]: 4A: removed\n";
+    static const char text[] =
+        "Nov 22 05:03:37 mta1 postfix/qmgr[1]: 4A: removed\n"
+        "Nov 22 05:03:37 mta1 postfix/a/cleanup[1]: 4A: message-id=<x>\n" /* the same */
+        "Nov 22 05:03:37 mta2 postfix/qmgr[1]: 4A: removed\n"
+        "Nov 22 05:03:37 mta1 postfix-out/qmgr[1]: 4A: removed\n"
+        "Nov 22 05:03:37 mta1 postfix/qmgr[1]: 4B: removed\n"
+        "Nov 22 05:03:37 mta1p ostfix/qmgr[1]: 4A: removed\n";
     struct bl_block *block = bl_block_new();
     struct bl_worker *worker = bl_worker_new(NULL);
     bl_record want = {.queue_id = BL_SLICE_INIT("4A")};
@@ -88,18 +96,20 @@ static void the_key_is_of_host_instance_and_queue_id(void **state)
     fill(block, text);
     bl_block_parse(worker, bl_rules_builtin(), block);
     assert_int_equal(block->records_n, 6);
-    assert_true(block->records[0].key == block->records[1].key && block->records[0].key2 == block->records[1].key2);
+    assert_true(block->records[0].key == block->records[1].key &&
+                block->records[0].key2 == block->records[1].key2);
     for (size_t i = 2; i < 6; i++)
         for (size_t k = 1; k < i; k++)
-            assert_true(block->records[i].key != block->records[k].key && block->records[i].key2 != block->records[k].key2);
+            assert_true(block->records[i].key != block->records[k].key &&
+                        block->records[i].key2 != block->records[k].key2);
     bl_record_set_key(&want, bl_record_seed(BL_SLICE("mta1"), BL_SLICE("postfix")));
     assert_true(want.key == block->records[0].key && want.key2 == block->records[0].key2);
     bl_worker_free(worker);
     bl_block_free(block);
 }
 
-/* As many records as a block can hold, from the shortest line that promises one.  Every place is taken, so
- * ASan would see one too few. */
+/* As many records as a block can hold, from the shortest line that promises one.  Every place is
+ * taken, so ASan would see one too few. */
 static void a_block_of_the_shortest_lines_fits_its_records(void **state)
 {
     static const char *const lines[] = {
@@ -155,9 +165,10 @@ static void a_line_without_end_and_one_that_fills_the_block_are_lines(void **sta
     bl_block_free(block);
 }
 
-/* More failures than are classified at a time, broken promises between them: each verdict must be its own
- * record's.  Negative control: with the places not corrected in close_up (block_read.h) the category of
- * every second record is wrong; `shift_control` below shows that the comparison would see it. */
+/* More failures than are classified at a time, broken promises between them: each verdict must be
+ * its own record's.  Negative control: with the places not corrected in close_up (block_read.h) the
+ * category of every second record is wrong; `shift_control` below shows that the comparison would
+ * see it. */
 static void verdicts_belong_to_their_records(void **state)
 {
     static const char *const replies[] = {"550 5.1.1 user unknown", "452 4.2.2 mailbox full"};
@@ -169,11 +180,15 @@ static void verdicts_belong_to_their_records(void **state)
 
     (void)state;
     for (int i = 0; block->n + 512 < BL_BLOCK_BYTES; i++) {
-        int n = i % 5 == 4 ? snprintf(block->bytes + block->n, 512, HEAD "postfix/smtp[1]: 4A: to=<broken, %d\n", i)
+        int n = i % 5 == 4 ? snprintf(block->bytes + block->n, 512,
+                                      HEAD "postfix/smtp[1]: 4A: to=<broken, %d\n", i)
                            : snprintf(block->bytes + block->n, 512,
-                                      HEAD "postfix/smtp[1]: 4A: to=<%d@b.example>, relay=m.b.example[192.0.2.1]:25, delay=1, dsn=%s, "
-                                           "status=%s (host m.b.example[192.0.2.1] said: %s (in reply to RCPT TO command))\n",
-                                      i % 2, i % 2 ? "4.2.2" : "5.1.1", i % 2 ? "deferred" : "bounced", replies[i % 2]);
+                                      HEAD "postfix/smtp[1]: 4A: to=<%d@b.example>, "
+                                           "relay=m.b.example[192.0.2.1]:25, delay=1, dsn=%s, "
+                                           "status=%s (host m.b.example[192.0.2.1] said: %s (in "
+                                           "reply to RCPT TO command))\n",
+                                      i % 2, i % 2 ? "4.2.2" : "5.1.1",
+                                      i % 2 ? "deferred" : "bounced", replies[i % 2]);
 
         block->n += (size_t)n;
     }

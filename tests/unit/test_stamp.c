@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "bounceline/stamp.h"
@@ -48,9 +49,11 @@ static const struct {
 static const struct {
     const char *name, *in, *rest, *want;
 } rfc3339[] = {
-    {"microseconds and zone", "2026-11-22T05:03:37.532042+00:00 m", " m", "2026-11-22T05:03:37.532042Z"},
+    {"microseconds and zone", "2026-11-22T05:03:37.532042+00:00 m", " m",
+     "2026-11-22T05:03:37.532042Z"},
     {"milliseconds, Z", "2026-11-22T05:03:37.532Z m", " m", "2026-11-22T05:03:37.532Z"},
-    {"nanoseconds are cut", "2026-11-22T05:03:37.123456789Z m", " m", "2026-11-22T05:03:37.123456Z"},
+    {"nanoseconds are cut", "2026-11-22T05:03:37.123456789Z m", " m",
+     "2026-11-22T05:03:37.123456Z"},
     {"one digit", "2026-11-22T05:03:37.5+01:00 m", " m", "2026-11-22T04:03:37.500Z"},
     {"a dot and no digit", "2026-11-22T05:03:37.Z m", " m", "2026-11-22T05:03:37Z"},
     {"zone without colon", "2026-11-22T05:03:37-0530 m", " m", "2026-11-22T10:33:37Z"},
@@ -61,7 +64,8 @@ static const struct {
     {"no leap day", "2023-02-29T00:00:00Z", "2023-02-29T00:00:00Z", NULL},
     {"not a leap century", "2100-02-29T00:00:00Z", "2100-02-29T00:00:00Z", NULL},
     {"long ago", "1969-12-31T23:59:59.5Z", "", "1969-12-31T23:59:59.500Z"},
-    {"ten digits of fraction leave one", "2026-11-22T05:03:37.1234567891Z", "1Z", "2026-11-22T04:03:37.123456Z"},
+    {"ten digits of fraction leave one", "2026-11-22T05:03:37.1234567891Z", "1Z",
+     "2026-11-22T04:03:37.123456Z"},
     {"a zone cut short is none", "2026-11-22T05:03:37+01", "+01", "2026-11-22T04:03:37Z"},
     {"month 13", "2026-13-22T05:03:37Z", "2026-13-22T05:03:37Z", NULL},
     {"a slash", "2026/11-22T05:03:37Z", "2026/11-22T05:03:37Z", NULL},
@@ -120,18 +124,21 @@ static void rfc3339_stamps_are_read_or_left_alone(void **state)
     }
 }
 
-/* The stamp says nothing about the year: each stands for the moment nearest to when the log was written. */
+/* The stamp says nothing about the year: each stands for the moment nearest to when the log was
+ * written. */
 static const struct {
     const char *name;
     int64_t reference_s;
     const char *in, *want;
 } years[] = {
-    {"last year's last line, read after midnight", 1767225601 /* 2026-01-01T00:00:01Z */, "Dec 31 23:59:59",
-     "2025-12-31T23:59:59Z"},
-    {"new year's first line, clock a little behind", 1767225599, "Jan  1 00:00:00", "2026-01-01T00:00:00Z"},
+    {"last year's last line, read after midnight", 1767225601 /* 2026-01-01T00:00:01Z */,
+     "Dec 31 23:59:59", "2025-12-31T23:59:59Z"},
+    {"new year's first line, clock a little behind", 1767225599, "Jan  1 00:00:00",
+     "2026-01-01T00:00:00Z"},
     {"a log of last March, read in February", 1770000000 /* 2026-02-02 */, "Mar 10 00:00:00",
      "2026-03-10T00:00:00Z"},
-    {"a log of last August, read in February", 1770000000, "Aug 10 00:00:00", "2025-08-10T00:00:00Z"},
+    {"a log of last August, read in February", 1770000000, "Aug 10 00:00:00",
+     "2025-08-10T00:00:00Z"},
     {"a reference before 1970", -1, "Jan  1 00:00:00", "1970-01-01T00:00:00Z"},
     {"a reference that cannot be", INT64_MAX, "Dec 31 23:59:59", "9999-12-31T23:59:59Z"},
 };
@@ -160,10 +167,13 @@ static const struct {
     {"before spring's step", 1774745000, "Mar 29 01:59:59", "2026-03-29T00:59:59Z"},
     {"behind it", 1774747000, "Mar 29 03:00:00", "2026-03-29T01:00:00Z"},
     {"the hour that is skipped", 1774747000, "Mar 29 02:30:00", "2026-03-29T01:30:00Z"},
-    {"autumn's doubled hour, written the first time", 1792888200, "Oct 25 02:30:00", "2026-10-25T00:30:00Z"},
-    {"autumn's doubled hour, written the second time", 1792891800, "Oct 25 02:30:00", "2026-10-25T01:30:00Z"},
+    {"autumn's doubled hour, written the first time", 1792888200, "Oct 25 02:30:00",
+     "2026-10-25T00:30:00Z"},
+    {"autumn's doubled hour, written the second time", 1792891800, "Oct 25 02:30:00",
+     "2026-10-25T01:30:00Z"},
     {"behind autumn's step", 1792895000, "Oct 25 03:00:00", "2026-10-25T02:00:00Z"},
-    {"new year in local time", 1798758000 /* 2026-12-31T23:00:00Z */, "Jan  1 00:00:00", "2026-12-31T23:00:00Z"},
+    {"new year in local time", 1798758000 /* 2026-12-31T23:00:00Z */, "Jan  1 00:00:00",
+     "2026-12-31T23:00:00Z"},
 };
 
 static void local_time_becomes_utc_at_every_edge(void **state)

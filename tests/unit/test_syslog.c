@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "bounceline/syslog.h"
@@ -11,36 +12,40 @@
 static const struct {
     const char *name, *in, *stamp, *host, *program, *body; /* host NULL: no such line */
 } cases[] = {
-    {"a file of rsyslog", "Nov 22 05:03:37 mta1 postfix/smtp[1382]: BODY x", "2026-11-22T05:03:37Z", "mta1",
-     "postfix/smtp", "BODY x"},
-    {"RFC 3339", "2026-11-22T05:03:37.532042+00:00 mta1 postfix/smtp[1382]: BODY", "2026-11-22T05:03:37.532042Z",
-     "mta1", "postfix/smtp", "BODY"},
-    {"journalctl short-iso", "2026-11-22T05:16:53+0000 mta1.lab.example postfix/smtp[1]: B", "2026-11-22T05:16:53Z",
-     "mta1.lab.example", "postfix/smtp", "B"},
-    {"with priority", "<22>Nov 22 05:03:34 mta1 postfix/master[977]: BODY", "2026-11-22T05:03:34Z", "mta1",
-     "postfix/master", "BODY"},
+    {"a file of rsyslog", "Nov 22 05:03:37 mta1 postfix/smtp[1382]: BODY x", "2026-11-22T05:03:37Z",
+     "mta1", "postfix/smtp", "BODY x"},
+    {"RFC 3339", "2026-11-22T05:03:37.532042+00:00 mta1 postfix/smtp[1382]: BODY",
+     "2026-11-22T05:03:37.532042Z", "mta1", "postfix/smtp", "BODY"},
+    {"journalctl short-iso", "2026-11-22T05:16:53+0000 mta1.lab.example postfix/smtp[1]: B",
+     "2026-11-22T05:16:53Z", "mta1.lab.example", "postfix/smtp", "B"},
+    {"with priority", "<22>Nov 22 05:03:34 mta1 postfix/master[977]: BODY", "2026-11-22T05:03:34Z",
+     "mta1", "postfix/master", "BODY"},
     {"RFC 3339 with priority", "<22>2026-11-22T05:03:37.5+00:00 mta1 postfix/smtp[1]: BODY",
      "2026-11-22T05:03:37.500Z", "mta1", "postfix/smtp", "BODY"},
-    {"nested service", "Nov 22 05:03:37 mta1 postfix/submission/smtpd[12]: B", "2026-11-22T05:03:37Z", "mta1",
-     "postfix/submission/smtpd", "B"},
-    {"a tag longer than a window", "Nov 22 05:03:37 mta1 postfix-170.55.103.23-and-more-to-make-it-long/smtp-sink[12345]: B c",
-     "2026-11-22T05:03:37Z", "mta1", "postfix-170.55.103.23-and-more-to-make-it-long/smtp-sink", "B c"},
+    {"nested service", "Nov 22 05:03:37 mta1 postfix/submission/smtpd[12]: B",
+     "2026-11-22T05:03:37Z", "mta1", "postfix/submission/smtpd", "B"},
+    {"a tag longer than a window",
+     "Nov 22 05:03:37 mta1 postfix-170.55.103.23-and-more-to-make-it-long/smtp-sink[12345]: B c",
+     "2026-11-22T05:03:37Z", "mta1", "postfix-170.55.103.23-and-more-to-make-it-long/smtp-sink",
+     "B c"},
     {"no pid", "Nov 22 05:03:37 mta1 exim: BODY", "2026-11-22T05:03:37Z", "mta1", "exim", "BODY"},
     {"the colon is cut off", "Nov 22 05:03:37 mta1 postfix-out/postfix-script[1101] starting",
      "2026-11-22T05:03:37Z", "mta1", "postfix-out/postfix-script", "starting"},
-    {"the bracket is cut off", "Nov 22 05:03:37 mta1 postfix-out/submission/smtpd[123 4A1B: removed",
-     "2026-11-22T05:03:37Z", "mta1", "postfix-out/submission/smtpd", "4A1B: removed"},
+    {"the bracket is cut off",
+     "Nov 22 05:03:37 mta1 postfix-out/submission/smtpd[123 4A1B: removed", "2026-11-22T05:03:37Z",
+     "mta1", "postfix-out/submission/smtpd", "4A1B: removed"},
     {"the pid is cut off", "Nov 22 05:03:37 mta1 postfix-outgoing/submission/smtp 4A1B: removed",
      "2026-11-22T05:03:37Z", "mta1", "postfix-outgoing/submission/smtp", "4A1B: removed"},
-    {"two blanks behind the tag: one is the body's", "Nov 22 05:03:37 mta1 a/b[1]:  B", "2026-11-22T05:03:37Z",
-     "mta1", "a/b", " B"},
+    {"two blanks behind the tag: one is the body's", "Nov 22 05:03:37 mta1 a/b[1]:  B",
+     "2026-11-22T05:03:37Z", "mta1", "a/b", " B"},
     {"an empty body", "Nov 22 05:03:37 mta1 a/b[1]: ", "2026-11-22T05:03:37Z", "mta1", "a/b", ""},
     {"no body at all", "Nov 22 05:03:37 mta1 a/b[1]:", "2026-11-22T05:03:37Z", "mta1", "a/b", ""},
-    {"host is an address", "Nov 22 05:03:37 2001:db8::1 a/b[1]: B", "2026-11-22T05:03:37Z", "2001:db8::1", "a/b", "B"},
-    {"several blanks before and behind the host", "Nov 22 05:03:37  mta1   a/b[1]: B", "2026-11-22T05:03:37Z",
-     "mta1", "a/b", "B"},
-    {"bytes that are no text", "Nov 22 05:03:37 mta1 a/b[1]: \xff\xfe\x01", "2026-11-22T05:03:37Z", "mta1", "a/b",
-     "\xff\xfe\x01"},
+    {"host is an address", "Nov 22 05:03:37 2001:db8::1 a/b[1]: B", "2026-11-22T05:03:37Z",
+     "2001:db8::1", "a/b", "B"},
+    {"several blanks before and behind the host", "Nov 22 05:03:37  mta1   a/b[1]: B",
+     "2026-11-22T05:03:37Z", "mta1", "a/b", "B"},
+    {"bytes that are no text", "Nov 22 05:03:37 mta1 a/b[1]: \xff\xfe\x01", "2026-11-22T05:03:37Z",
+     "mta1", "a/b", "\xff\xfe\x01"},
     {"a repetition is a host and a program", "Jan 17 16:38:37 host last message repeated 3 times",
      "2027-01-17T16:38:37Z", "host", "last", "message repeated 3 times"},
     {"nothing behind the host", "Nov 22 05:03:37 mta1", NULL, NULL, NULL, NULL},
@@ -48,7 +53,8 @@ static const struct {
     {"no blank behind the stamp", "Nov 22 05:03:37mta1 a/b[1]: B", NULL, NULL, NULL, NULL},
     {"priority 192", "<192>Nov 22 05:03:37 mta1 a/b[1]: B", NULL, NULL, NULL, NULL},
     {"a tag that is only a bracket", "Nov 22 05:03:37 mta1 [12345]: B", NULL, NULL, NULL, NULL},
-    {"RFC 5424 is another reader's", "<22>1 2026-11-22T05:03:37Z mta1 postfix 1 - - B", NULL, NULL, NULL, NULL},
+    {"RFC 5424 is another reader's", "<22>1 2026-11-22T05:03:37Z mta1 postfix 1 - - B", NULL, NULL,
+     NULL, NULL},
     {"an Exim line", "2026-11-22 05:03:37", NULL, NULL, NULL, NULL},
     {"no stamp", "hello world", NULL, NULL, NULL, NULL},
     {"empty", "", NULL, NULL, NULL, NULL},
@@ -92,16 +98,20 @@ static void a_head_is_recalled_only_when_it_is_the_same(void **state)
     static const struct {
         const char *first, *second, *stamp, *host;
     } pairs[] = {
-        {"Nov 22 05:03:37 mta1 a/b[1]: B", "Nov 22 05:03:37 mta12 a/b[1]: B", "2026-11-22T05:03:37Z", "mta12"},
-        {"Nov 22 05:03:37 mta1 a/b[1]: B", "Nov 22 05:03:38 mta1 a/b[1]: B", "2026-11-22T05:03:38Z", "mta1"},
+        {"Nov 22 05:03:37 mta1 a/b[1]: B", "Nov 22 05:03:37 mta12 a/b[1]: B",
+         "2026-11-22T05:03:37Z", "mta12"},
+        {"Nov 22 05:03:37 mta1 a/b[1]: B", "Nov 22 05:03:38 mta1 a/b[1]: B", "2026-11-22T05:03:38Z",
+         "mta1"},
         {"2026-11-22T05:03:37.100000Z m a/b[1]: B", "2026-11-22T05:03:37.200000Z m a/b[1]: B",
          "2026-11-22T05:03:37.200Z", "m"},
-        {"2026-11-22T05:03:37.100000Z m a/b[1]: B", "2026-11-22T05:03:37.20000xZ m a/b[1]: B", NULL, NULL},
+        {"2026-11-22T05:03:37.100000Z m a/b[1]: B", "2026-11-22T05:03:37.20000xZ m a/b[1]: B", NULL,
+         NULL},
         {"2026-11-22T05:03:37.1+01:00 m a/b[1]: B", "2026-11-22T05:03:37.1+02:00 m a/b[1]: B",
          "2026-11-22T03:03:37.100Z", "m"},
         {"2026-11-22T05:03:37.123456789Z m a/b[1]: B", "2026-11-22T05:03:37.987654321Z m a/b[1]: B",
          "2026-11-22T05:03:37.987654Z", "m"},
-        {"2026-11-22T05:03:37.1Z m a/b[1]: B", "2026-11-22T05:03:37.12Z m a/b[1]: B", "2026-11-22T05:03:37.120Z", "m"},
+        {"2026-11-22T05:03:37.1Z m a/b[1]: B", "2026-11-22T05:03:37.12Z m a/b[1]: B",
+         "2026-11-22T05:03:37.120Z", "m"},
     };
 
     (void)state;
@@ -113,7 +123,8 @@ static void a_head_is_recalled_only_when_it_is_the_same(void **state)
         bl_stamper_init(&stamper, NULL);
         bl_stamper_refer(&stamper, 1795323817);
         assert_true(bl_syslog_read(guarded(pairs[i].first), &stamper, &head));
-        assert_int_equal(bl_syslog_read(guarded(pairs[i].second), &stamper, &head), pairs[i].host != NULL);
+        assert_int_equal(bl_syslog_read(guarded(pairs[i].second), &stamper, &head),
+                         pairs[i].host != NULL);
         if (!pairs[i].host)
             continue;
         bl_stamp_text(head.time_us, stamp);
