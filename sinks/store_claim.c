@@ -16,7 +16,10 @@
 #include "bounceline/alloc.h"
 #include "scripts.h"
 
-enum { LEVEL_ERROR = 3, LEVEL_WARNING = 4, DATASET_DIGITS = 16 };
+enum {
+    LEVEL_ERROR = 3, LEVEL_WARNING = 4, DATASET_DIGITS = 16,
+    PRUNE_ABOVE = 2000, PRUNE_TO = 1000 /* generations of a node */
+};
 
 #define SCAN_COUNT "2000"
 
@@ -448,10 +451,66 @@ static void load_partitions(struct bl_store *store)
     }
 }
 
+/* ---- old generations ---- */
+
+/* True when every slot that knows the generation has it finished. */
+static bool is_finished(const struct bl_store *store, uint64_t generation)
+{
+    for (unsigned i = 0; i <= store->keys.partitions; i++) {
+        const bl_position *at = bl_positions_find(&store->slot[i].stored, generation);
+
+        if (at && !at->finished)
+            return false;
+    }
+    return true;
+}
+
+static bool forget_generation(struct bl_slot *slot, uint64_t generation)
+{
+    struct bl_store *store = slot->store;
+    char field[256 + 32];
+    int n = snprintf(field, sizeof field, "%s|g|%016" PRIx64, store->keys.node, generation);
+    const bl_slice argv[] = {BL_SLICE("HDEL"), bl_redis_key_slice(&slot->pos), {field, (size_t)n}};
+
+    if (!bl_positions_find(&slot->stored, generation))
+        return true;
+    bl_positions_remove(&slot->stored, generation);
+    return bl_store_send(store, argv, BL_COUNT(argv), on_written, store);
+}
+
+static int oldest_first(const void *a, const void *b)
+{
+    const bl_position *x = a, *y = b;
+
+    return (x->seen_s > y->seen_s) - (x->seen_s < y->seen_s);
+}
+
+/* A log that rotates every hour makes thousands of generations, and their files are long gone.  Those that
+ * were read to their end are forgotten from the oldest on, far beyond what any rotation keeps. */
+static bool prune(struct bl_store *store)
+{
+    struct bl_positions old = {0};
+    size_t left = store->slot[0].stored.n;
+    bool fine = left <= PRUNE_ABOVE || bl_positions_copy(&old, &store->slot[0].stored) == BL_OK;
+
+    if (old.n)
+        qsort(old.v, old.n, sizeof *old.v, oldest_first);
+    for (size_t i = 0; i < old.n && left > PRUNE_TO && fine; i++) {
+        if (!is_finished(store, old.v[i].generation))
+            continue;
+        left--;
+        for (unsigned j = 0; j <= store->keys.partitions && fine; j++)
+            fine = forget_generation(&store->slot[j], old.v[i].generation);
+    }
+    bl_positions_release(&old);
+    return fine;
+}
+
 static void load_all(struct bl_store *store)
 {
     store->state = BL_STORE_LOAD;
-    load_partitions(store);
+    if (prune(store))
+        load_partitions(store);
 }
 
 void bl_store_load_again(struct bl_store *store)

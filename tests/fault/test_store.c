@@ -806,6 +806,35 @@ static void stop_and_go(struct world *w, unsigned turn)
         real_redis_signal(&w->server, turn % 2 ? SIGCONT : SIGSTOP);
 }
 
+/* A log that rotates for years: without pruning the claim would fail at BL_GENERATIONS_MAX. */
+static void what_was_finished_long_ago_is_forgotten(void **state)
+{
+    struct world *w = *state;
+
+    open_store(w);
+    finish(w);
+    close_store(w);
+    for (unsigned i = 0; i < 3000; i++) { /* the last hundred are not finished everywhere */
+        bl_position p = {.generation = i + 77, .offset = 50, .seen_s = i + 1, .finished = true};
+        char field[64], text[BL_POSITION_TEXT_MAX];
+
+        snprintf(field, sizeof field, "mx1|g|%016" PRIx64, p.generation);
+        bl_position_text(&p, text);
+        real_redis_do(&w->server, "HSET bl:{n:mx1}:pos %s %s", field, text);
+        p.finished = i < 2900;
+        bl_position_text(&p, text);
+        real_redis_do(&w->server, "HSET bl:{p00}:pos %s %s", field, text);
+    }
+    open_store(w);
+    run(w, is_ready, 5000, NULL, 0);
+    finish(w);
+    assert_in_range(real_redis_number(&w->server, "HLEN bl:{n:mx1}:pos"), 1000, 1010);
+    assert_int_equal(real_redis_number(&w->server, "HEXISTS bl:{n:mx1}:pos mx1|g|000000000000004d"), 0);
+    assert_int_equal(real_redis_number(&w->server, "HEXISTS bl:{p00}:pos mx1|g|000000000000004d"), 0);
+    assert_int_equal(real_redis_number(&w->server, "HEXISTS bl:{n:mx1}:pos mx1|g|0000000000000c04"), 1);
+    assert_exact(w);
+}
+
 static void a_stopped_server_is_noticed_and_waited_for(void **state)
 {
     struct world *w = *state;
@@ -1212,6 +1241,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WORLD(everything_is_counted_once),
         WORLD(a_new_store_goes_on_where_the_last_one_was),
+        WORLD(what_was_finished_long_ago_is_forgotten),
         WORLD(caps_keep_sums_exact),
         WORLD(old_lines_count_in_their_day_or_in_old),
         WORLD(lines_of_many_minutes_come_back_to_them),
