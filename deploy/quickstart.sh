@@ -24,8 +24,9 @@ esac
 
 build=build/quickstart
 bounceline=$build/bounceline
-# `bounceline` as it is to be typed from where the user stands.
-if [ "$here" = "$root" ]; then typed=$bounceline; else typed=$root/$bounceline; fi
+# Paths as they are to be typed from where the user stands.
+from_here=
+[ "$here" = "$root" ] || from_here=$root/
 
 install_missing $BUILD_PACKAGES $RUN_PACKAGES
 
@@ -38,9 +39,6 @@ fi
 
 if [ $# -gt 0 ]; then
     state=$build/state
-    cd "$here" # the logs were named from there
-    bounceline=$root/$bounceline
-    state=$root/$state
 else
     # An hour of a busy afternoon that ends now.  Its addresses and hosts are invented.
     rm -rf $build/sample
@@ -49,7 +47,11 @@ else
     $build/bench/corpus mixed --lines 200000 --rate 56 --end now --retry-lines 4000 >$build/sample/mail.log
     set -- $build/sample/mail.log
     echo "== made a sample log: $1, $(wc -l <"$1") lines"
+    set -- "$from_here$1"
 fi
+cd "$here" # logs are named from there
+bounceline=$from_here$bounceline
+state=$from_here$state
 
 echo "== reading $*"
 "$bounceline" run --once --state "$state" "$@" >/dev/null
@@ -74,16 +76,16 @@ rm -f "$state/suppressed.tmp"
 cat <<END
 
 Next:
-  $typed suppress check --state $state ADDRESS   (exit code 0: suppressed, 1: may be mailed)
-  $typed stats --state $state --json
-  $typed verify --state $state   (do the counters account for every byte read?)
-  $typed classify "550 5.1.1 no such user"
-  $typed scan /var/log/mail.log*   (a report, without Redis)
-  sh deploy/quickstart.sh /var/log/mail.log*   (your logs, if these were not)
+  $bounceline suppress check --state $state ADDRESS   (exit code 0: suppressed, 1: may be mailed)
+  $bounceline stats --state $state --json
+  $bounceline verify --state $state   (do the counters account for every byte read?)
+  $bounceline classify "550 5.1.1 no such user"
+  $bounceline scan /var/log/mail.log*   (a report, without Redis)
+  sh ${from_here}deploy/quickstart.sh /var/log/mail.log*   (your logs, if these were not)
 END
 if $follow; then
     echo
     echo "== following $*; ctrl-C drains, commits and ends"
     exec "$bounceline" run --state "$state" "$@"
 fi
-echo "  sh deploy/quickstart.sh --follow LOG...   (and goes on counting)"
+echo "  sh ${from_here}deploy/quickstart.sh --follow LOG...   (and goes on counting)"

@@ -29,6 +29,7 @@ import itertools
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -117,8 +118,9 @@ class Mail:
 
 
 class Writer:
-    def __init__(self, directory, mail, rng, rate):
+    def __init__(self, directory, mail, rng, rate, seconds_per_file):
         self.path, self.mail, self.rng, self.rate = f"{directory}/mail.log", mail, rng, rate
+        self.seconds_per_file = seconds_per_file
         self.file = open(self.path, "ab", buffering=0)
         self.rotations = self.packed = self.bytes = 0
         self.stop = False
@@ -167,7 +169,7 @@ class Writer:
         while not self.stop:
             for _ in range(max(1, self.rate // 150)):
                 self.append("".join(self.mail.next()))
-            if self.rng.random() < 0.008:
+            if self.rng.random() < 0.02 / self.seconds_per_file:
                 await self.rotate()
             await asyncio.sleep(0.02)
 
@@ -249,8 +251,8 @@ class Relay:
 
 
 class Daemon:
-    def __init__(self, options, directory, url, log):
-        self.options, self.directory, self.url, self.log = options, directory, url, log
+    def __init__(self, options, directory, url, log, mail):
+        self.options, self.directory, self.url, self.log, self.mail = options, directory, url, log, mail
         self.process = None
         self.errors = open(f"{directory}/daemon.err", "ab")
 
@@ -265,6 +267,10 @@ class Daemon:
             environment["BOUNCELINE_TEST"] = self.options.expect_failure
         self.process = await asyncio.create_subprocess_exec(
             *self.command(), env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=self.errors, stderr=self.errors)
+
+    def remark(self, text):
+        self.errors.write(f"{text}\n".encode())
+        self.errors.flush()
 
     def died(self):
         return self.process.returncode is not None
@@ -424,6 +430,7 @@ async def torment(kind, options, rng, relay, daemon, tally):
     if daemon.died():
         raise Stuck(f"the daemon ended by itself with {daemon.process.returncode}\n{daemon.complaints()}")
     code = await daemon.end(signal.SIGTERM if kind == "term" else signal.SIGKILL)
+    daemon.remark(f"--- {kind}, at line {daemon.mail.lines} of the log")
     tally[kind] += 1
     if kind == "term" and code != 0:
         raise Stuck(f"after SIGTERM the daemon ended with {code}\n{daemon.complaints()}")
@@ -442,8 +449,8 @@ async def session(options, directory, tally):
     relay = Relay(f"{directory}/relay.sock", redis.path)
     await relay.start()
     mail = Mail(words)
-    writer = Writer(f"{directory}/log", mail, words, options.rate)
-    daemon = Daemon(options, directory, f"unix:{relay.path}", writer.path)
+    writer = Writer(f"{directory}/log", mail, words, options.rate, options.file_seconds)
+    daemon = Daemon(options, directory, f"unix:{relay.path}", writer.path, mail)
     writing = asyncio.create_task(writer.run())
     try:
         for kind in itertools.islice(deal(plan), options.kills):
@@ -473,21 +480,23 @@ def main():
     args.add_argument("--partitions", type=int, default=3)
     args.add_argument("--rate", type=int, default=1500, help="messages a second, about")
     args.add_argument("--life", type=float, nargs=2, default=(0.2, 2.0), metavar="S", help="seconds before trouble")
+    args.add_argument("--file-seconds", type=float, default=2.5, help="from one rotation to the next, on average")
     args.add_argument("--expect-failure", choices=("no-fence", "no-slot-positions"))
-    args.add_argument("--keep", action="store_true", help="keep the folder with log, state and messages")
+    args.add_argument("--keep", action="store_true", help="when it fails, keep the folder with log, state, messages")
     options = args.parse_args()
     tally = collections.Counter()
     begin = time.time()
-    with tempfile.TemporaryDirectory(prefix="bl-crash-") as directory:
-        try:
-            wrong = asyncio.run(session(options, directory, tally))
-        except Stuck as stuck:
-            sys.exit(f"crash: seed {options.seed}: {stuck}")
-        finally:
-            if options.keep:
-                os.rename(directory, directory + ".kept")
-                os.mkdir(directory)
-                print(f"kept: {directory}.kept")
+    directory = tempfile.mkdtemp(prefix="bl-crash-")
+    wrong = ["the harness did not come to its end"]
+    try:
+        wrong = asyncio.run(session(options, directory, tally))
+    except Stuck as stuck:
+        sys.exit(f"crash: seed {options.seed}: {stuck}")
+    finally:
+        if options.keep and bool(wrong) != bool(options.expect_failure):
+            print(f"kept: {directory}")
+        else:
+            shutil.rmtree(directory)
     print(f"seed {options.seed}, {options.partitions} partitions, {time.time() - begin:.0f} s: "
           + ", ".join(f"{n} {k}" for k, n in sorted(tally.items())))
     for line in wrong[:20]:

@@ -1,8 +1,12 @@
 #!/bin/sh
 # ctest: label=full timeout=3600
-# crash.sh for longer: several hundred kills, other seeds, one partition and many.
+# crash.sh for longer: several hundred kills, other seeds, one partition and many, rotation in a hurry, and
+# lives long enough for snapshots of the join.
 set -eu
 command -v redis-server >/dev/null || { echo "skipped: no redis-server"; exit 77; }
-for partitions in 1 3 16; do
-    python3 "$(dirname "$0")/crash.py" "$1/bounceline" --kills 120 --seed $((100 + partitions)) --partitions $partitions
-done
+crash() { python3 "$(dirname "$0")/crash.py" "$program" --keep "$@"; }
+program=$1/bounceline
+crash --kills 120 --seed 101 --partitions 1
+crash --kills 120 --seed 102 --partitions 16
+crash --kills 120 --seed 103 --partitions 3 --file-seconds 0.6
+crash --kills 30 --seed 104 --life 1 9
