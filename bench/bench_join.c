@@ -1,9 +1,9 @@
 /* bench_join.c -- what the serial stage costs: the join per record, the tally per event
  *
- * Blocks of records and events are made from a seed, as a worker would hand them over, and only their
- * consumption is timed.  The reference is XXH3 over the texts of the same block, sampled in turn in the
- * same process; best round of each.  A ratio of 1 would mean that joining costs no more than looking at
- * every byte once.
+ * Blocks of records and events are made from a seed, as a worker would hand them over, and only
+ * their consumption is timed.  The reference is XXH3 over the texts of the same block, sampled in
+ * turn in the same process; best round of each.  A ratio of 1 would mean that joining costs no more
+ * than looking at every byte once.
  *
  *   bench_join [LIVE [DOMAINS [ROUNDS]]]    100000 live queue ids, 100000 domains, 200 rounds */
 #include <math.h>
@@ -47,7 +47,8 @@ static size_t zipf(size_t n)
 
 static bl_slice put(size_t i, size_t *at, const char *text, uint64_t number, const char *behind)
 {
-    int n = snprintf(room[i] + *at, TEXT - *at, "%s%llu%s", text, (unsigned long long)number, behind);
+    int n =
+        snprintf(room[i] + *at, TEXT - *at, "%s%llu%s", text, (unsigned long long)number, behind);
     bl_slice slice = {room[i] + *at, (size_t)n};
 
     *at += (size_t)n;
@@ -56,17 +57,20 @@ static bl_slice put(size_t i, size_t *at, const char *text, uint64_t number, con
 
 /* --- the join --- */
 
-/* Record `i` of a stream in which `live` messages are under way: each message's lines come at its turn,
- * half way and at the end. */
+/* Record `i` of a stream in which `live` messages are under way: each message's lines come at its
+ * turn, half way and at the end. */
 static bl_record make_record(uint64_t i, size_t slot, size_t live)
 {
-    static const uint8_t kinds[5] = {BL_RECORD_OPEN, BL_RECORD_MESSAGE_ID, BL_RECORD_QUEUED, BL_RECORD_DELIVERY,
-                                     BL_RECORD_REMOVED};
+    static const uint8_t kinds[5] = {BL_RECORD_OPEN, BL_RECORD_MESSAGE_ID, BL_RECORD_QUEUED,
+                                     BL_RECORD_DELIVERY, BL_RECORD_REMOVED};
     uint64_t behind[5] = {0, 0, 0, live / 2 + next_random() % (live / 4 + 1), live};
     unsigned which = (unsigned)(i % 5);
     uint64_t message = i / 5 + 2 * live - behind[which];
     size_t at = 0;
-    bl_record record = {.kind = kinds[which], .mta = BL_MTA_POSTFIX, .delay_ms = 900, .host = BL_SLICE("mta1"),
+    bl_record record = {.kind = kinds[which],
+                        .mta = BL_MTA_POSTFIX,
+                        .delay_ms = 900,
+                        .host = BL_SLICE("mta1"),
                         .service = BL_SLICE("postfix/smtp")};
     XXH128_hash_t key;
 
@@ -87,7 +91,9 @@ static bl_record make_record(uint64_t i, size_t slot, size_t live)
         record.peer_host = put(slot, &at, "mx", message % 9, ".customer.example");
         record.peer_ip = put(slot, &at, "192.0.2.", message % 256, "");
         record.text = put(slot, &at, "250 2.0.0 Ok: queued as ", message, "");
-        record.outcome = message % 100 < 5 ? BL_DEFERRED : message % 100 < 8 ? BL_BOUNCED : BL_DELIVERED;
+        record.outcome = message % 100 < 5   ? BL_DEFERRED
+                         : message % 100 < 8 ? BL_BOUNCED
+                                             : BL_DELIVERED;
         record.code = 250;
     }
     return record;
@@ -105,8 +111,8 @@ static uint64_t hash_texts(const bl_record *records, size_t n)
     for (size_t i = 0; i < n; i++) {
         const bl_record *r = &records[i];
 
-        sum += bl_hash64(r->queue_id) + bl_hash64(r->recipient) + bl_hash64(r->sender) + bl_hash64(r->peer_host) +
-               bl_hash64(r->peer_ip) + bl_hash64(r->text);
+        sum += bl_hash64(r->queue_id) + bl_hash64(r->recipient) + bl_hash64(r->sender) +
+               bl_hash64(r->peer_host) + bl_hash64(r->peer_ip) + bl_hash64(r->text);
     }
     return sum;
 }
@@ -146,8 +152,8 @@ static void bench_join(size_t live, unsigned rounds)
         best_reference = reference < best_reference ? reference : best_reference;
     }
     printf("join   %7llu live  %6.1f ns/record  hash of the texts %6.1f  ratio %.2f\n",
-           (unsigned long long)bl_join_stats(join).live, best / BLOCKS / RECORDS, best_reference / BLOCKS / RECORDS,
-           best / best_reference);
+           (unsigned long long)bl_join_stats(join).live, best / BLOCKS / RECORDS,
+           best_reference / BLOCKS / RECORDS, best / best_reference);
     if (sink == 1)
         printf("\n");
     bl_join_free(join);
@@ -159,8 +165,12 @@ static bl_event make_event(size_t slot, size_t domains)
 {
     uint64_t dice = next_random() % 100;
     size_t at = 0;
-    bl_event event = {.attempt = true, .has_sender = true, .instance = BL_SLICE("postfix"),
-                      .outcome = dice < 5 ? BL_DEFERRED : dice < 8 ? BL_BOUNCED : BL_DELIVERED};
+    bl_event event = {.attempt = true,
+                      .has_sender = true,
+                      .instance = BL_SLICE("postfix"),
+                      .outcome = dice < 5   ? BL_DEFERRED
+                                 : dice < 8 ? BL_BOUNCED
+                                            : BL_DELIVERED};
 
     event.failed = event.outcome != BL_DELIVERED;
     event.verdict.category = (uint16_t)(next_random() % 20);
@@ -180,7 +190,8 @@ static uint64_t hash_addresses(const bl_event *events, size_t n)
 }
 
 /* One tally for everything, as in a scan, or cleared every `clear_blocks` blocks, as in a batch. */
-static void bench_tally(size_t domains, unsigned rounds, size_t entities, size_t clear_blocks, const char *name)
+static void bench_tally(size_t domains, unsigned rounds, size_t entities, size_t clear_blocks,
+                        const char *name)
 {
     static bl_event events[EVENTS];
     struct bl_tally *tally = bl_tally_new(entities, entities);
@@ -215,9 +226,10 @@ static void bench_tally(size_t domains, unsigned rounds, size_t entities, size_t
         best_reference = reference < best_reference ? reference : best_reference;
         best_clear = clearing < best_clear ? clearing : best_clear;
     }
-    printf("%s %6zu entities  %6.1f ns/event   hash of the addresses %4.1f  ratio %.2f  clear %.1f\n", name, count,
-           best / BLOCKS / EVENTS, best_reference / BLOCKS / EVENTS, best / best_reference,
-           best_clear / BLOCKS / EVENTS);
+    printf(
+        "%s %6zu entities  %6.1f ns/event   hash of the addresses %4.1f  ratio %.2f  clear %.1f\n",
+        name, count, best / BLOCKS / EVENTS, best_reference / BLOCKS / EVENTS,
+        best / best_reference, best_clear / BLOCKS / EVENTS);
     if (sink == 1)
         printf("\n");
     bl_tally_free(tally);

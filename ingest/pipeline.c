@@ -111,7 +111,7 @@ static bool channel_put(struct channel *c, struct trip *trip)
     /* A ring has room for every block there is, so this never fails. */
     (void)bl_ring_put(&c->ring, trip);
     /* Releases the put, acquires the announcement; pairs with the exchange in announce(). */
-    sleeper = atomic_exchange_explicit(&c->sleeper, AWAKE, memory_order_relaxed);
+    sleeper = atomic_exchange_explicit(&c->sleeper, AWAKE, memory_order_acq_rel);
     if (sleeper == ON_SEMAPHORE)
         uv_sem_post(&c->sem);
     return sleeper == ON_CALLBACK;
@@ -123,13 +123,13 @@ static struct trip *announce(struct channel *c, enum sleeper how)
     struct trip *trip;
 
     /* Acquires what was put before the producer's exchange; pairs with channel_put(). */
-    (void)atomic_exchange_explicit(&c->sleeper, (int)how, memory_order_relaxed);
-    trip = NULL;
+    (void)atomic_exchange_explicit(&c->sleeper, (int)how, memory_order_acq_rel);
+    trip = bl_ring_take(&c->ring);
     if (!trip)
         return NULL;
     /* It was there after all.  If the producer took the announcement down in between it has posted,
      * and the post must be eaten, or the next sleep would be none. */
-    if (atomic_exchange_explicit(&c->sleeper, AWAKE, memory_order_relaxed) == AWAKE &&
+    if (atomic_exchange_explicit(&c->sleeper, AWAKE, memory_order_acq_rel) == AWAKE &&
         how == ON_SEMAPHORE)
         uv_sem_wait(&c->sem);
     return trip;

@@ -1,20 +1,21 @@
-/* An entity is two cache lines: its counters in one, what identifies it in the other, with names of up to
- * 31 bytes inside.  A key on its way in has that same shape, four words of lower-cased name padded with
- * zeros and the length in the last byte, so that hashing it is two multiplications and comparing it
- * four words.  Of a longer name the words hold a 128-bit hash.
+/* An entity is two cache lines: its counters in one, what identifies it in the other, with names of
+ * up to 31 bytes inside.  A key on its way in has that same shape, four words of lower-cased name
+ * padded with zeros and the length in the last byte, so that hashing it is three multiplications and
+ * comparing it four words.  Of a longer name the words hold a 128-bit hash.
  *
- * A hundred thousand entities do not fit into a near cache, so an event is counted in three steps with
- * other events between them: its keys are hashed and their slots prefetched; AHEAD events later the slots
- * are read and the entities prefetched; as many later they are counted.  Whoever looks at the tally
- * first settles what is under way.  All, provider and instance hardly ever change from one event to the
- * next; they are remembered and counted without a hash.
+ * A hundred thousand entities do not fit into a near cache, so an event is counted in three steps
+ * with other events between them: its keys are hashed and their slots prefetched; AHEAD events
+ * later the slots are read and the entities prefetched; as many later they are counted.  Whoever
+ * looks at the tally first settles what is under way.  All, provider and instance hardly ever
+ * change from one event to the next; they are remembered and counted without a hash.
  *
- * Failure categories are nodes in one pool, found by a second index over (entity, outcome, category) and
- * chained per entity for the walk: an entity with a hundred categories costs no more than one with two.
+ * Failure categories are nodes in one pool, found by a second index over (entity, outcome,
+ * category) and chained per entity for the walk: an entity with a hundred categories costs no more
+ * than one with two.
  *
  * Bytes per entity: 128 + 16..32 (slots) + at most 24 for long names, about 170; per category
- * of an entity 24 + 16..32.  A scan with 131 072 entities and as many categories: at most 29 MiB, and only
- * what is used is touched. */
+ * of an entity 24 + 16..32.  A scan with 131 072 entities and as many categories: at most 29 MiB,
+ * and only what is used is touched. */
 #include "bounceline/tally.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -43,7 +44,7 @@ struct failure {
     uint64_t count;
     uint32_t entity, next;
     uint16_t category;
-    uint8_t  outcome;
+    uint8_t outcome;
 };
 
 /* Which entity a key without text had in this minute; `ref` 0: none. */
@@ -58,7 +59,7 @@ struct key {
     uint64_t word[4];
     uint32_t tag;
     enum bl_dimension dimension;
-    bool own; /* ours or the rule set's, not a log's */
+    bool own;              /* ours or the rule set's, not a log's */
     const char *long_text; /* lower-cased; of a name that the words do not hold */
 };
 
@@ -67,10 +68,11 @@ struct waiting {
     int64_t minute;
     uint32_t all, provider;
     uint16_t category;
-    uint8_t  outcome;
-    bool     failed;
+    uint8_t outcome;
+    bool failed;
     struct key domain, sender;
-    char domain_room[NAME_MAX_BYTES], sender_room[NAME_MAX_BYTES]; /* of names too long for the key */
+    char domain_room[NAME_MAX_BYTES],
+        sender_room[NAME_MAX_BYTES]; /* of names too long for the key */
 };
 
 struct bl_tally {
@@ -93,12 +95,13 @@ struct bl_tally {
     struct bl_tally *self; /* so that looking, which promises const, can settle first */
     struct waiting waiting[2 * AHEAD];
     size_t first, next; /* waiting[first % 2 AHEAD] is the oldest, next - first are waiting */
-    void *memory; /* what entities are aligned in */
+    void *memory;       /* what entities are aligned in */
 };
 
 const char *bl_dimension_name(enum bl_dimension dimension)
 {
-    static const char *const names[BL_DIMENSIONS] = {"all", "domain", "provider", "sender", "instance"};
+    static const char *const names[BL_DIMENSIONS] = {"all", "domain", "provider", "sender",
+                                                     "instance"};
 
     return dimension < BL_DIMENSIONS ? names[dimension] : "";
 }
@@ -130,8 +133,10 @@ struct bl_tally *bl_tally_new(size_t entities_cap, size_t failures_cap)
     if (!tally->memory)
         goto fail;
     tally->entities = (void *)(((uintptr_t)tally->memory + 127) & ~(uintptr_t)127);
-    /* Strangers choose domains, and could choose them to share a home slot if its hash were public. */
-    tally->salt = fold((uintptr_t)tally->memory ^ 0x9fb21c651e98df25, (uintptr_t)tally->slots.v ^ 0x165667919e3779f9);
+    /* Strangers choose domains, and could choose them to share a home slot if its hash were public.
+     */
+    tally->salt = fold((uintptr_t)tally->memory ^ 0x9fb21c651e98df25,
+                       (uintptr_t)tally->slots.v ^ 0x165667919e3779f9);
     tally->salt2 = fold(tally->salt ^ 0xc2b2ae3d27d4eb4f, (uintptr_t)tally ^ 0x9e3779b185ebca87);
     return tally;
 fail:
@@ -219,9 +224,10 @@ static inline uint64_t lower8(uint64_t x)
     return x | (((from_a & ~above_z & ~x) & (0x80 * ones)) >> 2);
 }
 
-/* The same of the name in lower case, when eight readable bytes end where it ends, as is so within most
- * addresses.  No word is read beyond the end: the last ones are read from there, and what stands before them is shifted
- * out.  No branch depends on the length, which is as good as random from one event to the next. */
+/* The same of the name in lower case, when eight readable bytes end where it ends, as is so within
+ * most addresses.  No word is read beyond the end: the last ones are read from there, and what
+ * stands before them is shifted out.  No branch depends on the length, which is as good as random
+ * from one event to the next. */
 static inline void set_words(uint64_t word[4], bl_slice name, size_t readable)
 {
     ptrdiff_t last = (ptrdiff_t)name.n - 8;
@@ -244,9 +250,9 @@ static inline void set_words(uint64_t word[4], bl_slice name, size_t readable)
 static bool is_valid(bl_slice name)
 {
     static const bool allowed[256] = {
-        ['a' ... 'z'] = true, ['0' ... '9'] = true, [0x80 ... 0xff] = true, ['.'] = true, ['-'] = true,
-        ['_'] = true,         [':'] = true,         ['['] = true,           [']'] = true, ['@'] = true,
-        ['+'] = true,         ['='] = true,
+        ['a' ... 'z'] = true, ['0' ... '9'] = true, [0x80 ... 0xff] = true, ['.'] = true,
+        ['-'] = true,         ['_'] = true,         [':'] = true,           ['['] = true,
+        [']'] = true,         ['@'] = true,         ['+'] = true,           ['='] = true,
     };
     bool valid = true;
 
@@ -304,10 +310,10 @@ RARE static void set_literal_key(struct key *key, enum bl_dimension dimension, c
     set_own_key(key, dimension, (bl_slice){text, strlen(text)});
 }
 
-/* Of a name that ends where `readable` bytes end.  Whether it is made of key bytes is looked at when it
- * is new. */
-static inline void set_text_key(struct key *key, enum bl_dimension dimension, bl_slice name, size_t readable,
-                                const char *absent, char room[NAME_MAX_BYTES])
+/* Of a name that ends where `readable` bytes end.  Whether it is made of key bytes is looked at
+ * when it is new. */
+static inline void set_text_key(struct key *key, enum bl_dimension dimension, bl_slice name,
+                                size_t readable, const char *absent, char room[NAME_MAX_BYTES])
 {
     if (name.n == 0 || name.p[0] == '~' || name.p[0] == '<') {
         set_literal_key(key, dimension, name.n ? BL_TALLY_INVALID : absent);
@@ -408,7 +414,8 @@ RARE static uint32_t find_other(struct bl_tally *tally, int64_t minute, enum bl_
 }
 
 /* The key is new. */
-static uint32_t __attribute__((noinline)) admit(struct bl_tally *tally, int64_t minute, const struct key *key)
+static uint32_t __attribute__((noinline))
+admit(struct bl_tally *tally, int64_t minute, const struct key *key)
 {
     struct key invalid;
 
@@ -437,7 +444,8 @@ static inline uint32_t find_or_admit(struct bl_tally *tally, int64_t minute, con
 
 /* For keys that hardly change: `recent` is the place to remember it.  What fell to ~other is not
  * remembered, so that each time is counted. */
-static uint32_t find_and_remember(struct bl_tally *tally, int64_t minute, struct key *key, struct recent *recent)
+static uint32_t find_and_remember(struct bl_tally *tally, int64_t minute, struct key *key,
+                                  struct recent *recent)
 {
     uint64_t overflow = tally->overflow;
     uint32_t ref;
@@ -458,7 +466,8 @@ RARE static uint32_t find_new_all(struct bl_tally *tally, int64_t minute)
 
 static inline uint32_t find_all(struct bl_tally *tally, int64_t minute)
 {
-    return tally->all.ref && tally->all.minute == minute ? tally->all.ref : find_new_all(tally, minute);
+    return tally->all.ref && tally->all.minute == minute ? tally->all.ref
+                                                         : find_new_all(tally, minute);
 }
 
 RARE static uint32_t find_new_provider(struct bl_tally *tally, int64_t minute, uint16_t provider,
@@ -521,7 +530,8 @@ static uint32_t find_failure(const struct bl_tally *tally, uint32_t entity, enum
     return 0;
 }
 
-static void count_failure(struct bl_tally *tally, uint32_t entity, enum bl_outcome outcome, uint16_t category)
+static void count_failure(struct bl_tally *tally, uint32_t entity, enum bl_outcome outcome,
+                          uint16_t category)
 {
     uint32_t tag = failure_tag(entity, outcome, category);
     uint32_t ref = find_failure(tally, entity, outcome, category, tag);
@@ -534,8 +544,10 @@ static void count_failure(struct bl_tally *tally, uint32_t entity, enum bl_outco
             return;
         }
         ref = (uint32_t)++tally->failures_used;
-        tally->failures[ref] = (struct failure){
-            .entity = entity, .next = owner->failures, .category = category, .outcome = (uint8_t)outcome};
+        tally->failures[ref] = (struct failure){.entity = entity,
+                                                .next = owner->failures,
+                                                .category = category,
+                                                .outcome = (uint8_t)outcome};
         owner->failures = ref;
         bl_slots_put(&tally->failure_slots, tag, ref);
         tally->fields++;
@@ -554,7 +566,8 @@ static void count_outcome(struct bl_tally *tally, uint32_t entity, enum bl_outco
 static inline void set_sender_key(struct key *key, const bl_event *event, char room[NAME_MAX_BYTES])
 {
     if (event->has_sender && event->sender.n)
-        set_text_key(key, BL_DIM_SENDER, domain_of(event->sender), event->sender.n, BL_TALLY_LOCAL, room);
+        set_text_key(key, BL_DIM_SENDER, domain_of(event->sender), event->sender.n, BL_TALLY_LOCAL,
+                     room);
     else
         set_literal_key(key, BL_DIM_SENDER, event->has_sender ? "<>" : BL_TALLY_UNKNOWN);
 }
@@ -599,7 +612,8 @@ static const struct bl_tally *settle(const struct bl_tally *tally)
     return tally;
 }
 
-void bl_tally_event(struct bl_tally *tally, int64_t minute, const bl_event *event, const struct bl_rules *rules)
+void bl_tally_event(struct bl_tally *tally, int64_t minute, const bl_event *event,
+                    const struct bl_rules *rules)
 {
     struct waiting *waiting = &tally->waiting[tally->next % BL_COUNT(tally->waiting)];
 
@@ -610,7 +624,8 @@ void bl_tally_event(struct bl_tally *tally, int64_t minute, const bl_event *even
     if (tally->next - tally->first == BL_COUNT(tally->waiting))
         count_oldest(tally);
     if (tally->next - tally->first >= AHEAD) {
-        const struct waiting *earlier = &tally->waiting[(tally->next - AHEAD) % BL_COUNT(tally->waiting)];
+        const struct waiting *earlier =
+            &tally->waiting[(tally->next - AHEAD) % BL_COUNT(tally->waiting)];
 
         prefetch_entity(tally, &earlier->domain);
         prefetch_entity(tally, &earlier->sender);

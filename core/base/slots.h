@@ -1,9 +1,9 @@
 /* slots.h -- the index of a hash table whose things live elsewhere
  *
- * Open addressing with linear probing.  A slot is eight bytes, a tag (32 bits of the thing's hash) and a
- * reference, so eight neighbours share a cache line and a probe is almost always one line.  The home
- * slot is the tag's upper bits: nothing outside the table is needed to move slots, and removal closes
- * the gap instead of leaving a mark, so a table never degrades.
+ * Open addressing with linear probing.  A slot is eight bytes, a tag (32 bits of the thing's hash)
+ * and a reference, so eight neighbours share a cache line and a probe is almost always one line.
+ * The home slot is the tag's upper bits: nothing outside the table is needed to move slots, and
+ * removal closes the gap instead of leaving a mark, so a table never degrades.
  *
  * Shapes     references: 1..UINT32_MAX, 0 is an empty slot; never more than half full
  * Units      -
@@ -62,8 +62,8 @@ static inline void bl_slots_prefetch(const struct bl_slots *slots, uint32_t tag)
     __builtin_prefetch(&slots->v[bl_slots_home(slots, tag)]);
 }
 
-/* The next thing with this tag, or 0: start with `*at` at the home slot.  The caller compares the thing
- * itself; a tag is a hint. */
+/* The next thing with this tag, or 0: start with `*at` at the home slot.  The caller compares the
+ * thing itself; a tag is a hint. */
 static inline uint32_t bl_slots_next(const struct bl_slots *slots, uint32_t tag, uint32_t *at)
 {
     for (;;) {
@@ -86,8 +86,8 @@ static inline void bl_slots_put(struct bl_slots *slots, uint32_t tag, uint32_t r
     slots->v[at] = (struct bl_slot){tag, ref};
 }
 
-/* Takes out a thing that is in the table.  Each later slot of the run moves into the gap unless its home
- * lies behind the gap. */
+/* Takes out a thing that is in the table.  Each later slot of the run moves into the gap unless its
+ * home lies behind the gap. */
 static inline void bl_slots_remove(struct bl_slots *slots, uint32_t tag, uint32_t ref)
 {
     uint32_t gap = bl_slots_home(slots, tag), at;
@@ -105,8 +105,8 @@ static inline void bl_slots_remove(struct bl_slots *slots, uint32_t tag, uint32_
     slots->v[gap].ref = 0;
 }
 
-/* Empties the slot of one thing without closing the gap: only for emptying the whole table, thing by
- * thing, which costs what is in it and not what would fit. */
+/* Empties the slot of one thing without closing the gap: only for emptying the whole table, thing
+ * by thing, which costs what is in it and not what would fit. */
 static inline void bl_slots_blank(struct bl_slots *slots, uint32_t tag, uint32_t ref)
 {
     uint32_t at = bl_slots_home(slots, tag);

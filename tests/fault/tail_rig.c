@@ -49,8 +49,8 @@ int rig_teardown(void **state)
 {
     struct rig *rig = *state;
 
-    bl_identity_test = (struct bl_identity_test){0};
     rig_stop(rig);
+    bl_identity_test = (struct bl_identity_test){0}; /* no job reads it now */
     uv_close((uv_handle_t *)&rig->tick, NULL);
     uv_run(&rig->loop, UV_RUN_DEFAULT);
     if (uv_loop_close(&rig->loop) != 0)

@@ -1,7 +1,7 @@
 /* ctest: label=quick timeout=120 */
-/* A join's image is read from disk: whatever the bytes, bl_join_load answers, and what it took in can be
- * used, saved, and loaded again.  Even first bytes hand the rest over as it is; odd ones set magic,
- * version and checksum right first, so that everything behind them is reached. */
+/* A join's image is read from disk: whatever the bytes, bl_join_load answers, and what it took in
+ * can be used, saved, and loaded again.  Even first bytes hand the rest over as it is; odd ones set
+ * magic, version and checksum right first, so that everything behind them is reached. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +16,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static void look(void *arg, const bl_event *event)
 {
-    const bl_slice texts[] = {event->sender, event->message_id, event->client, event->sasl_user, event->recipient,
-                              event->orig_recipient, event->relay_host, event->relay_ip, event->reply};
+    const bl_slice texts[] = {event->sender,     event->message_id, event->client,
+                              event->sasl_user,  event->recipient,  event->orig_recipient,
+                              event->relay_host, event->relay_ip,   event->reply};
     uint64_t *sum = arg;
     char status[BL_STATUS_TEXT_MAX];
 
@@ -62,9 +63,12 @@ static void use(struct bl_join *join, const char *image, size_t n)
     uint64_t sum = 0;
 
     for (size_t at = 0; at + 16 <= n; at += 4) {
-        bl_record records[3] = {{.kind = BL_RECORD_DELIVERY, .mta = BL_MTA_POSTFIX, .outcome = BL_DELIVERED},
-                                {.kind = BL_RECORD_EXPIRED, .mta = BL_MTA_POSTFIX},
-                                {.kind = BL_RECORD_QUEUED, .mta = BL_MTA_POSTFIX, .sender = {image, n % 600 < n ? n % 600 : n}}};
+        bl_record records[3] = {
+            {.kind = BL_RECORD_DELIVERY, .mta = BL_MTA_POSTFIX, .outcome = BL_DELIVERED},
+            {.kind = BL_RECORD_EXPIRED, .mta = BL_MTA_POSTFIX},
+            {.kind = BL_RECORD_QUEUED,
+             .mta = BL_MTA_POSTFIX,
+             .sender = {image, n % 600 < n ? n % 600 : n}}};
         struct bl_block block = {.records = records, .records_n = 3};
 
         for (size_t i = 0; i < 3; i++) {

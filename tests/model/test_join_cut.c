@@ -1,10 +1,11 @@
 /* ctest: label=quick timeout=300 */
-/* The join is a function of the stream: however the records are cut into blocks, and however often it is
- * saved and loaded between them, the events are the same.  The control is the same cut with an empty
- * join behind it instead of the loaded one. */
+/* The join is a function of the stream: however the records are cut into blocks, and however often
+ * it is saved and loaded between them, the events are the same.  The control is the same cut with
+ * an empty join behind it instead of the loaded one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
 #include <cmocka.h>
 
 #include "bounceline/alloc.h"
@@ -17,7 +18,8 @@ enum way { WHOLE, BLOCKS, SAVED_AT_EVERY_BORDER, LOST_AT_ONE_BORDER };
 static struct bl_join *new_join(uint64_t seed)
 {
     static const size_t entries[] = {1, 3, 6, 13, 40}, cells[] = {0, 3, 9, 40, 1000};
-    struct bl_join *join = bl_join_new(bl_rules_builtin(), entries[seed % 5], cells[seed / 5 % 5] * 64);
+    struct bl_join *join =
+        bl_join_new(bl_rules_builtin(), entries[seed % 5], cells[seed / 5 % 5] * 64);
 
     assert_non_null(join);
     return join;
@@ -52,7 +54,8 @@ static void run(uint64_t seed, enum way way, struct journal *journal)
         records[i] = stream_record(&state, 4 + seed % 30);
     for (size_t at = 0; at < RECORDS;) {
         size_t n = way == WHOLE ? RECORDS : way == BLOCKS ? 1 + stream_random(&cuts) % 40 : 1;
-        struct bl_block block = {.records = records + at, .records_n = n < RECORDS - at ? n : RECORDS - at};
+        struct bl_block block = {.records = records + at,
+                                 .records_n = n < RECORDS - at ? n : RECORDS - at};
 
         bl_join_block(join, &block, journal_event, journal);
         at += block.records_n;

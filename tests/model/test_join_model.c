@@ -1,11 +1,12 @@
 /* ctest: label=quick timeout=300 */
-/* The join against the plainest program that does the same: arrays that are searched from the front,
- * strings that are copied, and a count of the cells that texts would take.  Random streams over few ids
- * and small caps, so that ids are reused, evicted and short of text room all the time.  The control is
- * `careless`: the model with one rule left out is found out. */
+/* The join against the plainest program that does the same: arrays that are searched from the
+ * front, strings that are copied, and a count of the cells that texts would take.  Random streams
+ * over few ids and small caps, so that ids are reused, evicted and short of text room all the time.
+ * The control is `careless`: the model with one rule left out is found out. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
 #include <cmocka.h>
 
 #include "bounceline/join.h"
@@ -28,23 +29,23 @@ enum {
 };
 
 struct text {
-    char   bytes[1400];
+    char bytes[1400];
     size_t n;
-    bool   in_cells;
+    bool in_cells;
 };
 
 struct deferral {
     struct text recipient, orig, host, ip, service, reply;
-    size_t      cells;
-    bl_record   rest; /* numbers only */
+    size_t cells;
+    bl_record rest; /* numbers only */
 };
 
 struct message {
-    uint64_t    key, key2;
-    bool        dead, queued, has_id, has_sender;
+    uint64_t key, key2;
+    bool dead, queued, has_id, has_sender;
     struct text client, sasl, id, sender;
     struct deferral deferral[64];
-    size_t      deferrals;
+    size_t deferrals;
 };
 
 struct model {
@@ -86,7 +87,8 @@ static size_t inline_bytes(const struct message *m)
            (m->id.in_cells ? 0 : m->id.n) + (m->sender.in_cells ? 0 : m->sender.n);
 }
 
-static bool keep(struct model *model, struct message *m, struct text *text, bl_slice from, size_t most)
+static bool keep(struct model *model, struct message *m, struct text *text, bl_slice from,
+                 size_t most)
 {
     size_t n = from.n < most ? from.n : most;
 
@@ -125,7 +127,8 @@ static size_t index_of(const struct model *model, const bl_record *record)
 {
     size_t i = 0;
 
-    while (i < model->messages && (model->message[i]->key != record->key || model->message[i]->key2 != record->key2))
+    while (i < model->messages &&
+           (model->message[i]->key != record->key || model->message[i]->key2 != record->key2))
         i++;
     return i;
 }
@@ -136,13 +139,15 @@ static struct message *take_out(struct model *model, size_t i)
 
     model->dead -= m->dead;
     model->messages--;
-    memmove(&model->message[i], &model->message[i + 1], (model->messages - i) * sizeof model->message[0]);
+    memmove(&model->message[i], &model->message[i + 1],
+            (model->messages - i) * sizeof model->message[0]);
     return m;
 }
 
 static void put_in(struct model *model, size_t i, struct message *m)
 {
-    memmove(&model->message[i + 1], &model->message[i], (model->messages - i) * sizeof model->message[0]);
+    memmove(&model->message[i + 1], &model->message[i],
+            (model->messages - i) * sizeof model->message[0]);
     model->message[i] = m;
     model->messages++;
     model->dead += m->dead;
@@ -188,7 +193,8 @@ static bl_slice client_of(const bl_record *record, char out[400])
     int ip = record->peer_ip.n < MOST_IP ? (int)record->peer_ip.n : MOST_IP;
 
     if (ip)
-        snprintf(out, 400, "%.*s[%.*s]", host, host ? record->peer_host.p : "", ip, record->peer_ip.p);
+        snprintf(out, 400, "%.*s[%.*s]", host, host ? record->peer_host.p : "", ip,
+                 record->peer_ip.p);
     else
         snprintf(out, 400, "%.*s", host, host ? record->peer_host.p : "");
     return text_slice(out);
@@ -199,7 +205,8 @@ static void set_sender(struct model *model, struct message *m, bl_slice sender)
     m->has_sender = keep(model, m, &m->sender, sender, MOST_SENDER);
 }
 
-static bl_event base_event(const bl_record *record, enum bl_outcome outcome, const struct message *m)
+static bl_event base_event(const bl_record *record, enum bl_outcome outcome,
+                           const struct message *m)
 {
     bl_event event = {
         .time_us = record->time_us,
@@ -262,7 +269,8 @@ static void remember(struct model *model, struct message *m, const bl_record *re
     set(&fresh.ip, record->peer_ip, MOST_IP);
     set(&fresh.service, record->service, MOST_SERVICE);
     set(&fresh.reply, record->text, BL_JOIN_REPLY_MAX);
-    bytes = fresh.recipient.n + fresh.orig.n + fresh.host.n + fresh.ip.n + fresh.service.n + fresh.reply.n;
+    bytes = fresh.recipient.n + fresh.orig.n + fresh.host.n + fresh.ip.n + fresh.service.n +
+            fresh.reply.n;
     if (cells_for(bytes) + (i == m->deferrals) > model->cells_free) {
         model->stats.text_dropped++;
         fresh.orig.n = fresh.host.n = fresh.ip.n = fresh.service.n = fresh.reply.n = 0;
@@ -285,7 +293,8 @@ static void deliver(struct model *model, const bl_record *record)
     bl_event event = base_event(record, record->outcome, m);
     uint16_t previously;
 
-    assert_true(bl_rules_find_category(bl_rules_builtin(), BL_SLICE("previously-bounced"), &previously));
+    assert_true(
+        bl_rules_find_category(bl_rules_builtin(), BL_SLICE("previously-bounced"), &previously));
     if (event.outcome == BL_BOUNCED && record->verdict.category == previously)
         event.outcome = BL_DROPPED;
     add_result(&event, record);
@@ -356,7 +365,8 @@ static void expire(struct model *model, const bl_record *record)
 static void reject(struct model *model, const bl_record *record)
 {
     size_t i = record->flags & BL_RECORD_ONE_SHOT ? model->messages : index_of(model, record);
-    bl_event event = base_event(record, BL_REJECTED, i < model->messages ? model->message[i] : NULL);
+    bl_event event =
+        base_event(record, BL_REJECTED, i < model->messages ? model->message[i] : NULL);
     char client[400];
 
     add_result(&event, record);
@@ -438,7 +448,10 @@ static bool agree(uint64_t seed, bool careless)
     static const size_t entries[] = {1, 3, 6, 13, 40}, cells[] = {0, 3, 9, 40, 1000};
     uint64_t state = seed * 0x9e3779b97f4a7c15 + 1;
     struct journal a = {0}, b = {0};
-    struct model model = {.cap = entries[seed % 5], .cells_free = cells[seed / 5 % 5], .journal = &b, .careless = careless};
+    struct model model = {.cap = entries[seed % 5],
+                          .cells_free = cells[seed / 5 % 5],
+                          .journal = &b,
+                          .careless = careless};
     struct bl_join *join = bl_join_new(bl_rules_builtin(), model.cap, model.cells_free * 64);
     struct bl_join_stats stats;
     bool same = true;
@@ -453,7 +466,8 @@ static bool agree(uint64_t seed, bool careless)
         feed_model(&model, &record);
         model.stats.live = model.messages - model.dead;
         stats = bl_join_stats(join);
-        same = strcmp(journal_text(&a), journal_text(&b)) == 0 && memcmp(&stats, &model.stats, sizeof stats) == 0;
+        same = strcmp(journal_text(&a), journal_text(&b)) == 0 &&
+               memcmp(&stats, &model.stats, sizeof stats) == 0;
         if (!same && !careless)
             print_difference(&a, &b);
         journal_clear(&a);

@@ -1,11 +1,13 @@
 /* ctest: label=quick timeout=300 */
-/* The tally against an array that is searched from the front.  Whatever the caps: a key that has an entity
- * has exactly its counts, and ~other has exactly the rest, by minute, dimension and outcome; with room for
- * everything there is no ~other.  The control is one event that only the model counts. */
+/* The tally against an array that is searched from the front.  Whatever the caps: a key that has an
+ * entity has exactly its counts, and ~other has exactly the rest, by minute, dimension and outcome;
+ * with room for everything there is no ~other.  The control is one event that only the model
+ * counts. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+
 #include <cmocka.h>
 
 #include "bounceline/rules.h"
@@ -35,7 +37,8 @@ static uint64_t next_random(uint64_t *state)
 static struct key *key_of(int64_t minute, enum bl_dimension dimension, const char *name)
 {
     for (size_t i = 0; i < keys_n; i++)
-        if (keys[i].minute == minute && keys[i].dimension == dimension && strcmp(keys[i].name, name) == 0)
+        if (keys[i].minute == minute && keys[i].dimension == dimension &&
+            strcmp(keys[i].name, name) == 0)
             return &keys[i];
     assert_true(keys_n < KEYS);
     keys[keys_n] = (struct key){.minute = minute, .dimension = dimension};
@@ -43,7 +46,8 @@ static struct key *key_of(int64_t minute, enum bl_dimension dimension, const cha
     return &keys[keys_n++];
 }
 
-static void count_key(int64_t minute, enum bl_dimension dimension, const char *name, const bl_event *event)
+static void count_key(int64_t minute, enum bl_dimension dimension, const char *name,
+                      const bl_event *event)
 {
     struct key *key = key_of(minute, dimension, name);
 
@@ -101,7 +105,8 @@ static void count_in_model(int64_t minute, const bl_event *event)
 static void make_name(uint64_t *state, char out[400], bool address)
 {
     static const char odd[] = "AZaz09.-_~|< \n@[]\xc3\xff";
-    size_t n = next_random(state) % 3 == 0 ? next_random(state) % 300 : next_random(state) % 40, at = 0;
+    size_t n = next_random(state) % 3 == 0 ? next_random(state) % 300 : next_random(state) % 40,
+           at = 0;
 
     if (address && next_random(state) % 10) {
         at += (size_t)sprintf(out, "u%u", (unsigned)(next_random(state) % 10000));
@@ -118,7 +123,8 @@ static void make_name(uint64_t *state, char out[400], bool address)
     out[at] = '\0';
 }
 
-static void check_failures(const struct bl_tally *tally, const struct bl_entity *entity, const struct key *key)
+static void check_failures(const struct bl_tally *tally, const struct bl_entity *entity,
+                           const struct key *key)
 {
     uint64_t left[BL_OUTCOMES][CATEGORIES], n;
     uint32_t cursor = entity->failures;
@@ -175,7 +181,8 @@ static size_t compare(const struct bl_tally *tally, bool roomy, bool categories)
         if (keys[i].seen)
             continue;
         for (size_t k = i; k < keys_n; k++)
-            if (!keys[k].seen && keys[k].minute == keys[i].minute && keys[k].dimension == keys[i].dimension) {
+            if (!keys[k].seen && keys[k].minute == keys[i].minute &&
+                keys[k].dimension == keys[i].dimension) {
                 for (size_t o = 0; o < BL_OUTCOMES; o++)
                     rest[o] += keys[k].outcome[o];
                 keys[k].seen = true;
@@ -196,7 +203,8 @@ static size_t run(struct bl_tally *tally, uint64_t seed, bool roomy, bool one_mo
 {
     static const enum bl_outcome outcomes[] = {BL_DELIVERED, BL_DEFERRED, BL_BOUNCED, BL_EXPIRED,
                                                BL_REJECTED,  BL_DROPPED,  BL_RELAYED, BL_DISCARDED};
-    static const char *const instances[] = {"postfix", "postfix-out", "Postfix-1", "", "~other", "a b"};
+    static const char *const instances[] = {"postfix", "postfix-out", "Postfix-1",
+                                            "",        "~other",      "a b"};
     uint64_t state = seed * 0x9e3779b97f4a7c15 + 1;
     char recipient[400], sender[400];
 

@@ -1,4 +1,5 @@
-/* join_records.h -- records by hand, and events as text, for tests of what comes behind the parser */
+/* join_records.h -- records by hand, and events as text, for tests of what comes behind the parser
+ */
 #ifndef BL_TEST_JOIN_RECORDS_H
 #define BL_TEST_JOIN_RECORDS_H
 
@@ -31,7 +32,8 @@ static inline bl_record record_of(enum bl_record_kind kind, const char *id)
     };
 }
 
-static inline bl_record open_record(const char *id, const char *host, const char *ip, const char *user)
+static inline bl_record open_record(const char *id, const char *host, const char *ip,
+                                    const char *user)
 {
     bl_record record = record_of(BL_RECORD_OPEN, id);
 
@@ -58,8 +60,8 @@ static inline bl_record queued_record(const char *id, const char *sender)
     return record;
 }
 
-static inline bl_record delivery_record(const char *id, enum bl_outcome outcome, const char *recipient,
-                                        uint16_t code, const char *reply)
+static inline bl_record delivery_record(const char *id, enum bl_outcome outcome,
+                                        const char *recipient, uint16_t code, const char *reply)
 {
     bl_record record = record_of(BL_RECORD_DELIVERY, id);
 
@@ -89,7 +91,8 @@ struct journal {
     size_t n, cap, events;
 };
 
-__attribute__((format(printf, 2, 3))) static inline void journal_add(struct journal *journal, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static inline void journal_add(struct journal *journal,
+                                                                     const char *format, ...)
 {
     va_list args;
     int n;
@@ -136,12 +139,14 @@ static inline void journal_release(struct journal *journal)
 /* Everything an event says, one line. */
 static inline void journal_event(void *arg, const bl_event *event)
 {
-    static const char *const outcomes[BL_OUTCOMES] = {"delivered", "relayed",  "deferred", "bounced",
-                                                      "expired",   "rejected", "dropped",  "discarded"};
+    static const char *const outcomes[BL_OUTCOMES] = {"delivered", "relayed",  "deferred",
+                                                      "bounced",   "expired",  "rejected",
+                                                      "dropped",   "discarded"};
     struct journal *journal = arg;
 
     journal->events++;
-    journal_add(journal, "%s %.*s to=%.*s", outcomes[event->outcome], TEXT(event->queue_id), TEXT(event->recipient));
+    journal_add(journal, "%s %.*s to=%.*s", outcomes[event->outcome], TEXT(event->queue_id),
+                TEXT(event->recipient));
     if (event->orig_recipient.n)
         journal_add(journal, " orig=%.*s", TEXT(event->orig_recipient));
     if (event->has_sender)
@@ -157,15 +162,18 @@ static inline void journal_event(void *arg, const bl_event *event)
     if (event->code)
         journal_add(journal, " %u", event->code);
     if (event->enhanced.class_)
-        journal_add(journal, " %u.%u.%u", event->enhanced.class_, event->enhanced.subject, event->enhanced.detail);
+        journal_add(journal, " %u.%u.%u", event->enhanced.class_, event->enhanced.subject,
+                    event->enhanced.detail);
     if (event->reply.n)
         journal_add(journal, " (%.*s)", TEXT(event->reply));
     if (event->failed)
-        journal_add(journal, " category=%u/%u/%u rule=%u match=%u+%u", event->verdict.category, event->verdict.type,
-                    event->verdict.action, event->verdict.rule, event->verdict.match_at, event->verdict.match_n);
-    journal_add(journal, " %.*s/%.*s/%.*s mta=%d phase=%d provider=%u delay=%d t=%lld%s\n", TEXT(event->host),
-                TEXT(event->service), TEXT(event->instance), (int)event->mta, (int)event->phase, event->provider,
-                (int)event->delay_ms, (long long)event->time_us, event->attempt ? "" : " no-attempt");
+        journal_add(journal, " category=%u/%u/%u rule=%u match=%u+%u", event->verdict.category,
+                    event->verdict.type, event->verdict.action, event->verdict.rule,
+                    event->verdict.match_at, event->verdict.match_n);
+    journal_add(journal, " %.*s/%.*s/%.*s mta=%d phase=%d provider=%u delay=%d t=%lld%s\n",
+                TEXT(event->host), TEXT(event->service), TEXT(event->instance), (int)event->mta,
+                (int)event->phase, event->provider, (int)event->delay_ms, (long long)event->time_us,
+                event->attempt ? "" : " no-attempt");
 }
 
 #endif

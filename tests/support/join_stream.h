@@ -1,4 +1,5 @@
-/* join_stream.h -- random streams of records over few ids, so that everything happens to each of them */
+/* join_stream.h -- random streams of records over few ids, so that everything happens to each of
+ * them */
 #ifndef BL_TEST_JOIN_STREAM_H
 #define BL_TEST_JOIN_STREAM_H
 
@@ -12,7 +13,8 @@ static inline uint64_t stream_random(uint64_t *state)
     return *state >> 11;
 }
 
-/* One of `n` texts, a few of them long: the texts are slices of one pattern, so they may share beginnings. */
+/* One of `n` texts, a few of them long: the texts are slices of one pattern, so they may share
+ * beginnings. */
 static inline bl_slice stream_text(uint64_t *state, size_t n, size_t most)
 {
     static char pattern[4096];
@@ -34,8 +36,9 @@ static inline bl_record stream_record(uint64_t *state, size_t ids)
         BL_RECORD_QUEUED,   BL_RECORD_DELIVERY,   BL_RECORD_DELIVERY,   BL_RECORD_DELIVERY,
         BL_RECORD_DELIVERY, BL_RECORD_DELIVERY,   BL_RECORD_DELIVERY,   BL_RECORD_DELIVERY,
         BL_RECORD_EXPIRED,  BL_RECORD_REMOVED,    BL_RECORD_REMOVED,    BL_RECORD_REJECT};
-    static const enum bl_outcome outcomes[8] = {BL_DELIVERED, BL_DEFERRED, BL_DEFERRED, BL_DEFERRED,
-                                                BL_DEFERRED,  BL_BOUNCED,  BL_RELAYED,  BL_DISCARDED};
+    static const enum bl_outcome outcomes[8] = {BL_DELIVERED, BL_DEFERRED, BL_DEFERRED,
+                                                BL_DEFERRED,  BL_DEFERRED, BL_BOUNCED,
+                                                BL_RELAYED,   BL_DISCARDED};
     static char names[64][8];
     size_t which = stream_random(state) % ids;
     bl_record record;

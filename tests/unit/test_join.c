@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
 #include <cmocka.h>
 
 #include "bounceline/alloc.h"
@@ -88,10 +89,11 @@ static void a_delivery_knows_sender_message_id_client_and_user(void **state)
     (void)state;
     arrive("A1", "<m1@x>", "anna@shop.example");
     deliver("A1", "bob@y.example");
-    assert_string_equal(journal_text(&said),
-                        "delivered A1 to=bob@y.example from=anna@shop.example id=<m1@x> "
-                        "client=client.example[192.0.2.1] user=anna relay=mx.example[192.0.2.9] 250 (250 ok) "
-                        "mta1/postfix/smtp/postfix mta=1 phase=0 provider=0 delay=1500 t=0\n");
+    assert_string_equal(
+        journal_text(&said),
+        "delivered A1 to=bob@y.example from=anna@shop.example id=<m1@x> "
+        "client=client.example[192.0.2.1] user=anna relay=mx.example[192.0.2.9] 250 (250 ok) "
+        "mta1/postfix/smtp/postfix mta=1 phase=0 provider=0 delay=1500 t=0\n");
     assert_int_equal(bl_join_stats(join).unknown, 0);
     assert_int_equal(bl_join_stats(join).live, 1);
 }
@@ -137,7 +139,8 @@ static void those_still_deferred_expire_with_their_last_reply(void **state)
     defer("A1", "carl@y.example");
     defer("A1", "dora@y.example");
     feed(queued_record("A1", "anna@shop.example"));
-    deferred.verdict = (bl_verdict){.category = 3, .type = BL_SOFT, .rule = 7, .match_at = 4, .match_n = 5};
+    deferred.verdict =
+        (bl_verdict){.category = 3, .type = BL_SOFT, .rule = 7, .match_at = 4, .match_n = 5};
     deferred.enhanced = (bl_status){4, 7, 1};
     deferred.orig_recipient = BL_SLICE("robert@y.example");
     deferred.provider = 2;
@@ -151,12 +154,15 @@ static void those_still_deferred_expire_with_their_last_reply(void **state)
     assert_string_equal(
         journal_text(&said),
         "expired A1 to=bob@y.example orig=robert@y.example from=anna@shop.example id=<m1@x> "
-        "client=client.example[192.0.2.1] user=anna relay=mx.example[192.0.2.9] 451 4.7.1 (451 later) "
-        "category=3/1/0 rule=7 match=4+5 mta1/postfix-out/relay/smtp/postfix-out mta=1 phase=7 provider=2 delay=-1 "
+        "client=client.example[192.0.2.1] user=anna relay=mx.example[192.0.2.9] 451 4.7.1 (451 "
+        "later) "
+        "category=3/1/0 rule=7 match=4+5 mta1/postfix-out/relay/smtp/postfix-out mta=1 phase=7 "
+        "provider=2 delay=-1 "
         "t=99\n"
         "expired A1 to=dora@y.example from=anna@shop.example id=<m1@x> "
         "client=client.example[192.0.2.1] user=anna relay=mx.example[192.0.2.9] 450 (450 first) "
-        "category=0/0/0 rule=0 match=0+0 mta1/postfix/smtp/postfix mta=1 phase=0 provider=0 delay=-1 t=99\n");
+        "category=0/0/0 rule=0 match=0+0 mta1/postfix/smtp/postfix mta=1 phase=0 provider=0 "
+        "delay=-1 t=99\n");
     journal_clear(&said);
     feed(expired); /* nobody is left */
     assert_true(says("expired A1 to= from=anna@shop.example"));
@@ -275,7 +281,8 @@ static void a_bounce_because_of_earlier_bounces_is_dropped(void **state)
     bl_record bounced = delivery_record("A1", BL_BOUNCED, "bob@y.example", 550, "550 suppressed");
 
     (void)state;
-    assert_true(bl_rules_find_category(bl_rules_builtin(), BL_SLICE("previously-bounced"), &bounced.verdict.category));
+    assert_true(bl_rules_find_category(bl_rules_builtin(), BL_SLICE("previously-bounced"),
+                                       &bounced.verdict.category));
     feed(bounced);
     assert_true(says("dropped A1 to=bob@y.example"));
     bounced.outcome = BL_DEFERRED;
@@ -297,15 +304,17 @@ static void a_reject_is_told_with_its_client(void **state)
     reject.text = BL_SLICE("554 no");
     reject.verdict.category = 1;
     feed(reject);
-    assert_string_equal(journal_text(&said),
-                        "rejected NOQUEUE to=bob@y.example from=eve@z.example client=[192.0.2.66] 554 (554 no) "
-                        "category=1/0/0 rule=0 match=0+0 mta1/postfix/smtp/postfix mta=1 phase=0 provider=0 "
-                        "delay=-1 t=0\n");
+    assert_string_equal(
+        journal_text(&said),
+        "rejected NOQUEUE to=bob@y.example from=eve@z.example client=[192.0.2.66] 554 (554 no) "
+        "category=1/0/0 rule=0 match=0+0 mta1/postfix/smtp/postfix mta=1 phase=0 provider=0 "
+        "delay=-1 t=0\n");
     journal_clear(&said);
     reject = record_of(BL_RECORD_REJECT, "A1"); /* cleanup refuses a message it has */
     reject.recipient = BL_SLICE("bob@y.example");
     feed(reject);
-    assert_true(says("rejected A1 to=bob@y.example from=anna@shop.example id=<m1@x> client=client.example["));
+    assert_true(says(
+        "rejected A1 to=bob@y.example from=anna@shop.example id=<m1@x> client=client.example["));
 }
 
 static void a_warm_up_is_learned_and_not_told(void **state)
@@ -328,7 +337,8 @@ static void a_warm_up_is_learned_and_not_told(void **state)
 
 static void no_attempt_is_passed_on(void **state)
 {
-    bl_record suspended = delivery_record("A1", BL_DEFERRED, "bob@y.example", 0, "delivery temporarily suspended: x");
+    bl_record suspended =
+        delivery_record("A1", BL_DEFERRED, "bob@y.example", 0, "delivery temporarily suspended: x");
 
     (void)state;
     suspended.flags = BL_RECORD_NO_ATTEMPT;
@@ -367,7 +377,8 @@ static void the_oldest_id_goes_first_and_removed_ones_before_live_ones(void **st
     feed_to(small, queued_record("NEW2", "anna@shop.example"), &said);
     assert_false(knows(small, 3));
     assert_int_equal(bl_join_stats(small).evicted, 0);
-    feed_to(small, open_record("ID0", "c", "192.0.2.1", ""), &said); /* the oldest becomes the newest */
+    feed_to(small, open_record("ID0", "c", "192.0.2.1", ""),
+            &said); /* the oldest becomes the newest */
     feed_to(small, queued_record("ID0", "anna@shop.example"), &said);
     feed_to(small, queued_record("NEW3", "anna@shop.example"), &said);
     assert_int_equal(bl_join_stats(small).evicted, 1);
@@ -388,7 +399,8 @@ static void texts_of_any_length_come_back(void **state)
     (void)state;
     memset(text, 'x', sizeof text);
     for (size_t i = 0; i < BL_COUNT(lengths) * BL_COUNT(lengths); i++) {
-        bl_record mid = record_of(BL_RECORD_MESSAGE_ID, "A1"), queued = record_of(BL_RECORD_QUEUED, "A1");
+        bl_record mid = record_of(BL_RECORD_MESSAGE_ID, "A1"),
+                  queued = record_of(BL_RECORD_QUEUED, "A1");
         size_t id_n = lengths[i % BL_COUNT(lengths)], sender_n = lengths[i / BL_COUNT(lengths)];
 
         feed(open_record("A1", "client.example", "192.0.2.1", "anna"));
@@ -401,8 +413,8 @@ static void texts_of_any_length_come_back(void **state)
         deliver("A1", "bob@y.example");
         id_n = id_n < 1024 ? id_n : 1024;
         sender_n = sender_n < 512 ? sender_n : 512;
-        snprintf(want, sizeof want, " from=%.*s%s%.*s client=client.example[192.0.2.1] user=anna ", (int)sender_n,
-                 text, id_n ? " id=" : "", (int)id_n, text);
+        snprintf(want, sizeof want, " from=%.*s%s%.*s client=client.example[192.0.2.1] user=anna ",
+                 (int)sender_n, text, id_n ? " id=" : "", (int)id_n, text);
         assert_true(says(want));
     }
     assert_int_equal(bl_join_stats(join).text_dropped, 0);
@@ -501,7 +513,8 @@ static void nothing_is_allocated_after_the_start(void **state)
     bl_alloc_set_hook(within, &none);
     for (size_t i = 0; i < 2000; i++) {
         arrive(number_id(i), "<m1@x>", "anna@shop.example");
-        feed(delivery_record(number_id(i), i % 3 ? BL_DEFERRED : BL_DELIVERED, "bob@y.example", 450, "450 x"));
+        feed(delivery_record(number_id(i), i % 3 ? BL_DEFERRED : BL_DELIVERED, "bob@y.example", 450,
+                             "450 x"));
     }
     assert_int_equal(said.events, 2000);
     assert_int_equal(none.asked, 0);
@@ -633,8 +646,12 @@ static void a_smaller_join_keeps_the_newest_of_an_image(void **state)
 
 static void another_rule_set_classifies_what_is_remembered_anew(void **state)
 {
-    bl_record deferred = delivery_record("A1", BL_DEFERRED, "bob@y.example", 452, "452 4.2.2 mailbox full");
-    bl_reply reply = {.code = 452, .enhanced = {4, 2, 2}, .wrapper = {4, 2, 2}, .text = deferred.text,
+    bl_record deferred =
+        delivery_record("A1", BL_DEFERRED, "bob@y.example", 452, "452 4.2.2 mailbox full");
+    bl_reply reply = {.code = 452,
+                      .enhanced = {4, 2, 2},
+                      .wrapper = {4, 2, 2},
+                      .text = deferred.text,
                       .relay_host = deferred.peer_host};
     bl_verdict want = bl_classify(bl_rules_builtin(), &reply);
     char text[80];
@@ -646,8 +663,8 @@ static void another_rule_set_classifies_what_is_remembered_anew(void **state)
     journal_clear(&said);
     bl_join_set_rules(join, bl_rules_builtin());
     expire("A1");
-    snprintf(text, sizeof text, " category=%u/%u/%u rule=%u match=%u+%u ", want.category, want.type, want.action,
-             want.rule, want.match_at, want.match_n);
+    snprintf(text, sizeof text, " category=%u/%u/%u rule=%u match=%u+%u ", want.category, want.type,
+             want.action, want.rule, want.match_at, want.match_n);
     assert_true(says(text));
 }
 

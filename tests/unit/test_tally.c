@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+
 #include <cmocka.h>
 
 #include "bounceline/alloc.h"
@@ -37,8 +38,8 @@ static void count(struct bl_tally *tally, int64_t minute, bl_event event)
     bl_tally_event(tally, minute, &event, bl_rules_builtin());
 }
 
-static const struct bl_entity *entity_of(const struct bl_tally *tally, int64_t minute, enum bl_dimension dimension,
-                                         const char *name)
+static const struct bl_entity *entity_of(const struct bl_tally *tally, int64_t minute,
+                                         enum bl_dimension dimension, const char *name)
 {
     for (size_t i = 0; i < bl_tally_count(tally); i++) {
         const struct bl_entity *entity = bl_tally_at(tally, i);
@@ -113,7 +114,8 @@ static void every_name_has_its_key(void **state)
         const char *name, *recipient, *sender, *domain_key, *sender_key;
     } cases[] = {
         {"plain", "a@x.example", "s@y.example", "x.example", "y.example"},
-        {"folded, 8 bytes at a time", "a@ABCDEFGHIJKLMNOPQRSTUVWXYZ.@[`{", "s@AZ@[.AZ", "~invalid", "[.az"},
+        {"folded, 8 bytes at a time", "a@ABCDEFGHIJKLMNOPQRSTUVWXYZ.@[`{", "s@AZ@[.AZ", "~invalid",
+         "[.az"},
         {"no domain", "root", "root", "~local", "~local"},
         {"empty domain", "root@", "root@", "~local", "~local"},
         {"null sender", "a@x.example", "", "x.example", "<>"},
@@ -124,11 +126,13 @@ static void every_name_has_its_key(void **state)
         {"imitates ours again", "a@~local", "s@~unknown", "~invalid", "~invalid"},
         {"would break a key", "a@x|bounced", "s@y z", "~invalid", "~invalid"},
         {"control bytes", "a@x\n", "s@\x01", "~invalid", "~invalid"},
-        {"international", "a@\xd0\xbf\xd0\xbe\xd1\x87\xd1\x82\xd0\xb0.example", "s@M\xc3\x9cLLER.example",
-         "\xd0\xbf\xd0\xbe\xd1\x87\xd1\x82\xd0\xb0.example", "m\xc3\x9cller.example"},
+        {"international", "a@\xd0\xbf\xd0\xbe\xd1\x87\xd1\x82\xd0\xb0.example",
+         "s@M\xc3\x9cLLER.example", "\xd0\xbf\xd0\xbe\xd1\x87\xd1\x82\xd0\xb0.example",
+         "m\xc3\x9cller.example"},
         {"literal", "a@[192.0.2.1]", "s@[IPv6:2001:DB8::1]", "[192.0.2.1]", "[ipv6:2001:db8::1]"},
-        {"31 bytes and 32", "a@1234567890123456789012345678901", "s@12345678901234567890123456789012",
-         "1234567890123456789012345678901", "12345678901234567890123456789012"},
+        {"31 bytes and 32", "a@1234567890123456789012345678901",
+         "s@12345678901234567890123456789012", "1234567890123456789012345678901",
+         "12345678901234567890123456789012"},
     };
 
     (void)state;
@@ -188,8 +192,10 @@ static void minutes_are_kept_apart(void **state)
     }
     for (int64_t minute = 1; minute <= 2; minute++) {
         assert_int_equal(entity_of(tally, minute, BL_DIM_ALL, "*")->outcome[BL_DELIVERED], 4);
-        assert_int_equal(entity_of(tally, minute, BL_DIM_DOMAIN, "x.example")->outcome[BL_DELIVERED], 4);
-        assert_int_equal(entity_of(tally, minute, BL_DIM_INSTANCE, "postfix-out")->outcome[BL_DELIVERED], 4);
+        assert_int_equal(
+            entity_of(tally, minute, BL_DIM_DOMAIN, "x.example")->outcome[BL_DELIVERED], 4);
+        assert_int_equal(
+            entity_of(tally, minute, BL_DIM_INSTANCE, "postfix-out")->outcome[BL_DELIVERED], 4);
     }
     assert_int_equal(bl_tally_count(tally), 10);
     bl_tally_free(tally);
@@ -247,8 +253,8 @@ static void categories_are_counted_for_all_provider_and_domain(void **state)
     bl_tally_free(tally);
 }
 
-/* The sums are exact although the table is full.  The control is the number of keys: with room for all of
- * them none falls to ~other. */
+/* The sums are exact although the table is full.  The control is the number of keys: with room for
+ * all of them none falls to ~other. */
 static void a_full_tally_counts_the_rest_under_other(void **state)
 {
     (void)state;
@@ -323,7 +329,8 @@ static void a_cleared_tally_is_a_new_one(void **state)
         for (int i = 0; i < 500; i++) {
             char recipient[64];
 
-            snprintf(recipient, sizeof recipient, "a@a-name-that-is-not-kept-inside-an-entity-%d.example", i % 200);
+            snprintf(recipient, sizeof recipient,
+                     "a@a-name-that-is-not-kept-inside-an-entity-%d.example", i % 200);
             count(tally, 7, event_of(BL_BOUNCED, recipient, "s@y.example"));
         }
         assert_true(bl_tally_overflow(tally) > 0 || bl_tally_count(tally) == 204);
