@@ -2,6 +2,8 @@
  * The last hit is the longest suffix. */
 #include "providers.h"
 
+#include "bounceline/hash.h"
+
 static uint32_t hash_step(uint32_t hash, char c)
 {
     return (hash ^ (uint8_t)bl_lower(c)) * 16777619u; /* FNV-1a */
@@ -20,6 +22,7 @@ enum bl_code bl_providers_build(struct bl_arena *arena, struct bl_rules *rules)
     if (!slots)
         return BL_NO_MEMORY;
     memset(slots, 0, size * sizeof *slots);
+    rules->providers_mark = 1;
     for (uint32_t i = 0; i < rules->n_suffixes; i++) {
         bl_slice suffix = rules->suffixes[i].suffix;
         uint32_t hash = HASH_START;
@@ -29,6 +32,7 @@ enum bl_code bl_providers_build(struct bl_arena *arena, struct bl_rules *rules)
         while (slots[hash & (size - 1)])
             hash++;
         slots[hash & (size - 1)] = (uint16_t)(i + 1);
+        rules->providers_mark = bl_hash64_seeded(suffix, rules->providers_mark + rules->suffixes[i].provider);
     }
     rules->suffix_slots = slots;
     rules->suffix_mask = size - 1;

@@ -88,6 +88,7 @@ struct bl_rules {
     struct bl_phrases phrases;
     uint32_t n_rules, n_digits, n_suffixes, suffix_mask, n_loose;
     uint16_t n_categories, n_providers, n_sequences, unclassified;
+    uint64_t providers_mark; /* hash of suffixes and their providers */
 };
 
 /* One entry of an output list: the end of the list, rule, which part of it, whether that is its

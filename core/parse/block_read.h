@@ -30,13 +30,13 @@ enum {
     LINES = 128,        /* found, looked at and read at a time */
     FAILURES = 1024,    /* classified at a time */
     ORIGIN_MAX = 96,    /* bytes of host and instance remembered */
-    PROVIDERS_BITS = 9, /* relay hosts remembered */
+    PROVIDERS_BITS = 11, /* relay hosts remembered */
     PROVIDER_HOST_MAX = 64
 };
 
 struct provider {
     char host[PROVIDER_HOST_MAX];
-    uint64_t block; /* in which it was looked up; another one may come with other rules */
+    uint64_t mark; /* bl_rules_providers_mark of the rules that said so */
     uint16_t provider;
     uint8_t n;
 };
@@ -53,7 +53,7 @@ struct bl_worker {
     bool plain; /* never the AVX2 make: for tests */
     struct bl_stamper stamper;
     const struct bl_rules *rules; /* of the present block */
-    uint64_t block;               /* counts blocks, from 1 */
+    uint64_t mark;                /* theirs */
     char origin[ORIGIN_MAX]; /* from the host to the instance's slash, that the seed belongs to */
     size_t origin_n, origin_program;
     uint64_t seed;
@@ -113,11 +113,11 @@ ALWAYS_INLINE uint16_t provider_of(struct bl_worker *worker, bl_slice host)
     known = &worker->providers[(ends[0] ^ ends[1] * UINT64_C(0x9E3779B97F4A7C15)) *
                                    UINT64_C(0x9E3779B97F4A7C15) >>
                                (64 - PROVIDERS_BITS)];
-    if (known->block != worker->block || known->n != host.n ||
+    if (known->mark != worker->mark || known->n != host.n ||
         !bl_window_starts(host, known->host, host.n, 0, 0)) {
         memcpy(known->host, host.p, host.n);
         known->n = (uint8_t)host.n;
-        known->block = worker->block;
+        known->mark = worker->mark;
         known->provider = bl_rules_provider(worker->rules, host);
     }
     return known->provider;

@@ -25,7 +25,7 @@ void bl_block_parse(struct bl_worker *worker, const struct bl_rules *rules, stru
     block->samples = 0;
     bl_stamper_refer(&worker->stamper, block->reference_s);
     worker->rules = rules;
-    worker->block++;
+    worker->mark = bl_rules_providers_mark(rules);
 #if defined(__x86_64__)
     if (!worker->plain && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
         __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt")) {

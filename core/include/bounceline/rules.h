@@ -50,6 +50,9 @@ bool                       bl_rules_find_category(const struct bl_rules *rules, 
 size_t                     bl_rules_count(const struct bl_rules *rules);
 const struct bl_rule_info *bl_rules_rule(const struct bl_rules *rules, uint32_t index);
 
+/* The same for two rule sets only when they answer bl_rules_provider alike: for who remembers answers. */
+uint64_t bl_rules_providers_mark(const struct bl_rules *rules);
+
 /* Which provider a relay host belongs to, by its domain suffix; 0: none of the known ones. */
 uint16_t bl_rules_provider(const struct bl_rules *rules, bl_slice relay_host);
 size_t   bl_rules_providers(const struct bl_rules *rules);
