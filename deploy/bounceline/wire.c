@@ -13,11 +13,14 @@
  *       └──────────────────┘                                                                       */
 #include "wire.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
 #include <time.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "bounceline/alloc.h"
@@ -82,6 +85,10 @@ struct daemon {
     uv_work_t saving; /* a snapshot being written */
     struct bl_snapshot *snapshot;
     bool save_running;
+
+    uint64_t counted_bytes, counted_lines; /* that Redis has, of this process */
+    unsigned seconds;                      /* flush timer's */
+    bool on_terminal;                      /* stderr: progress stands in one line */
 
     int handles; /* open ones of ours, until all are closed */
 };
@@ -173,6 +180,10 @@ static void on_done(void *arg, struct bl_batch *batch)
 {
     struct daemon *d = arg;
 
+    for (size_t i = 0; i < batch->ranges; i++) {
+        d->counted_bytes += batch->range[i].end.offset - batch->range[i].begin;
+        d->counted_lines += batch->range[i].lines;
+    }
     keep_snapshot(d, batch);
     lend(d, batch);
     pump(d);
@@ -414,10 +425,35 @@ static void revive_own_redis(struct daemon *d)
         bl_log(4, "%s", err.text);
 }
 
+/* With --once somebody waits: a line that is written over on a terminal, else one every ten seconds. */
+static void show_progress(struct daemon *d)
+{
+    enum { EVERY_S = 10, MIB = 1 << 20 };
+    struct bl_tail_stats tail;
+
+    if (!d->options->once || d->state == CLOSING || (!d->on_terminal && d->seconds % EVERY_S != 0))
+        return;
+    tail = bl_tail_stats(d->tail);
+    if (d->on_terminal)
+        fprintf(stderr, "\rcounted %" PRIu64 " lines, %" PRIu64 " MiB; %" PRIu64 " MiB to go   ", d->counted_lines,
+                d->counted_bytes / MIB, tail.lag_bytes / MIB);
+    else
+        bl_log(6, "counted %" PRIu64 " lines, %" PRIu64 " MiB; %" PRIu64 " MiB to go", d->counted_lines,
+               d->counted_bytes / MIB, tail.lag_bytes / MIB);
+}
+
+static void end_progress(const struct daemon *d)
+{
+    if (d->options->once && d->on_terminal && d->seconds > 0)
+        fprintf(stderr, "\r%60s\r", "");
+}
+
 static void on_flush_timer(uv_timer_t *timer)
 {
     struct daemon *d = timer->data;
 
+    d->seconds++;
+    show_progress(d);
     if (d->state == STARTING)
         revive_own_redis(d);
     d->flush = true;
@@ -634,6 +670,7 @@ int bl_daemon_run(const struct bl_daemon_options *options)
     if (!d)
         return EX_OSERR;
     d->options = options;
+    d->on_terminal = isatty(STDERR_FILENO) == 1;
     uv_loop_init(&d->loop);
     uv_sem_init(&d->lent_sem, 0);
     init_handles(d);
@@ -654,6 +691,7 @@ int bl_daemon_run(const struct bl_daemon_options *options)
         bl_log(3, "a handle was left open at the end");
         uv_print_all_handles(&d->loop, stderr);
     }
+    end_progress(d);
     release(d);
     exit_code = d->exit_code;
     bl_free(d);
