@@ -3,7 +3,9 @@
  * A source is a log: a path and its rotated siblings, also compressed ones.  Each file of it is a
  * generation with an identity; reading begins where the slots stopped.
  *
- * Shapes     see block.h, position.h
+ * Shapes     see block.h, position.h.  When a file is finished (renamed or deleted, quiet, and not the
+ *            youngest) and no bytes are left to say so with, an empty DATA block does, begin == end.
+ *            Notes hold paths as they are: escape them before a terminal
  * Units      -
  * Ownership  the tail belongs to the loop; it is freed by its close callback
  * Threads    the loop's; reading and unpacking run in libuv's thread pool, one job per source
@@ -25,7 +27,8 @@ struct bl_tail_options {
     const char *const *paths; /* as named; rotated siblings of another path fold into it */
     size_t             n;
     bool               from_end; /* at first sight: begin at the end */
-    bool               once;     /* stop at the end of every file */
+    bool               once;     /* stop at the end of every file; half a line at the end of the log
+                                  * itself is left, of rotated files it is taken */
     bool               watch;    /* inotify; false: the sweep alone (tests) */
     uint64_t           sweep_ms; /* 1000 */
     uint64_t           grace_ms; /* a renamed file is read until it was quiet for this long: 60 000 */
@@ -50,7 +53,9 @@ struct bl_tail_stats {
 enum bl_code bl_tail_new(struct bl_tail **out, uv_loop_t *loop, const struct bl_tail_options *options,
                          const struct bl_tail_events *events, void *arg, bl_err *err);
 
-/* The sources the paths were folded into. */
+/* The sources the paths were folded into: rotated names into that of the log, when it is named too, or
+ * exists, or is shared by several of them.  Of a log that was not named itself only the named files are read.
+ * Paths are absolute. */
 size_t      bl_tail_sources(const struct bl_tail *tail);
 const char *bl_tail_source_path(const struct bl_tail *tail, size_t index);
 
@@ -58,7 +63,8 @@ const char *bl_tail_source_path(const struct bl_tail *tail, size_t index);
  * slot (at the snapshot's, when there is one).  Ends blocks at every slot's offset, so that each block
  * is wholly before or behind each slot.  Blocks carry `run`. */
 void bl_tail_start(struct bl_tail *tail, const struct bl_resume *resume);
-void bl_tail_pause(struct bl_tail *tail); /* no further blocks until the next start */
+void bl_tail_pause(struct bl_tail *tail); /* no further blocks until the next start; what a running job
+                                           * holds is refused when it ends */
 void bl_tail_kick(struct bl_tail *tail);  /* free blocks are there again */
 
 struct bl_tail_stats bl_tail_stats(const struct bl_tail *tail);

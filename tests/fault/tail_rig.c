@@ -332,6 +332,13 @@ void rig_wait_note(struct rig *rig, const char *piece)
     fail_msg("no note came that says: %s", piece);
 }
 
+void rig_withhold(struct rig *rig)
+{
+    rig->withheld = RIG_BLOCKS;
+    while (rig->blocks != RIG_BLOCKS)
+        rig_spin(rig, 5);
+}
+
 void rig_settle(struct rig *rig)
 {
     uint64_t was;

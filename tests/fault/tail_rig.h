@@ -66,6 +66,7 @@ void rig_spin(struct rig *rig, unsigned ms);              /* runs the loop for s
 void rig_wait(struct rig *rig, uint64_t lines);           /* ... until that many lines arrived; fails after 10 s */
 void rig_wait_note(struct rig *rig, const char *piece);   /* ... or a note that holds this */
 bool rig_noted(const struct rig *rig, const char *piece);
+void rig_withhold(struct rig *rig);                       /* no blocks from now on, and none under way */
 void rig_settle(struct rig *rig);                         /* until nothing new came for some sweeps */
 
 /* Every line written so far arrived exactly once. */
