@@ -8,5 +8,5 @@ crash() { python3 "$(dirname "$0")/crash.py" "$program" --keep "$@"; }
 program=$1/bounceline
 crash --kills 120 --seed 101 --partitions 1
 crash --kills 120 --seed 102 --partitions 16
-crash --kills 120 --seed 103 --partitions 3 --file-seconds 0.6
+crash --kills 40 --seed 103 --partitions 3 --file-seconds 0.6
 crash --kills 30 --seed 104 --life 1 9
