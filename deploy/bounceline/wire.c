@@ -69,7 +69,7 @@ struct daemon {
     struct bl_ring due;      /* stage -> loop: full ones */
     uv_sem_t lent_sem;       /* counts what is in `lent` */
     atomic_bool abandon;     /* the pipeline is being stopped: the stage takes no more lines */
-    atomic_bool drained;     /* the last FLUSH has passed the stage */
+    atomic_uint drained;     /* the run whose last FLUSH has passed the stage; 0: none */
     uv_async_t wake;         /* stage -> loop */
 
     /* Control blocks that wait for a free block. */
@@ -79,7 +79,7 @@ struct daemon {
     bool flush, last_flush, last_sent;
 
     uv_timer_t flush_timer, patience;
-    uv_signal_t on_term, on_int;
+    uv_signal_t on_term, on_int, on_hup;
     bool stopping; /* a signal asked for the end */
 
     uv_work_t saving; /* a snapshot being written */
@@ -123,8 +123,8 @@ static void consume(void *arg, struct bl_block *block)
         uv_async_send(&d->wake);
     }
     if (block->kind == BL_BLOCK_FLUSH && block->last) {
-        /* Release: the batch put above is visible to whoever sees the flag; pairs with settle(). */
-        atomic_store_explicit(&d->drained, true, memory_order_release);
+        /* Release: the batch put above is visible to whoever sees the run; pairs with settle(). */
+        atomic_store_explicit(&d->drained, block->run, memory_order_release);
         uv_async_send(&d->wake);
     }
 }
@@ -220,6 +220,7 @@ static void on_ready(void *arg, struct bl_resume *resume, struct bl_address_hash
     bl_resume_free(d->reset);
     bl_resume_free(d->start);
     bl_address_hashes_free(d->addresses);
+    d->addresses = known;
     d->start = bl_resume_copy(resume);
     d->reset = resume;
     if (!d->start) {
@@ -228,7 +229,6 @@ static void on_ready(void *arg, struct bl_resume *resume, struct bl_address_hash
         close_all(d);
         return;
     }
-    d->addresses = known;
     uv_timer_stop(&d->patience);
     if (d->state == STARTING)
         d->state = RUNNING;
@@ -265,31 +265,40 @@ static void on_lost(void *arg)
 {
     struct daemon *d = arg;
 
+    if (d->state == CLOSING)
+        return;
     bl_tail_pause(d->tail);
     if (d->state == RUNNING || (d->state == DRAINING && !d->stopping))
         d->state = STARTING; /* the input will be read again from where Redis stands */
     d->last_flush = d->last_sent = false;
-    atomic_store_explicit(&d->drained, false, memory_order_relaxed); /* no last FLUSH is wanted now */
     wait_for_redis(d);
+}
+
+/* Not yet sent ones and these together; false without memory. */
+static bool join_addresses(struct bl_address_hashes *to, const struct bl_address_hashes *more)
+{
+    uint64_t *v = bl_realloc(to->v, (to->n + more->n + 1) * sizeof *v);
+
+    if (!v)
+        return false;
+    if (more->n)
+        memcpy(v + to->n, more->v, more->n * sizeof *v);
+    to->v = v;
+    to->n += more->n;
+    return true;
 }
 
 static void on_addresses(void *arg, struct bl_address_hashes *more)
 {
     struct daemon *d = arg;
 
-    if (d->addresses && d->addresses->n > 0 && !more->replace) { /* not yet sent: join them */
-        size_t n = d->addresses->n + more->n;
-        uint64_t *v = bl_realloc(d->addresses->v, n * sizeof *v);
-
-        if (v) {
-            memcpy(v + d->addresses->n, more->v, more->n * sizeof *v);
-            d->addresses->v = v;
-            d->addresses->n = n;
-        }
-        bl_address_hashes_free(more);
-    } else {
+    if (!d->addresses || more->replace) {
         bl_address_hashes_free(d->addresses);
         d->addresses = more;
+    } else {
+        if (!join_addresses(d->addresses, more))
+            bl_log(3, "no memory for %zu addresses that others wrote: their deliveries may go unseen", more->n);
+        bl_address_hashes_free(more);
     }
     pump(d);
 }
@@ -325,11 +334,18 @@ static void on_refuse(void *arg, struct bl_block *block)
     bl_pipeline_return(d->pipeline, block);
 }
 
+/* A file's first block is committed at once: from then on the file is known and found again wherever a
+ * rotation takes it. */
 static void on_block(void *arg, struct bl_block *block)
 {
     struct daemon *d = arg;
+    bool first = block->begin == 0;
 
     bl_pipeline_submit(d->pipeline, block);
+    if (first) {
+        d->flush = true;
+        uv_async_send(&d->wake);
+    }
 }
 
 static void on_end(void *arg)
@@ -354,6 +370,7 @@ static bool send_control(struct daemon *d, enum bl_block_kind kind, void *payloa
     if (!block)
         return false;
     block->kind = kind;
+    block->run = d->run;
     block->payload = payload;
     block->last = last;
     bl_pipeline_submit(d->pipeline, block);
@@ -362,14 +379,16 @@ static bool send_control(struct daemon *d, enum bl_block_kind kind, void *payloa
 
 static void send_controls(struct daemon *d)
 {
-    if (d->reset && send_control(d, BL_BLOCK_RESET, d->reset, false)) {
+    if (d->reset && send_control(d, BL_BLOCK_RESET, d->reset, false))
         d->reset = NULL;
+    if (!d->reset && d->addresses && send_control(d, BL_BLOCK_ADDRESSES, d->addresses, false))
+        d->addresses = NULL;
+    /* Lines go behind both: without the known addresses every delivery would seem to be of no account. */
+    if (d->start && !d->reset && !d->addresses && d->state == RUNNING) {
         bl_tail_start(d->tail, d->start);
         bl_resume_free(d->start);
         d->start = NULL;
     }
-    if (!d->reset && d->addresses && send_control(d, BL_BLOCK_ADDRESSES, d->addresses, false))
-        d->addresses = NULL;
     if (d->last_flush && !d->last_sent)
         d->last_sent = send_control(d, BL_BLOCK_FLUSH, NULL, true);
     else if (d->flush && send_control(d, BL_BLOCK_FLUSH, NULL, false))
@@ -384,14 +403,17 @@ static void begin_drain(struct daemon *d)
         return;
     d->state = DRAINING;
     bl_tail_pause(d->tail);
+    bl_resume_free(d->start); /* not begun: nothing of it is read any more */
+    d->start = NULL;
     d->last_flush = true;
     pump(d);
 }
 
 static void settle(struct daemon *d)
 {
-    /* Acquire: pairs with consume(); all batches are in `due` or beyond. */
-    if (d->state != DRAINING || !atomic_load_explicit(&d->drained, memory_order_acquire))
+    /* Acquire: pairs with consume(); all batches are in `due` or beyond.  A last FLUSH of an earlier run,
+     * passing late, ends nothing. */
+    if (d->state != DRAINING || atomic_load_explicit(&d->drained, memory_order_acquire) != d->run)
         return;
     submit_due(d);
     bl_store_flush(d->store);
@@ -465,12 +487,16 @@ static void on_signal(uv_signal_t *signal, int number)
     struct daemon *d = signal->data;
 
     bl_log(6, "signal %d: stopping", number);
-    if (d->stopping || d->state != RUNNING) { /* a second one, or nothing under way */
+    if (d->options->once)
+        d->exit_code = EX_TEMPFAIL; /* it was to reach the end */
+    if (d->stopping || d->state == STARTING) { /* a second one, or nothing under way */
+        if (d->state == STARTING)
+            bl_log(5, "stopped without Redis: what is not committed will be read again");
         close_all(d);
         return;
     }
     d->stopping = true;
-    begin_drain(d);
+    begin_drain(d); /* with --once it may have begun already */
     if (d->state == DRAINING)
         uv_timer_start(&d->patience, stop_unfinished, DRAIN_MS, 0);
 }
@@ -507,6 +533,7 @@ static void store_closed(void *arg)
     close_handle(d, &d->patience);
     close_handle(d, &d->on_term);
     close_handle(d, &d->on_int);
+    close_handle(d, &d->on_hup);
 }
 
 /* After the last reading job ended; only then may the pipeline's blocks go. */
@@ -567,11 +594,14 @@ static void init_handles(struct daemon *d)
     uv_timer_init(&d->loop, &d->patience);
     uv_signal_init(&d->loop, &d->on_term);
     uv_signal_init(&d->loop, &d->on_int);
-    d->wake.data = d->flush_timer.data = d->patience.data = d->on_term.data = d->on_int.data = d;
-    d->handles = 5;
+    uv_signal_init(&d->loop, &d->on_hup);
+    d->wake.data = d->flush_timer.data = d->patience.data = d;
+    d->on_term.data = d->on_int.data = d->on_hup.data = d;
+    d->handles = 6;
     uv_timer_start(&d->flush_timer, on_flush_timer, FLUSH_MS, FLUSH_MS);
     uv_signal_start(&d->on_term, on_signal, SIGTERM);
     uv_signal_start(&d->on_int, on_signal, SIGINT);
+    uv_signal_start(&d->on_hup, on_signal, SIGHUP); /* the terminal went */
 }
 
 static enum bl_code start_tail(struct daemon *d, bl_err *err)
@@ -646,7 +676,12 @@ static enum bl_code start_store(struct daemon *d, bl_err *err)
 static void release(struct daemon *d)
 {
     struct bl_batch *batch;
+    struct bl_stage_stats stats = bl_stage_stats(d->stage);
 
+    if (stats.events_lost)
+        bl_log(3, "%" PRIu64 " address events were lost for want of memory", stats.events_lost);
+    if (stats.join.evicted)
+        bl_log(4, "%" PRIu64 " queue ids were given up for want of room: their senders are unknown", stats.join.evicted);
     bl_stage_free(d->stage);
     while (d->due.items && (batch = bl_ring_take(&d->due)) != NULL)
         bl_batch_free(batch);

@@ -118,7 +118,8 @@ class Mail:
 
 
 class Writer:
-    def __init__(self, directory, mail, rng, rate, seconds_per_file):
+    def __init__(self, directory, mail, rng, rate, seconds_per_file, redis):
+        self.redis, self.followed = redis, False
         self.path, self.mail, self.rng, self.rate = f"{directory}/mail.log", mail, rng, rate
         self.seconds_per_file = seconds_per_file
         self.file = open(self.path, "ab", buffering=0)
@@ -137,6 +138,12 @@ class Writer:
     def siblings(self):
         names = os.listdir(os.path.dirname(self.path))
         return sorted((int(n.split(".")[2]), n) for n in names if n.startswith("mail.log."))
+
+    async def is_followed(self):
+        if not self.followed:
+            fields = await self.redis.call("HKEYS", f"bl:{{n:{NODE}}}:pos")
+            self.followed = any("|g|" in f for f in fields)
+        return self.followed
 
     async def rotate(self):
         folder = os.path.dirname(self.path)
@@ -169,7 +176,9 @@ class Writer:
         while not self.stop:
             for _ in range(max(1, self.rate // 150)):
                 self.append("".join(self.mail.next()))
-            if self.rng.random() < 0.02 / self.seconds_per_file:
+            # A first start reads what is named and no rotated siblings: nobody can know of a file that was
+            # rotated away before the daemon had ever seen it.
+            if self.rng.random() < 0.02 / self.seconds_per_file and await self.is_followed():
                 await self.rotate()
             await asyncio.sleep(0.02)
 
@@ -305,11 +314,14 @@ class Redis:
         self.process = await asyncio.create_subprocess_exec(
             "redis-server", "--port", "0", "--unixsocket", self.path, "--dir", directory, "--save", "",
             "--appendonly", "no", "--maxmemory-policy", "noeviction", stdout=asyncio.subprocess.DEVNULL)
-        for _ in range(200):
-            if os.path.exists(self.path):
+        for left in range(200, 0, -1):
+            try:
+                self.reader, self.writer = await asyncio.open_unix_connection(self.path)
                 break
-            await asyncio.sleep(0.05)
-        self.reader, self.writer = await asyncio.open_unix_connection(self.path)
+            except (FileNotFoundError, ConnectionRefusedError):  # not yet there, not yet listening
+                if left == 1:
+                    raise
+                await asyncio.sleep(0.05)
 
     async def call(self, *words):
         words = [str(w).encode() for w in words]
@@ -449,7 +461,7 @@ async def session(options, directory, tally):
     relay = Relay(f"{directory}/relay.sock", redis.path)
     await relay.start()
     mail = Mail(words)
-    writer = Writer(f"{directory}/log", mail, words, options.rate, options.file_seconds)
+    writer = Writer(f"{directory}/log", mail, words, options.rate, options.file_seconds, redis)
     daemon = Daemon(options, directory, f"unix:{relay.path}", writer.path, mail)
     writing = asyncio.create_task(writer.run())
     try:
