@@ -50,6 +50,7 @@ struct bl_follow {
     bool started, first, looked, cold;
     bool waiting;    /* for a file that fails */
     bool holding;    /* a file could not be told at the last look */
+    bool unsettled;  /* names still moved at the last look: a file may have been missed */
     bool complained; /* about the list of siblings */
     int  held;
     int64_t first_look_ns, wall_ms, now_ms;
@@ -311,6 +312,23 @@ struct look {
     size_t *rank;
 };
 
+static bool is_same_file(const struct bl_file_id *a, const struct bl_file_id *b)
+{
+    return a->device == b->device && a->inode == b->inode && a->birth_ns == b->birth_ns;
+}
+
+/* Opens a file of the list.  A name may lead to another file by now: then the list is out of date, as if
+ * nothing were there. */
+static enum bl_code open_listed(const struct bl_sibling *s, struct bl_logfile *file, bl_err *err)
+{
+    enum bl_code rc = bl_logfile_open(file, s->path, err);
+
+    if (rc != BL_OK || is_same_file(&file->id, &s->id) || bl_identity_test.no_listed_check)
+        return rc;
+    bl_logfile_close(file);
+    return bl_fail(err, BL_NO_INPUT, ENOENT, "'%s' is another file now", s->path);
+}
+
 static void cannot_open(struct bl_follow *f, struct look *look, size_t i, const bl_err *err)
 {
     look->match[i].hold = true;
@@ -370,7 +388,7 @@ static void match_closed(struct bl_follow *f, struct look *look, size_t i)
             match->of = g;
             goto out;
         }
-        if (file.fd < 0 && bl_logfile_open(&file, s->path, &err) != BL_OK) {
+        if (file.fd < 0 && open_listed(s, &file, &err) != BL_OK) {
             cannot_open(f, look, i, &err);
             return;
         }
@@ -498,7 +516,7 @@ static struct verdict *find_verdict(struct bl_follow *f, const struct bl_file_id
     for (size_t i = 0; i < f->verdicts_n; i++) {
         struct verdict *v = &f->verdicts[i];
 
-        if (v->id.device == id->device && v->id.inode == id->inode && v->id.birth_ns == id->birth_ns)
+        if (is_same_file(&v->id, id))
             return v;
     }
     return NULL;
@@ -629,11 +647,14 @@ static bool is_being_packed(struct look *look, size_t i, struct bl_logfile *file
     for (size_t k = 0; s->packed_name && k < look->list.n; k++) {
         const struct bl_sibling *o = &look->list.v[k];
         struct bl_logfile original = BL_LOGFILE_CLOSED;
+        bl_err err;
 
         if (strlen(o->path) != n || memcmp(o->path, s->path, n) != 0)
             continue;
-        if (bl_logfile_open(&original, o->path, NULL) == BL_OK)
+        if (open_listed(o, &original, &err) == BL_OK)
             same = bl_identity_same_head(file, &original);
+        else if (err.sys == ENOENT)
+            look->match[i].hold = look->moved = true; /* perhaps it was, or it lies elsewhere now */
         bl_logfile_close(&original);
         break;
     }
@@ -753,7 +774,8 @@ static void find_continuation(struct bl_follow *f, struct look *look, size_t i)
 
     if (look->match[i].of || look->match[i].hold || look->list.v[i].id.size == 0 || is_settled(f, &look->list.v[i]))
         return;
-    if (bl_logfile_open(&file, look->list.v[i].path, NULL) == BL_OK && !is_being_packed(look, i, &file))
+    if (open_listed(&look->list.v[i], &file, NULL) == BL_OK && !is_being_packed(look, i, &file) &&
+        !look->match[i].hold)
         (void)goes_on(f, look, i, &file);
     bl_logfile_close(&file);
 }
@@ -780,13 +802,13 @@ static void classify(struct bl_follow *f, struct look *look, size_t i)
         leave_alone(f, s, NULL);
         return;
     }
-    if (bl_logfile_open(&file, s->path, &err) != BL_OK) {
+    if (open_listed(s, &file, &err) != BL_OK) {
         cannot_open(f, look, i, &err);
         return;
     }
     if (is_being_packed(look, i, &file)) {
         leave_alone(f, s, is_wanted(f, look, i) ? "the file beside it" : NULL);
-    } else if (!goes_on(f, look, i, &file) && !is_copy(f, look, i, &file)) {
+    } else if (!look->match[i].hold && !goes_on(f, look, i, &file) && !is_copy(f, look, i, &file)) {
         if (!s->live && !all_intact(f)) {
             look->match[i].hold = look->moved = true;
         } else if (is_wanted(f, look, i)) {
@@ -851,7 +873,7 @@ static void warm_up(struct bl_follow *f, struct look *look)
         if (!bl_generation_is_open(g)) {
             struct bl_logfile file;
 
-            if (bl_logfile_open(&file, look->list.v[i - 1].path, NULL) != BL_OK)
+            if (open_listed(&look->list.v[i - 1], &file, NULL) != BL_OK)
                 continue;
             bl_generation_take_file(g, &file);
         }
@@ -936,6 +958,7 @@ static bool look_once(struct bl_follow *f, bool last)
     look.match = bl_calloc(look.list.n + 1, sizeof *look.match);
     if (rc == BL_NO_MEMORY || !look.match)
         goto out; /* another look comes */
+    look.moved = look.list.moved;
     match_inodes(f, &look);
     find_continuations(f, &look);
     find_frontier(f, &look);
@@ -968,8 +991,9 @@ out:
 
 static void look_around(struct bl_follow *f)
 {
-    for (int i = 1; i <= LOOKS_AT_ONCE && !look_once(f, i == LOOKS_AT_ONCE); i++)
-        ;
+    f->unsettled = true;
+    for (int i = 1; i <= LOOKS_AT_ONCE && f->unsettled; i++)
+        f->unsettled = !look_once(f, i == LOOKS_AT_ONCE);
 }
 
 /* --- reading --- */
@@ -1061,6 +1085,10 @@ static enum outcome read_next(struct bl_follow *f, struct bl_block *block, bool 
          * would be behind it. */
         if (bl_generation_is_untouched(g) && !looked)
             return LOOK_FIRST;
+        if (bl_generation_is_untouched(g) && f->unsettled) {
+            f->waiting = true; /* the next look may find an older one */
+            continue;
+        }
         switch (bl_generation_read(g, block, &err)) {
         case BL_GENERATION_BLOCK:
             *more |= g->more || k + 1 < f->n;

@@ -362,7 +362,14 @@ static enum bl_code list_once(const struct bl_log *log, struct bl_siblings *list
     }
     for (size_t i = 0; i < log->named_n && rc == BL_OK; i++)
         rc = add(list, log, log->named[i], &unused);
-    return !log->alone && rc == BL_OK ? add_folder(list, log, moved) : rc;
+    if (!log->alone && rc == BL_OK)
+        rc = add_folder(list, log, moved);
+    /* The folder's time ticks too coarsely to show two renames in a row.  A file that was missed has left its
+     * name to another, and that one is then not where it was listed. */
+    for (size_t i = 0; i < list->n && !*moved; i++)
+        *moved = bl_logfile_look(list->v[i].path, &id, &why) != BL_OK ? why.sys == ENOENT
+                 : id.device != list->v[i].id.device || id.inode != list->v[i].id.inode;
+    return rc;
 }
 
 /* A folder is not listed at one instant.  While files are renamed or compressed one could be missed under
@@ -384,6 +391,7 @@ enum bl_code bl_siblings_list(const struct bl_log *log, struct bl_siblings *out,
         return bl_fail(err, rc, 0, "cannot list the siblings of '%s'", log->path);
     }
     sort(&list);
+    list.moved = moved;
     *out = list;
     return rc == BL_LIMIT ? bl_fail(err, rc, 0, "'%s' has more than %d siblings", log->path, BL_SIBLINGS_MAX) : rc;
 }

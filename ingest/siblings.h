@@ -44,6 +44,7 @@ struct bl_siblings {
     size_t             n, cap;
     enum bl_code       live_code; /* what looking at the log's own path gave */
     int                live_sys;
+    bool               moved; /* names changed until the end: a file may be missing */
 };
 
 /* The files that are there now, each inode once, oldest first. */

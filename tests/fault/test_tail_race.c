@@ -1,0 +1,114 @@
+/* ctest: label=quick timeout=240 threads */
+/* Rotations in the middle of a look.  The names are listed first and opened then; a rotation in between puts
+ * another file under each name, and a file never seen could be taken for one that was read.
+ *
+ * Negative control: the_check_is_needed runs the same with the comparison of open_listed() switched off; then
+ * a whole generation is missing. */
+#include "fault/tail_rig.c"
+
+enum { READS = 10, KNOWN = 100, UNSEEN = 871, YOUNG = 7 };
+
+static struct rig *the_rig;
+static int reads, rotate_at;
+static bool rotated;
+
+static void rotate(struct rig *rig)
+{
+    char from[32], to[32];
+
+    for (int i = 5; i > 0; i--) {
+        snprintf(from, sizeof from, i > 1 ? "mail.log.%d" : "mail.log", i - 1);
+        snprintf(to, sizeof to, "mail.log.%d", i);
+        if (access(rig_path(rig, from), F_OK) == 0)
+            rig_rename(rig, from, to);
+    }
+}
+
+/* Before the n-th read of whatever file; the one job there is runs alone. */
+static int rotate_before_a_read(const char *path)
+{
+    (void)path;
+    if (rotated || reads++ < rotate_at)
+        return 0;
+    rotated = true;
+    rotate(the_rig);
+    rig_write(the_rig, "mail.log", YOUNG);
+    return 0;
+}
+
+static void remove_logs(struct rig *rig)
+{
+    char name[32];
+
+    rig_remove(rig, "mail.log");
+    for (int i = 1; i <= 5; i++) {
+        snprintf(name, sizeof name, "mail.log.%d", i);
+        (void)unlink(rig_path(rig, name));
+    }
+}
+
+/* One file is read.  While nobody watches it is rotated and another one written.  The next run lists both,
+ * and while it compares them with what is known the log is rotated once more. */
+static uint32_t missing_after_a_rotation_at(struct rig *rig, int read)
+{
+    uint32_t first = rig->next, missing = 0;
+
+    reads = 0;
+    rotate_at = read;
+    rotated = false;
+    the_rig = rig;
+    rig_write(rig, "mail.log", KNOWN);
+    rig_start(rig, NULL);
+    rig_wait(rig, rig->lines + KNOWN);
+    rig_stop(rig);
+    rotate(rig);
+    rig_write(rig, "mail.log", UNSEEN);
+    bl_identity_test.read_fault = rotate_before_a_read; /* no job runs */
+    rig_start(rig, NULL);
+    rig_wait(rig, rig->lines + YOUNG);
+    while (!rotated)
+        rig_spin(rig, 5);
+    rig_settle(rig);
+    rig_stop(rig);
+    bl_identity_test.read_fault = NULL;
+    for (uint32_t i = first; i < rig->next; i++)
+        missing += rig->times[i] == 0;
+    bl_positions_release(&rig->at);
+    remove_logs(rig);
+    return missing;
+}
+
+static void a_rotation_at_any_read_of_a_look(void **state)
+{
+    struct rig *rig = *state;
+
+    for (int read = 0; read < READS; read++) {
+        assert_int_equal(missing_after_a_rotation_at(rig, read), 0);
+        assert_int_equal(rig->doubles, 0);
+    }
+    rig_expect_all(rig);
+}
+
+static void the_check_is_needed(void **state)
+{
+    uint32_t missing = 0;
+
+    bl_identity_test.no_listed_check = true; /* rig_teardown takes it back */
+    for (int read = 0; read < READS; read++)
+        missing += missing_after_a_rotation_at(*state, read);
+    print_message("unchecked, %u lines are missing\n", missing);
+    assert_true(missing >= UNSEEN);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_rotation_at_any_read_of_a_look),
+        TEST(the_check_is_needed),
+    };
+    int failed = cmocka_run_group_tests_name("with inotify", tests, NULL, NULL);
+
+    rig_watch = false;
+    return failed + cmocka_run_group_tests_name("by the sweep alone", tests, NULL, NULL);
+}
