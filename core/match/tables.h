@@ -70,6 +70,8 @@ struct bl_phrases {
     uint32_t start; /* as if a blank had been read */
 };
 
+enum { BL_ENDINGS = 1024 };
+
 struct bl_provider_suffix {
     bl_slice suffix; /* "google.com" */
     uint16_t provider;
@@ -89,6 +91,8 @@ struct bl_rules {
     uint32_t n_rules, n_digits, n_suffixes, suffix_mask, n_loose;
     uint16_t n_categories, n_providers, n_sequences, unclassified;
     uint64_t providers_mark; /* hash of suffixes and their providers */
+    uint32_t longest_suffix;
+    uint64_t endings[BL_ENDINGS / 64]; /* bits: by the last four bytes of a suffix; see providers.c */
 };
 
 /* One entry of an output list: the end of the list, rule, which part of it, whether that is its

@@ -160,11 +160,15 @@ static void print_tables(FILE *out, const struct bl_rules *r)
             "    categories, rules, infos, digits, providers, suffixes, suffix_slots, loose,"
             " loose_start,\n"
             "    {class_of, cells, pairs, outputs, %u, %u, %u, %u},\n"
-            "    %u, %u, %u, %u, %u, %u, %u, %u, %u, UINT64_C(%llu),\n};\n\n"
-            "const struct bl_rules *bl_rules_builtin(void)\n{\n    return &builtin;\n}\n",
+            "    %u, %u, %u, %u, %u, %u, %u, %u, %u, UINT64_C(%llu), %u,\n    {",
             p->n_cells, p->n_outputs, p->classes, p->start, r->n_rules, r->n_digits, r->n_suffixes,
             r->suffix_mask, r->n_loose, r->n_categories, r->n_providers, r->n_sequences,
-            r->unclassified, (unsigned long long)r->providers_mark);
+            r->unclassified, (unsigned long long)r->providers_mark, r->longest_suffix);
+    for (size_t i = 0; i < BL_COUNT(r->endings); i++)
+        fprintf(out, "UINT64_C(%#llx), ", (unsigned long long)r->endings[i]);
+    fputs("},\n};\n\n"
+          "const struct bl_rules *bl_rules_builtin(void)\n{\n    return &builtin;\n}\n",
+          out);
 }
 
 static int write_tables(const char *path, const struct bl_rules *rules)

@@ -347,6 +347,37 @@ static void providers_are_named(void **state)
     assert_true(google < bl_rules_providers(rules));
 }
 
+/* Hosts are told by their last four bytes first.  Negative control: without the memset in
+ * note_suffix(), which lets every host pass once a suffix is shorter, `qq` is not found. */
+static void suffixes_of_any_length_are_found(void **state)
+{
+    static const struct {
+        const char *host, *provider;
+    } cases[] = {
+        {"a.qq", "Short"},        {"QQ.", "Short"},         {"qq", "Short"},
+        {"aqq", "other"},         {"q", "other"},           {"b.mx.example", "Big"},
+        {"bmx.example", "other"}, {"MX.EXAMPLE", "Big"},    {"a.longer.mx.example", "Longest"},
+        {"longer.mx", "other"},   {"x.y.example", "other"}, {"blonger.mx.example", "Big"},
+    };
+    const struct bl_rules_file files[] = {
+        {BL_SLICE_INIT("categories.tsv"), BL_SLICE_INIT(CATEGORIES)},
+        {BL_SLICE_INIT("codes.tsv"), BL_SLICE_INIT(CODES)},
+        {BL_SLICE_INIT("providers.tsv"), BL_SLICE_INIT("suffix\tprovider\nmx.example\tBig\nqq\tShort\n"
+                                                       "longer.mx.example\tLongest\n")},
+    };
+    struct bl_rules *rules = NULL;
+    bl_err err;
+
+    (void)state;
+    assert_int_equal(bl_rules_compile(files, BL_COUNT(files), &rules, &err), BL_OK);
+    for (size_t i = 0; i < BL_COUNT(cases); i++) {
+        print_message("%s\n", cases[i].host);
+        assert_true(same_text(bl_rules_provider_name(rules, bl_rules_provider(rules, guarded(cases[i].host))),
+                              cases[i].provider));
+    }
+    bl_rules_free(rules);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -356,6 +387,7 @@ int main(void)
         cmocka_unit_test(a_reply_of_the_longest_kind),
         cmocka_unit_test(names_go_both_ways),
         cmocka_unit_test(providers_are_named),
+        cmocka_unit_test(suffixes_of_any_length_are_found),
     };
 
     return cmocka_run_group_tests(tests, compile_small, free_small);
