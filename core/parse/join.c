@@ -231,9 +231,8 @@ static void emit_expired_unknown(struct bl_join *join, uint32_t ref, const bl_re
     join->fn(join->arg, &event);
 }
 
-static void emit_reject(struct bl_join *join, const bl_record *record)
+static void emit_reject(struct bl_join *join, uint32_t ref, const bl_record *record)
 {
-    uint32_t ref = record->flags & BL_RECORD_ONE_SHOT ? 0 : find_entry(join, record);
     bl_event event;
 
     set_event(&event, record, BL_REJECTED);
@@ -244,11 +243,11 @@ static void emit_reject(struct bl_join *join, const bl_record *record)
     join->fn(join->arg, &event);
 }
 
-/* --- records --- */
+/* --- records; `ref` is the entry of the queue id, or 0 --- */
 
-static void take_open(struct bl_join *join, const bl_record *record)
+static void take_open(struct bl_join *join, uint32_t ref, const bl_record *record)
 {
-    struct entry *entry = start_afresh(join, find_entry(join, record), record);
+    struct entry *entry = start_afresh(join, ref, record);
 
     set_text(join, entry, CLIENT, client_text(join, record));
     if (record->text.n)
@@ -259,10 +258,9 @@ static void take_open(struct bl_join *join, const bl_record *record)
 
 /* cleanup logs the id once.  Before the queue manager has the message a second one may be a resent
  * header; behind that, another id is another message whose `removed` we never saw. */
-static void take_message_id(struct bl_join *join, const bl_record *record)
+static void take_message_id(struct bl_join *join, uint32_t ref, const bl_record *record)
 {
     bl_slice id = bl_slice_head(record->text, MESSAGE_ID_MAX);
-    uint32_t ref = find_entry(join, record);
     struct entry *entry = ref ? &join->entries[ref] : NULL;
 
     if (!is_live(join, ref))
@@ -277,10 +275,9 @@ static void take_message_id(struct bl_join *join, const bl_record *record)
 }
 
 /* Logged at each retry, always with the same sender: another one is another message. */
-static void take_queued(struct bl_join *join, const bl_record *record)
+static void take_queued(struct bl_join *join, uint32_t ref, const bl_record *record)
 {
     bl_slice sender = bl_slice_head(record->sender, SENDER_MAX);
-    uint32_t ref = find_entry(join, record);
     struct entry *entry = ref ? &join->entries[ref] : NULL;
     bool same;
 
@@ -297,10 +294,8 @@ static void take_queued(struct bl_join *join, const bl_record *record)
     entry->flags |= QUEUED;
 }
 
-static void take_delivery(struct bl_join *join, const bl_record *record)
+static void take_delivery(struct bl_join *join, uint32_t ref, const bl_record *record)
 {
-    uint32_t ref = find_entry(join, record);
-
     if (join->fn)
         emit_delivery(join, ref, record);
     if (record->outcome == BL_DEFERRED) {
@@ -316,9 +311,8 @@ static void take_delivery(struct bl_join *join, const bl_record *record)
     }
 }
 
-static void take_expired(struct bl_join *join, const bl_record *record)
+static void take_expired(struct bl_join *join, uint32_t ref, const bl_record *record)
 {
-    uint32_t ref = find_entry(join, record);
     struct entry *entry = ref ? &join->entries[ref] : NULL;
 
     if (!entry || !entry->first) {
@@ -333,38 +327,40 @@ static void take_expired(struct bl_join *join, const bl_record *record)
     }
 }
 
-static void take_removed(struct bl_join *join, const bl_record *record)
+static void take_removed(struct bl_join *join, uint32_t ref)
 {
-    uint32_t ref = find_entry(join, record);
-
     if (is_live(join, ref))
         mark_dead(join, ref);
 }
 
+/* Which kind comes next cannot be foretold.  So the entry is found before that is asked: the search
+ * goes on while the processor takes back its wrong guess. */
 static void take(struct bl_join *join, const bl_record *record)
 {
+    uint32_t ref = record->flags & BL_RECORD_ONE_SHOT ? 0 : find_entry(join, record);
+
     switch ((enum bl_record_kind)record->kind) {
     case BL_RECORD_OPEN:
-        take_open(join, record);
+        take_open(join, ref, record);
         break;
     case BL_RECORD_MESSAGE_ID:
-        take_message_id(join, record);
+        take_message_id(join, ref, record);
         break;
     case BL_RECORD_QUEUED:
-        take_queued(join, record);
+        take_queued(join, ref, record);
         break;
     case BL_RECORD_DELIVERY:
-        take_delivery(join, record);
+        take_delivery(join, ref, record);
         break;
     case BL_RECORD_EXPIRED:
-        take_expired(join, record);
+        take_expired(join, ref, record);
         break;
     case BL_RECORD_REMOVED:
-        take_removed(join, record);
+        take_removed(join, ref);
         break;
     case BL_RECORD_REJECT:
         if (join->fn)
-            emit_reject(join, record);
+            emit_reject(join, ref, record);
         break;
     }
 }
