@@ -106,15 +106,13 @@ static void mark(struct bl_address_set *set, bl_slice recipient)
         set->has_odd = true;
 }
 
-static bool may_hold(const struct bl_address_set *set, bl_slice recipient)
+static bool may_hold(const struct bl_address_set *set, const bl_address_sought *sought)
 {
-    uint64_t rough;
-
     if (set->n == 0)
         return false;
-    if (set->has_odd || !rough_hash(recipient, &rough))
+    if (set->has_odd || sought->any)
         return true;
-    return set->maybe[rough / 64 % (MAYBE_BITS / 64)] >> rough % 64 & 1;
+    return set->maybe[sought->rough / 64 % (MAYBE_BITS / 64)] >> sought->rough % 64 & 1;
 }
 
 bool bl_address_set_add(struct bl_address_set *set, bl_slice recipient)
@@ -136,16 +134,30 @@ bool bl_address_set_add(struct bl_address_set *set, bl_slice recipient)
     return true;
 }
 
-void bl_address_set_remove(struct bl_address_set *set, bl_slice recipient)
+bl_address_sought bl_address_set_seek(const struct bl_address_set *set, bl_slice recipient)
+{
+    bl_address_sought sought = {.recipient = recipient};
+
+    sought.any = !rough_hash(recipient, &sought.rough);
+    __builtin_prefetch(&set->maybe[sought.rough / 64 % (MAYBE_BITS / 64)]);
+    return sought;
+}
+
+void bl_address_set_remove_sought(struct bl_address_set *set, bl_address_sought sought)
 {
     uint64_t hash;
     size_t at;
 
-    if (!may_hold(set, recipient) || !exact_hash(recipient, &hash))
+    if (!may_hold(set, &sought) || !exact_hash(sought.recipient, &hash))
         return;
     at = find(set, hash);
     if (set->slot[at] != tag_of(hash))
         return;
     set->slot[at] = REMOVED;
     set->n--;
+}
+
+void bl_address_set_remove(struct bl_address_set *set, bl_slice recipient)
+{
+    bl_address_set_remove_sought(set, bl_address_set_seek(set, recipient));
 }

@@ -14,6 +14,8 @@
 #ifndef BOUNCELINE_ADDRESS_SET_H
 #define BOUNCELINE_ADDRESS_SET_H
 
+#include <stdint.h>
+
 #include "bounceline/slice.h"
 
 enum { BL_ADDRESS_SET_MAX = 3 << 19 };
@@ -27,5 +29,16 @@ void                   bl_address_set_free(struct bl_address_set *set);
 bool   bl_address_set_add(struct bl_address_set *set, bl_slice recipient);
 void   bl_address_set_remove(struct bl_address_set *set, bl_slice recipient);
 size_t bl_address_set_count(const struct bl_address_set *set);
+
+/* The same as bl_address_set_remove in two steps: what the second will look at is fetched while
+ * something else is done.  Nothing may be added in between. */
+typedef struct bl_address_sought {
+    bl_slice recipient;
+    uint64_t rough;
+    bool     any; /* `rough` is not known */
+} bl_address_sought;
+
+bl_address_sought bl_address_set_seek(const struct bl_address_set *set, bl_slice recipient);
+void              bl_address_set_remove_sought(struct bl_address_set *set, bl_address_sought sought);
 
 #endif

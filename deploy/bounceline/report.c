@@ -176,10 +176,10 @@ static void note_cause(struct bl_report *report, const bl_event *event)
 /* What the log alone tells: a failure whose action is `suppress` puts the address on the list, a
  * later delivery takes it off.  Expiry and the soft rule need a clock and a memory of weeks: the
  * daemon's. */
-static void note_address(struct bl_report *report, const bl_event *event)
+static void note_address(struct bl_report *report, const bl_event *event, bl_address_sought sought)
 {
     if (event->outcome == BL_DELIVERED)
-        bl_address_set_remove(report->addresses, event->recipient);
+        bl_address_set_remove_sought(report->addresses, sought);
     else if (event->outcome == BL_BOUNCED && event->failed &&
              event->verdict.action == BL_ACTION_SUPPRESS)
         report->addresses_full |= !bl_address_set_add(report->addresses, event->recipient);
@@ -188,11 +188,12 @@ static void note_address(struct bl_report *report, const bl_event *event)
 void bl_report_event(void *arg, const bl_event *event)
 {
     struct bl_report *report = arg;
+    bl_address_sought sought = bl_address_set_seek(report->addresses, event->recipient);
 
     bl_tally_event(report->tally, 0, event, report->rules);
     note_time(report, event);
     note_host(report, event->host);
-    note_address(report, event);
+    note_address(report, event, sought);
     if (event->mta <= BL_MTA_EXIM)
         report->has_mta[event->mta] = true;
     if (event->has_sender && event->sender.n == 0 &&
