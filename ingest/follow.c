@@ -35,6 +35,7 @@ struct verdict {
     uint64_t epoch;
     bool copy;   /* has been reported */
     bool wanted; /* could not be opened when it was news: still is, whatever was read since */
+    bool judged; /* was left alone; whether it is a loss was told then */
     bool seen; /* at this look */
 };
 
@@ -53,6 +54,7 @@ struct bl_follow {
     bool unsettled;  /* names still moved at the last look: a file may have been missed */
     bool complained; /* about the list of siblings */
     int  held;
+    uint64_t given_up, damaged; /* files of this run */
     int64_t first_look_ns, wall_ms, now_ms;
     enum bl_code live_code; /* what was said last */
     int live_sys;
@@ -133,6 +135,8 @@ struct bl_tail_stats bl_follow_stats(const struct bl_follow *f)
 
     for (size_t i = 0; i < f->n; i++)
         stats.lag_bytes += bl_generation_lag(f->v[i]);
+    stats.unread += f->given_up;
+    stats.damaged = f->damaged;
     return stats;
 }
 
@@ -225,6 +229,7 @@ void bl_follow_start(struct bl_follow *f, struct bl_follow_plan *plan)
     f->first = f->n == 0;
     f->looked = f->waiting = f->holding = false;
     f->held = 0;
+    f->given_up = f->damaged = 0;
     plan->v = NULL;
     plan->n = 0;
     bl_follow_plan_free(plan);
@@ -553,6 +558,7 @@ static void leave_alone(struct bl_follow *f, const struct bl_sibling *s, const c
     }
     v->id = s->id;
     v->epoch = f->epoch;
+    v->judged |= s->id.size > 0;
     v->seen = true;
 }
 
@@ -746,6 +752,41 @@ static bool is_wanted(struct bl_follow *f, const struct look *look, size_t i)
            (look->absent_seen_s == INT64_MIN || s->id.mtime_ns / 1000000000 >= look->absent_seen_s);
 }
 
+/* Something older than the file was read: then it should have been, too. */
+static bool is_between(struct bl_follow *f, const struct look *look, size_t i)
+{
+    for (size_t j = 0; j < i; j++)
+        if (look->match[j].of && look->match[j].of->known.offset > 0)
+            return true;
+    for (size_t k = 0; k < f->n; k++) {
+        const bl_position *known = &f->v[k]->known;
+
+        if (!f->v[k]->present && known->offset > 0 && known->seen_s < look->list.v[i].id.mtime_ns / 1000000000)
+            return true;
+    }
+    return false;
+}
+
+/* It is not news.  Said, and counted, once: it came where it could not be seen (restored, or renamed while no
+ * one looked), and the files behind it were read. */
+static void leave_unread(struct bl_follow *f, struct look *look, size_t i, struct bl_logfile *file)
+{
+    const struct bl_sibling *s = &look->list.v[i];
+    const struct verdict *v = find_verdict(f, &s->id);
+    uint64_t bytes = 0;
+
+    if (!(v && v->judged) && is_between(f, look, i)) {
+        if (bl_logfile_length(file, &bytes) != BL_OK)
+            bytes = s->id.size;
+        f->stats.lost_bytes += bytes;
+        note(f, BL_NOTE_WARNING, "'%s' was never read and is older than what was: its %llu bytes are lost", s->path,
+             (unsigned long long)bytes);
+    } else if (s->named && !f->looked) {
+        note(f, BL_NOTE_NOTICE, "'%s' is older than what was read before: not read", s->path);
+    }
+    leave_alone(f, s, NULL);
+}
+
 /* Before a file beside the log counts as new: it might be the copy of one that was truncated just now. */
 static bool all_intact(struct bl_follow *f)
 {
@@ -814,9 +855,7 @@ static void classify(struct bl_follow *f, struct look *look, size_t i)
         } else if (is_wanted(f, look, i)) {
             begin_new(f, look, i, &file, f->options.from_end && f->first && !f->looked ? end_of(&file) : 0);
         } else {
-            if (s->named && !f->looked)
-                note(f, BL_NOTE_NOTICE, "'%s' is older than what was read before: not read", s->path);
-            leave_alone(f, s, NULL);
+            leave_unread(f, look, i, &file);
         }
     }
     bl_logfile_close(&file);
@@ -916,10 +955,10 @@ static void report_live(struct bl_follow *f, const struct look *look)
     if (code == BL_OK)
         note(f, BL_NOTE_NOTICE, "'%s' can be read now", f->log->path);
     else if (sys == ENOENT || sys == ENOTDIR)
-        note(f, BL_NOTE_WARNING, "'%s' is not there: waiting for it", f->log->path);
+        note(f, BL_NOTE_WARNING, "'%s' is not there%s", f->log->path, f->options.once ? "" : ": waiting for it");
     else
-        note(f, BL_NOTE_WARNING, "cannot read '%s': %s: trying again", f->log->path,
-             sys == EINVAL ? "not a regular file" : strerror(sys));
+        note(f, BL_NOTE_WARNING, "'%s' cannot be read: %s%s", f->log->path,
+             sys == EINVAL ? "not a regular file" : strerror(sys), f->options.once ? "" : ": trying again");
     f->live_code = code;
     f->live_sys = sys;
 }
@@ -933,6 +972,18 @@ static void report_named(struct bl_follow *f)
         if (strcmp(f->log->named[i], f->log->path) != 0 && bl_logfile_look(f->log->named[i], &id, &err) != BL_OK)
             note(f, BL_NOTE_WARNING, "%s: %s", err.text, strerror(err.sys));
     }
+}
+
+/* What was asked for and cannot be had, as things are now. */
+static void count_unread(struct bl_follow *f, const struct look *look)
+{
+    struct bl_file_id id;
+
+    f->stats.unread = 0;
+    for (size_t i = 0; i < f->log->named_n; i++)
+        f->stats.unread += bl_logfile_look(f->log->named[i], &id, NULL) != BL_OK;
+    for (size_t i = 0; i < look->list.n; i++)
+        f->stats.unread += look->match[i].hold && (look->list.v[i].named || is_wanted(f, look, i));
 }
 
 static void keep_wanting(struct bl_follow *f, struct look *look)
@@ -979,6 +1030,7 @@ static bool look_once(struct bl_follow *f, bool last)
         report_named(f);
     report_live(f, &look);
     report_orphans(f);
+    count_unread(f, &look);
     keep_wanting(f, &look);
     forget_vanished(f);
     f->looked |= !look.moved || last;
@@ -1019,6 +1071,7 @@ static void read_failed(struct bl_follow *f, struct bl_generation *g, const bl_e
     if (f->options.once && g->failures == RETRIES_ONCE) {
         note(f, BL_NOTE_ERROR, "'%s' is given up", g->file.path);
         f->stats.lost_bytes += bl_generation_lag(g);
+        f->given_up++;
         bl_generation_done(g);
         return;
     }
@@ -1061,6 +1114,7 @@ enum outcome { FILLED, NOTHING, LOOK_FIRST };
 
 static bool finish(struct bl_follow *f, struct bl_generation *g, struct bl_block *block)
 {
+    f->damaged += g->damaged;
     if (g->damaged)
         note(f, BL_NOTE_WARNING, "archive '%s' is damaged behind byte %llu of its contents", g->file.path,
              (unsigned long long)(g->placed ? g->splitter.read_at : 0));

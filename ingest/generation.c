@@ -17,9 +17,10 @@ static uint64_t random_name(void)
     return name;
 }
 
-static int64_t last_moved_s(const struct bl_file_id *id)
+/* Of the last write, never of a rename: it is compared with the last writes of other files. */
+static int64_t written_s(const struct bl_file_id *id)
 {
-    return (id->mtime_ns > id->ctime_ns ? id->mtime_ns : id->ctime_ns) / 1000000000;
+    return id->mtime_ns / 1000000000;
 }
 
 struct bl_generation *bl_generation_known(const bl_position *known)
@@ -36,7 +37,7 @@ struct bl_generation *bl_generation_known(const bl_position *known)
 struct bl_generation *bl_generation_new(uint64_t source, struct bl_logfile *file)
 {
     struct bl_generation *g = bl_generation_known(&(bl_position){
-        .generation = random_name(), .source = source, .seen_s = last_moved_s(&file->id)});
+        .generation = random_name(), .source = source, .seen_s = written_s(&file->id)});
 
     if (!g)
         return NULL;
@@ -177,7 +178,7 @@ static enum bl_code place(struct bl_generation *g, uint64_t offset, bl_err *err)
 static enum bl_generation_step hand_out(struct bl_generation *g, struct bl_block *block)
 {
     (void)bl_logfile_refresh(&g->file, NULL);
-    g->splitter.at.seen_s = block->end.seen_s = last_moved_s(&g->file.id);
+    g->splitter.at.seen_s = block->end.seen_s = written_s(&g->file.id);
     block->reference_s = g->file.id.mtime_ns / 1000000000;
     block->warm_up = g->cold && block->begin < g->least;
     g->at = block->end.offset;

@@ -340,8 +340,12 @@ enum bl_code bl_tail_new(struct bl_tail **out, uv_loop_t *loop, const struct bl_
     set_defaults(&t->options);
     t->events = *events;
     t->arg = arg;
-    rc = options->n ? bl_siblings_fold(options->paths, options->n, &t->logs, &t->n, err)
-                    : bl_fail(err, BL_USAGE, 0, "no log is named");
+    rc = options->n ? BL_OK : bl_fail(err, BL_USAGE, 0, "no log is named");
+    for (size_t i = 0; i < options->n && rc == BL_OK; i++)
+        if (strcmp(options->paths[i], "-") == 0)
+            rc = bl_fail(err, BL_USAGE, 0, "run reads files; standard input: bounceline scan -");
+    if (rc == BL_OK)
+        rc = bl_siblings_fold(options->paths, options->n, &t->logs, &t->n, err);
     if (rc == BL_OK && t->n > BL_SOURCES_MAX)
         rc = bl_fail(err, BL_LIMIT, 0, "%zu logs are more than %d", t->n, BL_SOURCES_MAX);
     if (rc == BL_OK) {
@@ -428,6 +432,8 @@ struct bl_tail_stats bl_tail_stats(const struct bl_tail *t)
         all.truncations += one->truncations;
         all.copies_skipped += one->copies_skipped;
         all.missing += one->missing;
+        all.unread += one->unread;
+        all.damaged += one->damaged;
     }
     return all;
 }

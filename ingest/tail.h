@@ -45,9 +45,12 @@ struct bl_tail_events {
 
 struct bl_tail_stats {
     uint64_t lag_bytes;   /* known to exist and not yet handed out */
-    uint64_t lost_bytes;  /* disappeared before they were read */
+    uint64_t lost_bytes;  /* disappeared before they were read, or turned up too late for it */
     uint64_t rotations, truncations, copies_skipped;
     size_t   missing;     /* sources without a readable file now */
+    /* With `once`, valid when `end` came: */
+    size_t   unread;      /* named files, and others that were due, that could not be read */
+    size_t   damaged;     /* archives of which only a part could be had */
 };
 
 enum bl_code bl_tail_new(struct bl_tail **out, uv_loop_t *loop, const struct bl_tail_options *options,

@@ -3,7 +3,8 @@
  * another file under each name, and a file never seen could be taken for one that was read.
  *
  * Negative control: the_check_is_needed runs the same with the comparison of open_listed() switched off; then
- * a whole generation is missing. */
+ * a whole generation is missing.  With the later of mtime and ctime for seen_s,
+ * a_rename_does_not_make_a_file_younger fails. */
 #include "fault/tail_rig.c"
 
 enum { READS = 10, KNOWN = 100, UNSEEN = 871, YOUNG = 7 };
@@ -100,12 +101,62 @@ static void the_check_is_needed(void **state)
     assert_true(missing >= UNSEEN);
 }
 
+/* The file was put between two that are known, too late to be read in order. */
+static void a_file_that_turns_up_too_late_is_counted_as_lost(void **state)
+{
+    struct rig *rig = *state;
+    struct stat st;
+
+    rig_write(rig, "mail.log", 10);
+    rig_start(rig, NULL);
+    rig_wait(rig, 10);
+    rotate(rig);
+    rig_write(rig, "mail.log", 10);
+    rig_wait(rig, 20);
+    rig_stop(rig);
+    rig_rename(rig, "mail.log.1", "mail.log.2");
+    rig_append(rig, "mail.log.1", "SEQ999999 never read\n", 21);
+    rig_start(rig, NULL);
+    rig_wait_note(rig, "was never read");
+    rig_settle(rig);
+    assert_int_equal(stat(rig_path(rig, "mail.log.1"), &st), 0);
+    assert_int_equal(bl_tail_stats(rig->tail).lost_bytes, st.st_size); /* once, after many looks */
+    rig_write(rig, "mail.log", 10);
+    rig_wait(rig, 30);
+    rig_expect_all(rig);
+}
+
+/* A rename moves ctime: the deleted file's must not make an unread one look older than it. */
+static void a_rename_does_not_make_a_file_younger(void **state)
+{
+    struct rig *rig = *state;
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_nsec = 0}};
+
+    times[1].tv_sec = time(NULL) - 3600;
+    rig_write(rig, "mail.log", 10);
+    assert_int_equal(utimensat(AT_FDCWD, rig_path(rig, "mail.log"), times, 0), 0);
+    rig_start(rig, NULL);
+    rig_wait(rig, 10);
+    rig_stop(rig);
+    rig_remove(rig, "mail.log");
+    rig_write(rig, "mail.log.1", 10);
+    times[1].tv_sec += 1800;
+    assert_int_equal(utimensat(AT_FDCWD, rig_path(rig, "mail.log.1"), times, 0), 0);
+    rig_write(rig, "mail.log", 10);
+    rig_start(rig, NULL);
+    rig_wait(rig, 30);
+    rig_settle(rig);
+    rig_expect_all(rig);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_rotation_at_any_read_of_a_look),
         TEST(the_check_is_needed),
+        TEST(a_file_that_turns_up_too_late_is_counted_as_lost),
+        TEST(a_rename_does_not_make_a_file_younger),
     };
     int failed = cmocka_run_group_tests_name("with inotify", tests, NULL, NULL);
 

@@ -385,7 +385,42 @@ static void once_with_a_file_that_is_missing(void **state)
     wait_end(rig);
     assert_int_equal(rig->lines, 10);
     assert_int_equal(bl_tail_stats(rig->tail).missing, 1);
+    assert_int_equal(bl_tail_stats(rig->tail).unread, 1);
+    assert_int_equal(bl_tail_stats(rig->tail).damaged, 0);
     assert_int_equal(notes_with(rig, "nothing"), 1);
+    assert_int_equal(notes_with(rig, "is not there"), 1);
+    assert_int_equal(notes_with(rig, "waiting for it"), 0);
+}
+
+static void once_with_what_is_no_file_and_an_archive_that_is_none(void **state)
+{
+    struct rig *rig = *state;
+    static const char *const names[] = {"mail.log", "folder", "mail.log.2", "broken.gz", NULL};
+    static const char archive[] = "\x1f\x8b\x08 and nothing that could be unpacked";
+
+    rig->options.once = true;
+    rig_write(rig, "mail.log", 10);
+    assert_int_equal(mkdir(rig_path(rig, "folder"), 0755), 0);
+    rig_append(rig, "broken.gz", archive, sizeof archive - 1);
+    rig_start(rig, names);
+    wait_end(rig);
+    rig_expect_all(rig);
+    assert_int_equal(bl_tail_stats(rig->tail).unread, 2);
+    assert_int_equal(bl_tail_stats(rig->tail).damaged, 1);
+    assert_int_equal(notes_with(rig, "trying again"), 0);
+}
+
+static void standard_input_is_refused(void **state)
+{
+    struct rig *rig = *state;
+    static const char *const paths[] = {"mail.log", "-"};
+    struct bl_tail_options options = {.paths = paths, .n = 2};
+    struct bl_tail_events events = {0};
+    struct bl_tail *tail;
+    bl_err err;
+
+    assert_int_equal(bl_tail_new(&tail, &rig->loop, &options, &events, NULL, &err), BL_USAGE);
+    assert_string_equal(err.text, "run reads files; standard input: bounceline scan -");
 }
 
 static void once_with_nothing_but_rotated_files(void **state)
@@ -420,6 +455,8 @@ static void once_with_a_damaged_archive_reads_what_there_is(void **state)
     rig_start(rig, names);
     wait_end(rig);
     assert_true(rig_noted(rig, "is damaged"));
+    assert_int_equal(bl_tail_stats(rig->tail).damaged, 1);
+    assert_int_equal(bl_tail_stats(rig->tail).unread, 0);
     assert_true(rig->lines > 100 && rig->lines < 1010);
     assert_int_equal(rig->times[1009], 1);
     assert_int_equal(rig->doubles, 0);
@@ -438,6 +475,7 @@ static void once_gives_up_a_file_that_cannot_be_read(void **state)
     wait_end(rig);
     assert_int_equal(rig->lines, 0);
     assert_int_equal(bl_tail_stats(rig->tail).missing, 1);
+    assert_int_equal(bl_tail_stats(rig->tail).unread, 1);
 }
 
 static void from_end_skips_what_is_there_and_nothing_later(void **state)
@@ -501,6 +539,8 @@ int main(void)
         TEST(two_logs_do_not_mix),
         TEST(once_reads_to_the_end_and_leaves_half_a_line_of_the_log_itself),
         TEST(once_with_a_file_that_is_missing),
+        TEST(once_with_what_is_no_file_and_an_archive_that_is_none),
+        TEST(standard_input_is_refused),
         TEST(once_with_nothing_but_rotated_files),
         TEST(once_with_a_damaged_archive_reads_what_there_is),
         TEST(once_gives_up_a_file_that_cannot_be_read),
