@@ -6,14 +6,18 @@
  * first: the list is left as soon as it cannot beat the best so far.
  *
  * A multi-line reply repeats its code before each line ("550-5.7.28 too much 550-5.7.28 mail"),
- * which would cut phrases in two: those repetitions are gaps that the automaton does not read.
+ * which would cut phrases in two, and an address may be made of any words: those repetitions and all
+ * addresses are gaps that the automaton does not read.
+ *
+ * Vetoes have the smallest indexes.  They are no candidates: the strongest one of each kind is kept,
+ * and decides in the end if the best candidate would suppress.
  *
  * Side by side: one automaton waits for a load most of the time, so `LANES` of them take a byte
  * each in turn.  A lane that reaches the end of its text gets the next reply. */
 #include "digits.h"
 #include "phrases.h"
 
-enum { LANES = 4, GAPS_MAX = 16 };
+enum { LANES = 4, GAPS_MAX = 16, VETOES = 2 /* of any verdict, of codes and generic words */ };
 
 /* Rules with several phrases: how many of them were seen so far, and where. */
 struct sequence {
@@ -24,12 +28,16 @@ struct gap {
     uint32_t at, end;
 };
 
+/* A rule that matched, its first phrase and its end; end 0: it has no phrase. */
+struct evidence {
+    uint32_t rule, first_end, first_length, end;
+};
+
 struct lane {
     const uint8_t *text;     /* of the reply; never NULL */
     const uint8_t *p, *stop; /* the piece being read */
     bl_walk walk;
-    uint32_t best;
-    uint32_t first_end, first_length, match_end; /* of the best: its first phrase, and its end */
+    struct evidence best, vetoes[VETOES];
     uint32_t n_gaps, piece;
     uint32_t enhanced;
     uint16_t basic, provider, phase_bit;
@@ -64,15 +72,29 @@ static bool wanted(const struct bl_want *want, const struct lane *lane)
            (want->phases == 0 || (want->phases & lane->phase_bit) != 0);
 }
 
+static bool is_veto(const struct bl_rule *rule)
+{
+    return rule->tier < VETOES;
+}
+
+static void note(const struct bl_rules *rules, struct lane *lane, struct evidence evidence)
+{
+    const struct bl_rule *rule = &rules->rules[evidence.rule];
+    struct evidence *kept = is_veto(rule) ? &lane->vetoes[rule->tier] : &lane->best;
+
+    if (evidence.rule < kept->rule)
+        *kept = evidence;
+}
+
 static void try_loose(const struct bl_rules *rules, struct lane *lane, uint16_t provider)
 {
     for (uint32_t i = rules->loose_start[provider]; i < rules->loose_start[provider + 1]; i++) {
         uint32_t rule = rules->loose[i];
 
-        if (rule >= lane->best)
+        if (rule >= lane->best.rule)
             return;
         if (wanted(&rules->rules[rule].want, lane))
-            lane->best = rule;
+            note(rules, lane, (struct evidence){.rule = rule});
     }
 }
 
@@ -89,25 +111,69 @@ static size_t repeated_code(bl_slice text, size_t at)
     return i - end >= 5 && (i == text.n || bl_is_blank_byte(text.p[i])) ? i : end;
 }
 
-/* Finds the repeated codes of a multi-line reply. */
-static void find_gaps(struct lane *lane, bl_slice text)
+/* The next repeated code of a multi-line reply from `at` on; {n, n} if there is none. */
+static struct gap next_code(bl_slice text, size_t at)
 {
-    size_t at = 4;
-
-    lane->n_gaps = 0;
-    if (text.n < 4 || text.p[3] != '-' || !bl_is_digit(text.p[0]) || !bl_is_digit(text.p[1]) ||
-        !bl_is_digit(text.p[2]))
-        return;
-    while (lane->n_gaps < GAPS_MAX) {
+    while (at < text.n) {
         size_t end;
 
         at += bl_slice_find_byte(bl_slice_drop(text, at), text.p[0]);
-        if (at == text.n)
-            return;
-        end = repeated_code(text, at);
+        end = at < text.n ? repeated_code(text, at) : 0;
         if (end)
-            lane->gaps[lane->n_gaps++] = (struct gap){(uint32_t)at, (uint32_t)end};
-        at = end ? end : at + 1;
+            return (struct gap){(uint32_t)at, (uint32_t)end};
+        at++;
+    }
+    return (struct gap){(uint32_t)text.n, (uint32_t)text.n};
+}
+
+static bool in_address(char c)
+{
+    static const uint8_t ends[256] = {['<'] = 1, ['>'] = 1, ['('] = 1, [')'] = 1,  ['['] = 1,
+                                      [']'] = 1, ['"'] = 1, [','] = 1, ['\''] = 1, [';'] = 1,
+                                      [':'] = 1, ['|'] = 1, ['{'] = 1, ['}'] = 1};
+
+    return !ends[(uint8_t)c] && !bl_is_blank_byte(c);
+}
+
+/* The next address: what hangs together around an @, not before `at`. */
+static struct gap next_address(bl_slice text, size_t at)
+{
+    size_t sign = at + bl_slice_find_byte(bl_slice_drop(text, at), '@'), end = sign;
+
+    if (sign == text.n)
+        return (struct gap){(uint32_t)text.n, (uint32_t)text.n};
+    while (end < text.n && in_address(text.p[end]) &&
+           (text.p[end] != '.' || end + 1 == text.n || text.p[end + 1] != '.'))
+        end++; /* Sendmail: "a@example.com... User unknown" */
+    while (sign > at && in_address(text.p[sign - 1]))
+        sign--;
+    return (struct gap){(uint32_t)sign, (uint32_t)end};
+}
+
+static bool has_lines(bl_slice text)
+{
+    return text.n > 3 && text.p[3] == '-' && bl_is_digit(text.p[0]) && bl_is_digit(text.p[1]) &&
+           bl_is_digit(text.p[2]);
+}
+
+/* Finds repeated codes and addresses, in order. */
+static void find_gaps(struct lane *lane, bl_slice text)
+{
+    struct gap none = {(uint32_t)text.n, (uint32_t)text.n};
+    struct gap code = has_lines(text) ? next_code(text, 4) : none;
+    struct gap address = text.n ? next_address(text, has_lines(text) ? 4 : 0) : none;
+
+    lane->n_gaps = 0;
+    while (lane->n_gaps < GAPS_MAX) {
+        struct gap gap = code.at <= address.at ? code : address;
+
+        if (gap.at == text.n)
+            return;
+        lane->gaps[lane->n_gaps++] = gap;
+        if (code.at < gap.end)
+            code = next_code(text, gap.end);
+        if (address.at < gap.end)
+            address = next_address(text, gap.end);
     }
 }
 
@@ -133,11 +199,12 @@ static void start(const struct bl_rules *rules, struct lane *lane, const bl_repl
     lane->provider = reply->relay_host.n ? bl_rules_provider(rules, reply->relay_host) : 0;
     lane->phase_bit = (uint16_t)(1u << reply->phase);
     lane->temporary = is_temporary(reply, status);
-    lane->first_end = lane->first_length = lane->match_end = 0;
-    lane->best = rules->n_rules - 1; /* the fallback */
+    lane->best = (struct evidence){.rule = rules->n_rules - 1}; /* the fallback */
+    for (int i = 0; i < VETOES; i++)
+        lane->vetoes[i] = (struct evidence){.rule = BL_NO_RULE};
     rule = bl_digits_find(rules->digits, reply->code, status);
-    if (rule < lane->best)
-        lane->best = rule;
+    if (rule < lane->best.rule)
+        lane->best.rule = rule;
     try_loose(rules, lane, 0);
     if (lane->provider)
         try_loose(rules, lane, lane->provider);
@@ -208,16 +275,19 @@ static __attribute__((noinline)) void hit(const struct bl_rules *rules, struct l
         uint32_t rule = bl_output_rule(*output);
         const struct bl_rule *r = &rules->rules[rule];
 
-        if (rule >= lane->best)
+        if (rule >= lane->best.rule)
             return;
         if ((!r->sequence || advance(lane, r->sequence - 1u, *output, end)) &&
             wanted(&r->want, lane)) {
-            lane->best = rule;
-            lane->match_end = end;
-            lane->first_end = r->sequence ? lane->sequences[r->sequence - 1].first_end : end;
-            lane->first_length = r->sequence ? lane->sequences[r->sequence - 1].first_length
-                                             : bl_output_length(*output);
-            return; /* what follows in the list is weaker */
+            struct evidence found = {rule, end, bl_output_length(*output), end};
+
+            if (r->sequence) {
+                found.first_end = lane->sequences[r->sequence - 1].first_end;
+                found.first_length = lane->sequences[r->sequence - 1].first_length;
+            }
+            note(rules, lane, found);
+            if (!is_veto(r))
+                return; /* what follows in the list is weaker */
         }
         if (bl_output_ends(*output))
             return;
@@ -254,27 +324,50 @@ static bool may_suppress(const struct bl_category *category, uint8_t tier, enum 
     return false;
 }
 
+/* What speaks against suppressing.  Words that can mean nothing else yield only to the firm kind. */
+static const struct evidence *veto_of(const struct lane *lane, uint8_t tier)
+{
+    bool plain_words = tier == BL_TIER_PROVIDER_TEXT || tier == BL_TIER_SPECIFIC_TEXT;
+
+    if (lane->vetoes[BL_TIER_VETO].rule != BL_NO_RULE)
+        return &lane->vetoes[BL_TIER_VETO];
+    if (!plain_words && lane->vetoes[BL_TIER_VETO_CODES].rule != BL_NO_RULE)
+        return &lane->vetoes[BL_TIER_VETO_CODES];
+    return NULL;
+}
+
+static bl_verdict verdict_by(const struct bl_rules *rules, const struct lane *lane,
+                             const struct evidence *by)
+{
+    const struct bl_rule *rule = &rules->rules[by->rule];
+    uint32_t n = (uint32_t)lane->reply->text.n, end = by->end < n ? by->end : n;
+    uint32_t at = end ? phrase_start(lane, by->first_end, by->first_length) : 0;
+
+    return (bl_verdict){.category = rule->category,
+                        .type = rule->type,
+                        .action = rule->action,
+                        .rule = by->rule,
+                        .match_at = at,
+                        .match_n = end - at};
+}
+
 static void finish(const struct bl_rules *rules, struct lane *lane)
 {
-    const struct bl_rule *rule = &rules->rules[lane->best];
-    const struct bl_category *category = &rules->categories[rule->category];
-    uint32_t n = (uint32_t)lane->reply->text.n, end = lane->match_end < n ? lane->match_end : n;
-    uint32_t at = end ? phrase_start(lane, lane->first_end, lane->first_length) : 0;
-    bl_verdict v = {.category = rule->category,
-                    .type = rule->type,
-                    .action = rule->action,
-                    .rule = lane->best,
-                    .match_at = at,
-                    .match_n = end - at};
+    const struct bl_rule *rule = &rules->rules[lane->best.rule];
+    const struct evidence *veto = veto_of(lane, rule->tier);
+    bl_verdict v = verdict_by(rules, lane, &lane->best);
 
     if (lane->temporary && v.type != BL_SOFT) {
         v.type = BL_SOFT;
         v.action = BL_ACTION_NONE;
     }
-    if (v.action == BL_ACTION_SUPPRESS && !may_suppress(category, rule->tier, lane->reply->phase)) {
+    if (v.action == BL_ACTION_SUPPRESS &&
+        !may_suppress(&rules->categories[rule->category], rule->tier, lane->reply->phase)) {
         v.type = BL_UNDETERMINED;
         v.action = BL_ACTION_NONE;
     }
+    if (v.action == BL_ACTION_SUPPRESS && veto)
+        v = verdict_by(rules, lane, veto);
     *lane->verdict = v;
 }
 

@@ -443,6 +443,8 @@ static enum bl_code check_rule(const struct compiler *c, uint32_t model_rule)
     bl_verdict v;
     bl_slice file;
 
+    if (rule->tier <= BL_TIER_VETO_CODES)
+        return BL_OK; /* it decides only against another rule */
     if (!rule->is_code)
         reply = weakest_reply(c, rule, text);
     else if (!code_reply(rule, &reply))

@@ -678,11 +678,14 @@ static enum bl_code take_override(struct reader *r, struct rt_rule *rule)
 /* What a section sets for the rules below it. */
 struct section {
     bool open, specific, own_words; /* own_words: of one provider, whatever the relay host */
+    bool veto, veto_codes;
     uint16_t provider;
 };
 
 static uint8_t tier_of(const struct rt_rule *rule, const struct section *section)
 {
+    if (section->veto || section->veto_codes)
+        return section->veto ? BL_TIER_VETO : BL_TIER_VETO_CODES;
     if (section->provider || section->own_words)
         return rule->n_phrases ? BL_TIER_PROVIDER_TEXT : BL_TIER_PROVIDER_CODE;
     if (section->specific)
@@ -715,6 +718,10 @@ static enum bl_code read_section(struct reader *r, struct section *section)
     }
     if (bl_slice_eq(word, BL_SLICE("[generic]")))
         return BL_OK;
+    section->veto = bl_slice_eq(word, BL_SLICE("[veto]"));
+    section->veto_codes = bl_slice_eq(word, BL_SLICE("[veto codes]"));
+    if (section->veto || section->veto_codes)
+        return BL_OK;
     if (bl_slice_eq(word, BL_SLICE("[provider]"))) {
         section->own_words = true;
         return BL_OK;
@@ -728,7 +735,8 @@ static enum bl_code read_section(struct reader *r, struct section *section)
                                   "no provider '%.*s' in providers.tsv", (int)word.n, word.p);
     }
     return bl_rules_text_fail(r->model, here(r),
-                              "a section is [provider NAME], [provider], [specific] or [generic]");
+                              "a section is [provider NAME], [provider], [specific], [generic], "
+                              "[veto] or [veto codes]");
 }
 
 /* `name: conditions -> category type:soft ; source` */
@@ -761,6 +769,8 @@ static enum bl_code read_rule(struct reader *r, const struct section *section)
     rc = use_category(r, category, &rule);
     if (rc != BL_OK)
         return rc;
+    if ((section->veto || section->veto_codes) && rule.action == BL_ACTION_SUPPRESS)
+        return bl_rules_text_fail(model, rule.place, "a veto needs a category that never suppresses");
     skip_blanks(r);
     rc = take_override(r, &rule);
     if (rc != BL_OK)

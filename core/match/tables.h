@@ -14,6 +14,8 @@
 
 /* Which kind of evidence a rule rests on; the order is the precedence (core/rules/README.md). */
 enum bl_tier {
+    BL_TIER_VETO,       /* against any verdict that suppresses; no candidates themselves */
+    BL_TIER_VETO_CODES, /* against those by codes or generic words */
     BL_TIER_PROVIDER_TEXT,
     BL_TIER_SPECIFIC_TEXT,
     BL_TIER_PROVIDER_CODE,

@@ -293,6 +293,129 @@ static void common_replies_get_their_category(void **state)
     }
 }
 
+/* The sender, the message or a system is at fault, whatever else is said. */
+static const char *const keeps[] = {
+    "550 5.1.7 no such user here",
+    "550 5.1.7 <a@example.com>: Sender address rejected: User unknown in virtual mailbox table",
+    "550 5.1.8 user unknown",
+    "550 5.1.1 sender user unknown: a@example.com",
+    "550 5.1.1 the From address does not exist",
+    "550 Unknown user in From:",
+    "550 MAIL FROM user does not exist",
+    "550 No such domain in MAIL FROM",
+    "550 5.1.1 return path user unknown",
+    "550 invalid mailbox in From header",
+    "550 5.7.1 Header From address is not a valid mailbox",
+    "550 5.7.1 Reply-To address does not exist",
+    "550 5.7.1 Message-ID domain does not exist",
+    "550 5.7.1 HELO domain does not exist",
+    "550 5.1.1 EHLO name: host not found",
+    "550 5.7.1 URL domain not found",
+    "550 5.7.1 DKIM key not found: no such domain",
+    "550 5.1.1 Sender domain has no MX record",
+    "550 5.1.2 Your domain was not found",
+    "550 5.1.1 user not found in allowed senders",
+    "550 5.7.1 Recipient not found in your authorized recipient list",
+    "550 Blocked - mailbox not found on our allowlist",
+    "550 Invalid recipient count",
+    "550 5.1.1 Too many invalid recipients from your IP: user unknown",
+    "550 5.7.1 User unknown; sender host blocked for dictionary attack",
+    "550 5.1.1 user unknown; listed in the local blocklist",
+    "550 5.1.1 Internal error looking up user: LDAP server down, user not found",
+    "550 5.1.1 user not found: database unavailable",
+    "550 5.1.1 Temporary failure in user lookup",
+    "550 5.1.1 mailbox temporarily unavailable, try again later",
+    "550 5.1.1 unverified address: connect to mx1.example.com[192.0.2.1]:25: Connection refused",
+    "550 5.1.1 Address verification in progress",
+    "550 This user does not exist because you are a spammer",
+    "550 no valid recipients due to spam score",
+    "550 5.1.1 message refused: virus found",
+    "550 5.1.1 phishing detected",
+    "550 5.1.1 your message was rejected due to its contents",
+    "550 5.1.1 RBL restriction",
+    "550 5.1.1 geo blocked",
+    "550 5.1.1 Access denied",
+    "550 5.1.1 Service unavailable",
+    "550 5.1.1 System error, contact the postmaster",
+    "550 5.1.1 restricted to members",
+    "550 5.1.1 takes no mail from external senders",
+    "550 5.1.1 does not accept mail from you",
+    "550 5.1.1 out of storage",
+    "550 5.2.1 rate limit",
+    "550 5.2.1 spam",
+    "550 5.2.1 Mail from your host is not accepted here",
+    "550 5.2.1 disabled for mail by policy",
+    "550 5.1.3 malformed HELO",
+    "550 5.1.1 <user.unknown@example.com>: Relay access denied",
+    "550 5.7.1 <no such user@example.com>: message content rejected",
+};
+
+/* The address is at fault, and what it is made of is not read. */
+static const char *const suppresses[] = {
+    "550 5.1.1 <a@example.com>: Recipient address rejected: User unknown in virtual mailbox table",
+    "550 5.1.1 <a@example.com>: Recipient address rejected: User unknown in relay recipient table",
+    "550 5.1.1 <a@example.com>: Recipient address rejected: undeliverable address: host mx.example.com[192.0.2.1] "
+    "said: 550 5.1.1 user unknown",
+    "550 5.1.1 <x@dnsbl.example>: Recipient address rejected: User unknown",
+    "550 5.1.1 <joe@spam.example>: Recipient address rejected: User unknown",
+    "550 5.1.1 <sender@policy.example>: Recipient address rejected: User unknown",
+    "550 5.1.1 <greylisting@quota.example>: No such user",
+    "550 5.1.1 virus-spam@temporary.example... User unknown",
+    "550 a@helo.example...User unknown",
+    "550-sender@dkim.example 550-blacklist@rbl.example 550 5.1.1 user unknown",
+    "550 No such user here",
+    "550 Unrouteable address",
+    "550-5.1.1 The email account that you tried to reach does not exist. Please try 550-5.1.1 double-checking the "
+    "recipient's email address for typos or 550-5.1.1 unnecessary spaces.",
+    "550 5.2.1 The email account that you tried to reach is disabled.",
+    "554 delivery error: dd This user doesn't have an example.com account (a@example.com) [0]",
+    "550 5.5.0 Requested action not taken: mailbox unavailable (S2017062302).",
+    "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup",
+    "550 5.4.1 Recipient address rejected: Access denied. AS(201806281)",
+    "554 Sorry, no mailbox here by that name. (#5.1.1)",
+    "550 5.1.1 a@example.com... User unknown",
+    "550 5.1.2 a@gone.example... Host unknown (Name server: gone.example: host not found)",
+    "550 5.2.1 Mailbox disabled, not accepting messages",
+    "550 5.7.1 This account has been suspended for non-payment",
+    "556 5.1.10 Recipient domain publishes null MX",
+    "550 5.1.1 <a@example.com>",
+    "550 5.1.6 Recipient has moved",
+    "550 5.1.1 Adresse unbekannt",
+    "550 5.1.1 Empf\xc3\xa4nger unbekannt",
+};
+
+static bool is_suppressed(const char *text)
+{
+    bl_reply reply = {.phase = RCPT, .text = guarded(text)};
+    unsigned code = 0, a = 0, b = 0, c = 0;
+
+    sscanf(text, "%3u%*1[- ]%u.%u.%u", &code, &a, &b, &c);
+    reply.code = (uint16_t)code;
+    if (a && (b || c))
+        reply.enhanced = (bl_status){(uint16_t)a, (uint16_t)b, (uint16_t)c};
+    return bl_classify(bl_rules_builtin(), &reply).action == BL_ACTION_SUPPRESS;
+}
+
+/* Each table is the other's negative control: without the vetoes most of the first suppress, with
+ * vetoes that read addresses the second does not. */
+static void vetoes_keep_an_address_that_is_not_at_fault(void **state)
+{
+    int wrong = 0;
+
+    (void)state;
+    for (size_t i = 0; i < BL_COUNT(keeps); i++)
+        if (is_suppressed(keeps[i])) {
+            print_message("suppresses: %s\n", keeps[i]);
+            wrong++;
+        }
+    for (size_t i = 0; i < BL_COUNT(suppresses); i++)
+        if (!is_suppressed(suppresses[i])) {
+            print_message("keeps: %s\n", suppresses[i]);
+            wrong++;
+        }
+    assert_int_equal(wrong, 0);
+}
+
 static void a_reply_of_the_longest_kind(void **state)
 {
     static char text[BL_LINE_MAX];
@@ -384,6 +507,7 @@ int main(void)
         cmocka_unit_test(precedence_is_as_written_in_the_readme),
         cmocka_unit_test(match_names_the_deciding_bytes),
         cmocka_unit_test(common_replies_get_their_category),
+        cmocka_unit_test(vetoes_keep_an_address_that_is_not_at_fault),
         cmocka_unit_test(a_reply_of_the_longest_kind),
         cmocka_unit_test(names_go_both_ways),
         cmocka_unit_test(providers_are_named),
