@@ -17,6 +17,7 @@
 
 local FEED_LENGTH = 100000
 local SWEEP = 50
+local CHUNK = 2000 -- what unpack() may put on Lua's stack, with room to spare
 local call, fmt = redis.call, string.format
 
 local pos = KEYS[1]
@@ -28,21 +29,25 @@ local index, feed = base .. 'x', base .. 'f'
 local by_hand = epoch == ''
 
 if not by_hand and ARGV[5] == '1' then
-    local ask = {'dataset', node .. '|epoch'}
-    for i = 1, #ranges do
-        ask[i + 2] = node .. '|g|' .. ranges[i][1]
-    end
-    local have = call('HMGET', pos, unpack(ask))
+    local have = call('HMGET', pos, 'dataset', node .. '|epoch')
     if have[1] ~= dataset then
         return {'FENCE', 'dataset ' .. tostring(have[1])}
     end
     if have[2] ~= epoch then
         return {'FENCE', 'epoch ' .. tostring(have[2])}
     end
-    for i = 1, #ranges do
-        local at = have[i + 2] and string.match(have[i + 2], '^%d+') or '0'
-        if at ~= ranges[i][2] then
-            return {'FENCE', 'generation ' .. ranges[i][1] .. ' is at ' .. at .. ', not ' .. ranges[i][2]}
+    for first = 1, #ranges, CHUNK do
+        local ask = {}
+        for i = first, math.min(first + CHUNK - 1, #ranges) do
+            ask[#ask + 1] = node .. '|g|' .. ranges[i][1]
+        end
+        have = call('HMGET', pos, unpack(ask))
+        for i = 1, #ask do
+            local r = ranges[first + i - 1]
+            local at = have[i] and string.match(have[i], '^%d+') or '0'
+            if at ~= r[2] then
+                return {'FENCE', 'generation ' .. r[1] .. ' is at ' .. at .. ', not ' .. r[2]}
+            end
         end
     end
 end
@@ -135,6 +140,8 @@ if not by_hand then
         place[#place + 1] = node .. '|g|' .. ranges[i][1]
         place[#place + 1] = ranges[i][3]
     end
-    call('HSET', pos, unpack(place))
+    for i = 1, #place, CHUNK do -- an even number: field and value stay together
+        call('HSET', pos, unpack(place, i, math.min(i + CHUNK - 1, #place)))
+    end
 end
 return {'OK', before, #records > 0 and last_entry() or before}

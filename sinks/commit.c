@@ -243,16 +243,18 @@ static bool need_buckets(struct bl_commit *commit, int64_t minute, int64_t now_s
            (!minute_expiry_s || need_bucket(commit, 'm', minute, minute_expiry_s, BL_COMMIT_MINUTE_CAP));
 }
 
-/* Forgets those that were not used lately, as far as there are too many. */
+/* Forgets those that were not used lately, as far as there are too many; but none whose answer is on its
+ * way, for that is written into it. */
 static void forget_unused(struct bl_commit *commit)
 {
     while (commit->buckets_n > BL_COMMIT_BUCKETS) {
-        size_t oldest = 0;
+        size_t oldest = commit->buckets_n;
 
-        for (size_t i = 1; i < commit->buckets_n; i++)
-            if (commit->buckets[i]->used < commit->buckets[oldest]->used)
+        for (size_t i = 0; i < commit->buckets_n; i++)
+            if (commit->buckets[i]->used < commit->turn && commit->buckets[i]->state != BL_BUCKET_ASKED &&
+                (oldest == commit->buckets_n || commit->buckets[i]->used < commit->buckets[oldest]->used))
                 oldest = i;
-        if (commit->buckets[oldest]->used == commit->turn)
+        if (oldest == commit->buckets_n)
             return;
         free_bucket(commit->buckets[oldest]);
         memmove(commit->buckets + oldest, commit->buckets + oldest + 1,
@@ -620,14 +622,13 @@ static bool pack_ranges(struct bl_commit *commit, const struct bl_batch *const *
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < batches[i]->ranges; j++) {
             const struct bl_range *range = &batches[i]->range[j];
-            uint64_t from = bl_positions_offset(at, range->end.generation);
 
-            if (range->end.offset <= from)
+            if (!bl_positions_behind(at, &range->end))
                 continue;
             for (t = 0; t < totals && total[t].to->generation != range->end.generation;)
                 t++;
             if (t == totals)
-                total[totals++] = (struct total){.from = from};
+                total[totals++] = (struct total){.from = bl_positions_offset(at, range->end.generation)};
             add_range(&total[t], range);
         }
     bl_pack_clear(ranges);

@@ -22,20 +22,24 @@ local reading -- the key at hand, for error messages; nil once writing has begun
 
 -- What does not fit, or nil.
 local function fence(pos, node, ranges)
-    local ask = {'dataset', node .. '|epoch'}
-    for i = 1, #ranges do
-        ask[i + 2] = node .. '|g|' .. ranges[i][1]
-    end
-    local have = call('HMGET', pos, unpack(ask))
+    local have = call('HMGET', pos, 'dataset', node .. '|epoch')
     if have[1] ~= ARGV[3] then
         return 'dataset ' .. tostring(have[1])
     elseif have[2] ~= ARGV[2] then
         return 'epoch ' .. tostring(have[2])
     end
-    for i = 1, #ranges do
-        local at = have[i + 2] and string.match(have[i + 2], '^%d+') or '0'
-        if at ~= ranges[i][2] then
-            return 'generation ' .. ranges[i][1] .. ' is at ' .. at .. ', not ' .. ranges[i][2]
+    for first = 1, #ranges, CHUNK do
+        local ask = {}
+        for i = first, math.min(first + CHUNK - 1, #ranges) do
+            ask[#ask + 1] = node .. '|g|' .. ranges[i][1]
+        end
+        have = call('HMGET', pos, unpack(ask))
+        for i = 1, #ask do
+            local r = ranges[first + i - 1]
+            local at = have[i] and string.match(have[i], '^%d+') or '0'
+            if at ~= r[2] then
+                return 'generation ' .. r[1] .. ' is at ' .. at .. ', not ' .. r[2]
+            end
         end
     end
 end
@@ -105,7 +109,7 @@ local function write(pos, base, node, ranges, buckets, sums)
         place[#place + 1] = node .. '|g|' .. ranges[i][1]
         place[#place + 1] = ranges[i][3]
     end
-    call('HSET', pos, unpack(place))
+    set_all(pos, place)
 end
 
 local function commit()

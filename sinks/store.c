@@ -122,16 +122,33 @@ bool bl_store_is_array(struct bl_store *store, const redisReply *reply, size_t l
     return false;
 }
 
+/* What a fence that refused us means, for people. */
+static const char *fence_reason(bl_slice what)
+{
+    if (bl_slice_eq(what, BL_SLICE("dataset false")))
+        return "Redis was emptied";
+    if (bl_slice_starts(what, BL_SLICE("dataset")))
+        return "Redis holds other data now";
+    if (bl_slice_starts(what, BL_SLICE("epoch")))
+        return "another writer has claimed it, or Redis went back to an older state";
+    return "Redis went back to an older state, or another writer was there";
+}
+
 /* The slot is not where we thought: somebody else wrote, or Redis went back in time. */
 bool bl_store_fenced(struct bl_slot *slot, const redisReply *reply)
 {
-    char plain[128], text[320];
+    char plain[128], text[480];
+    bl_slice what = BL_SLICE("?");
 
     if (!bl_slice_eq(bl_store_slice(reply->element[0]), BL_SLICE("FENCE")))
         return false;
     slot->store->stats.fenced++;
-    bl_resp_plain(reply->elements > 1 ? bl_store_slice(reply->element[1]) : BL_SLICE("?"), plain, sizeof plain);
-    snprintf(text, sizeof text, "%.120s is not where it was: %s; reading again from there", slot->pos.text, plain);
+    if (reply->elements > 1)
+        what = bl_store_slice(reply->element[1]);
+    bl_resp_plain(what, plain, sizeof plain);
+    snprintf(text, sizeof text,
+             "%s (%.120s: %s); nothing was written, and the logs are read again from where Redis stands",
+             fence_reason(what), slot->pos.text, plain);
     bl_store_trouble(slot->store, BL_RESP_FINE, "FENCE", text);
     return true;
 }
@@ -215,11 +232,25 @@ void bl_store_landed(struct bl_store *store)
     }
 }
 
-static void move_positions(struct bl_positions *at, const struct bl_batch *batch)
+bool bl_store_put(struct bl_store *store, struct bl_positions *list, const bl_position *position)
+{
+    char text[200];
+    enum bl_code rc = bl_positions_put(list, position);
+
+    if (rc == BL_OK)
+        return true;
+    snprintf(text, sizeof text, rc == BL_LIMIT ? "no room for the position of one more log file: %zu are known"
+                                               : "no memory for the positions of %zu log files", list->n);
+    bl_store_trouble(store, BL_RESP_HOLD, "positions", text);
+    return false;
+}
+
+static bool move_positions(struct bl_store *store, struct bl_positions *at, const struct bl_batch *batch)
 {
     for (size_t i = 0; i < batch->ranges; i++)
-        if (batch->range[i].end.offset > bl_positions_offset(at, batch->range[i].end.generation))
-            bl_positions_put(at, &batch->range[i].end);
+        if (bl_positions_behind(at, &batch->range[i].end) && !bl_store_put(store, at, &batch->range[i].end))
+            return false;
+    return true;
 }
 
 static void send_counters(struct bl_store *store);
@@ -237,7 +268,8 @@ static void on_commit(void *arg, redisReply *reply)
     store->paced_ms = uv_now(store->loop) + PACE * (uv_now(store->loop) - flight.sent_ms);
     memmove(store->flight, store->flight + 1, store->flights * sizeof *store->flight);
     while (slot->have < flight.last)
-        move_positions(&slot->stored, bl_store_batch(store, ++slot->have));
+        if (!move_positions(store, &slot->stored, bl_store_batch(store, ++slot->have)))
+            return;
     store->stats.commits++;
     bl_store_landed(store);
     bl_store_settle_batches(store);
@@ -368,7 +400,8 @@ static void send_counters(struct bl_store *store)
         store->flight[store->flights - 1].bytes = store->commit->ranges.n + store->commit->counters.n;
         store->sent += n;
         for (size_t i = 0; i < n; i++)
-            move_positions(&store->queued, batches[i]);
+            if (!move_positions(store, &store->queued, batches[i]))
+                return;
     }
 }
 

@@ -148,9 +148,9 @@ static bool aim(struct bl_slot *slot, const struct bl_batch *batch)
     for (size_t i = 0; i < batch->ranges; i++) {
         const bl_position *end = &batch->range[i].end;
 
-        if (end->offset <= bl_positions_offset(&slot->target, end->generation))
+        if (!bl_positions_behind(&slot->target, end))
             continue;
-        if (bl_positions_put(&slot->target, end) != BL_OK)
+        if (!bl_store_put(slot->store, &slot->target, end))
             return false;
         slot->lagging = true;
     }
@@ -221,11 +221,10 @@ static void on_written(void *arg, redisReply *reply)
         read_records(slot);
         return;
     }
-    for (size_t i = 0; i < slot->target.n; i++)
-        if (bl_positions_put(&slot->stored, &slot->target.v[i]) != BL_OK) {
-            no_memory(slot);
-            return;
-        }
+    if (bl_positions_copy(&slot->stored, &slot->target) != BL_OK) {
+        no_memory(slot);
+        return;
+    }
     slot->lagging = false;
     if (work->last > slot->have)
         slot->have = work->last;
@@ -244,11 +243,14 @@ static void pack_ranges(struct bl_slot *slot)
     bl_pack_clear(ranges);
     list = bl_pack_array_begin(ranges);
     for (size_t i = 0; i < slot->target.n; i++) {
-        uint64_t from = bl_positions_offset(&slot->stored, slot->target.v[i].generation);
+        const bl_position *to = &slot->target.v[i];
+        const bl_position *has = i < slot->stored.n ? &slot->stored.v[i] : NULL; /* the target only grows */
 
-        if (slot->target.v[i].offset <= from)
+        if (has && has->generation != to->generation)
+            has = bl_positions_find(&slot->stored, to->generation);
+        if (!bl_position_moves(has, to))
             continue;
-        bl_commit_range(ranges, from, &slot->target.v[i]);
+        bl_commit_range(ranges, has ? has->offset : 0, to);
         n++;
     }
     bl_pack_array_end(ranges, list, n);
@@ -395,10 +397,8 @@ static void start_work(struct bl_slot *slot)
         for (size_t j = 0; j < batch->events[partition].n; j++)
             add_event(work, &batch->events[partition].v[j]);
         work->must_write |= batch->snapshot != NULL;
-        if (!aim(slot, batch)) {
-            no_memory(slot);
+        if (!aim(slot, batch))
             return;
-        }
     }
     read_records(slot);
 }
@@ -415,10 +415,8 @@ void bl_store_address_advance(struct bl_slot *slot)
             start_work(slot);
             return;
         }
-        if (!aim(slot, batch)) {
-            no_memory(slot);
+        if (!aim(slot, batch))
             return;
-        }
         slot->have++;
     }
 }

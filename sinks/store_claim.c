@@ -18,7 +18,9 @@
 
 enum {
     LEVEL_ERROR = 3, LEVEL_WARNING = 4, DATASET_DIGITS = 16,
-    PRUNE_ABOVE = 2000, PRUNE_TO = 1000 /* generations of a node */
+    /* generations of a node: above the first, finished ones go down to the second, all to the third */
+    PRUNE_ABOVE = 12000, PRUNE_TO = 9000, PRUNE_ALL_TO = BL_GENERATIONS_MAX / 2,
+    PRUNE_FIELDS = 200
 };
 
 #define SCAN_COUNT "2000"
@@ -205,17 +207,24 @@ static bool hex_u64(bl_slice text, uint64_t *out)
     return *end == '\0' && isxdigit((unsigned char)digits[0]);
 }
 
+/* As many as there are, so that too many never keep us from the claim that prunes them; and without a search
+ * for each, since a hash has a field once and we write generations in one way only. */
 static bool take_positions(struct bl_slot *slot, const redisReply *reply)
 {
-    bl_positions_release(&slot->stored);
-    for (size_t i = 4; i + 1 < reply->elements; i += 2) {
-        uint64_t generation;
-        bl_position position;
+    struct bl_positions *list = &slot->stored;
+    size_t cap = (reply->elements - 4) / 2;
 
-        if (!hex_u64(bl_store_slice(reply->element[i]), &generation) ||
-            bl_position_parse(generation, bl_store_slice(reply->element[i + 1]), &position) != BL_OK ||
-            bl_positions_put(&slot->stored, &position) != BL_OK)
+    bl_positions_release(list);
+    list->v = cap ? bl_malloc(cap * sizeof *list->v) : NULL;
+    list->cap = list->v ? cap : 0;
+    for (size_t i = 0; i < cap; i++) {
+        const redisReply *name = reply->element[4 + 2 * i], *text = reply->element[5 + 2 * i];
+        uint64_t generation;
+
+        if (!list->v || bl_store_slice(name).n != 16 || !hex_u64(bl_store_slice(name), &generation) ||
+            bl_position_parse(generation, bl_store_slice(text), &list->v[i]) != BL_OK)
             return false;
+        list->n++;
     }
     return true;
 }
@@ -251,12 +260,14 @@ static void refuse_claim(struct bl_slot *slot, const redisReply *reply)
 }
 
 /* The node has counters, but this partition never heard of it: it was lost.  Its records went with it, since
- * they live in the same slot; so the logs that exist are read again for it. */
+ * they live in the same slot; so it does not get the local copy of positions, which would leave its records
+ * lost, and the logs that exist are read again for it. */
 static void look_for_lost_partitions(struct bl_store *store)
 {
     for (unsigned i = 1; i <= store->keys.partitions; i++)
         if (store->slot[0].stored.n && !store->slot[i].known)
-            bl_store_note(store, LEVEL_ERROR, "%s has no positions of node '%s': reading the logs that exist again for it",
+            bl_store_note(store, LEVEL_ERROR, "%s has no positions of node '%s', so its records are lost, too: the logs that exist are read "
+                          "again for it",
                           store->slot[i].pos.text, store->keys.node);
 }
 
@@ -296,8 +307,9 @@ static bool claim(struct bl_slot *slot)
 {
     enum { FIXED = 8 };
     struct bl_store *store = slot->store;
+    bool is_ours = strtoull(store->dataset, NULL, 16) == store->local_dataset;
     char lease[24];
-    size_t n = strtoull(store->dataset, NULL, 16) == store->local_dataset ? store->local.n : 0;
+    size_t n = is_ours && slot->index == 0 ? store->local.n : 0; /* see look_for_lost_partitions */
     bl_slice *argv = bl_calloc(FIXED + 2 * n, sizeof *argv);
     char(*texts)[17 + BL_POSITION_TEXT_MAX] = bl_calloc(n ? n : 1, sizeof *texts);
     bool sent = false;
@@ -453,56 +465,124 @@ static void load_partitions(struct bl_store *store)
 
 /* ---- old generations ---- */
 
-/* True when every slot that knows the generation has it finished. */
-static bool is_finished(const struct bl_store *store, uint64_t generation)
-{
-    for (unsigned i = 0; i <= store->keys.partitions; i++) {
-        const bl_position *at = bl_positions_find(&store->slot[i].stored, generation);
+/* A generation of the node's slot, and how finished it is over all slots that know it. */
+struct old_generation {
+    uint64_t generation;
+    int64_t  seen_s;
+    bool     finished, leaves;
+};
 
-        if (at && !at->finished)
-            return false;
+static int by_generation(const void *a, const void *b)
+{
+    const struct old_generation *x = a, *y = b;
+
+    return (x->generation > y->generation) - (x->generation < y->generation);
+}
+
+static int finished_then_oldest(const void *a, const void *b)
+{
+    const struct old_generation *x = a, *y = b;
+
+    return x->finished != y->finished ? y->finished - x->finished : (x->seen_s > y->seen_s) - (x->seen_s < y->seen_s);
+}
+
+static struct old_generation *find_old(struct old_generation *old, size_t n, uint64_t generation)
+{
+    const struct old_generation key = {.generation = generation};
+
+    return bsearch(&key, old, n, sizeof *old, by_generation);
+}
+
+/* Marks what leaves; returns how many of these were not finished. */
+static size_t choose_old(struct bl_store *store, struct old_generation *old, size_t n)
+{
+    size_t unfinished = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const bl_position *at = &store->slot[0].stored.v[i];
+
+        old[i] = (struct old_generation){at->generation, at->seen_s, at->finished, false};
     }
+    qsort(old, n, sizeof *old, by_generation);
+    for (unsigned i = 1; i <= store->keys.partitions; i++)
+        for (size_t j = 0; j < store->slot[i].stored.n; j++) {
+            const bl_position *at = &store->slot[i].stored.v[j];
+            struct old_generation *one = find_old(old, n, at->generation);
+
+            if (one && !at->finished)
+                one->finished = false;
+        }
+    qsort(old, n, sizeof *old, finished_then_oldest);
+    for (size_t i = 0, left = n; i < n && left > (old[i].finished ? PRUNE_TO : PRUNE_ALL_TO); i++, left--) {
+        old[i].leaves = true;
+        unfinished += !old[i].finished;
+    }
+    qsort(old, n, sizeof *old, by_generation);
+    return unfinished;
+}
+
+static bool forget_fields(struct bl_slot *slot, const bl_position *at, size_t n)
+{
+    struct bl_store *store = slot->store;
+    char field[PRUNE_FIELDS][BL_REDIS_NODE_MAX + 24];
+    bl_slice argv[2 + PRUNE_FIELDS] = {BL_SLICE("HDEL"), bl_redis_key_slice(&slot->pos)};
+
+    for (size_t i = 0; i < n; i++) {
+        int length = snprintf(field[i], sizeof field[i], "%s|g|%016" PRIx64, store->keys.node, at[i].generation);
+
+        argv[2 + i] = (bl_slice){field[i], (size_t)length};
+    }
+    return bl_store_send(store, argv, 2 + n, on_written, store);
+}
+
+/* Moves what leaves to the list's end, and cuts it off. */
+static bool forget_old(struct bl_slot *slot, struct old_generation *old, size_t n)
+{
+    struct bl_positions *list = &slot->stored;
+    size_t first = list->n;
+
+    for (size_t i = 0; i < first;) {
+        struct old_generation *one = find_old(old, n, list->v[i].generation);
+        bl_position at = list->v[i];
+
+        if (!one || !one->leaves) {
+            i++;
+            continue;
+        }
+        list->v[i] = list->v[--first];
+        list->v[first] = at;
+    }
+    for (size_t i = first; i < list->n; i += PRUNE_FIELDS)
+        if (!forget_fields(slot, list->v + i, list->n - i < PRUNE_FIELDS ? list->n - i : PRUNE_FIELDS))
+            return false;
+    list->n = first;
     return true;
 }
 
-static bool forget_generation(struct bl_slot *slot, uint64_t generation)
-{
-    struct bl_store *store = slot->store;
-    char field[256 + 32];
-    int n = snprintf(field, sizeof field, "%s|g|%016" PRIx64, store->keys.node, generation);
-    const bl_slice argv[] = {BL_SLICE("HDEL"), bl_redis_key_slice(&slot->pos), {field, (size_t)n}};
-
-    if (!bl_positions_find(&slot->stored, generation))
-        return true;
-    bl_positions_remove(&slot->stored, generation);
-    return bl_store_send(store, argv, BL_COUNT(argv), on_written, store);
-}
-
-static int oldest_first(const void *a, const void *b)
-{
-    const bl_position *x = a, *y = b;
-
-    return (x->seen_s > y->seen_s) - (x->seen_s < y->seen_s);
-}
-
 /* A log that rotates every hour makes thousands of generations, and their files are long gone.  Those that
- * were read to their end are forgotten from the oldest on, far beyond what any rotation keeps. */
+ * were read to their end are forgotten from the oldest on, far beyond what a rotation keeps (a year of hours
+ * stays: one whose file is still there would be counted again); of those that never were, only what would fill the list.  The node's slot comes last: it is what the next claim looks at. */
 static bool prune(struct bl_store *store)
 {
-    struct bl_positions old = {0};
-    size_t left = store->slot[0].stored.n;
-    bool fine = left <= PRUNE_ABOVE || bl_positions_copy(&old, &store->slot[0].stored) == BL_OK;
+    size_t n = store->slot[0].stored.n, unfinished;
+    struct old_generation *old;
+    bool fine = true;
 
-    if (old.n)
-        qsort(old.v, old.n, sizeof *old.v, oldest_first);
-    for (size_t i = 0; i < old.n && left > PRUNE_TO && fine; i++) {
-        if (!is_finished(store, old.v[i].generation))
-            continue;
-        left--;
-        for (unsigned j = 0; j <= store->keys.partitions && fine; j++)
-            fine = forget_generation(&store->slot[j], old.v[i].generation);
+    if (n <= PRUNE_ABOVE)
+        return true;
+    old = bl_calloc(n, sizeof *old);
+    if (!old) {
+        bl_store_trouble(store, BL_RESP_HOLD, "memory", "no memory for the list of old log files");
+        return false;
     }
-    bl_positions_release(&old);
+    unfinished = choose_old(store, old, n);
+    for (unsigned i = store->keys.partitions + 1; i-- > 0 && fine;)
+        fine = forget_old(&store->slot[i], old, n);
+    if (unfinished)
+        bl_store_note(store, LEVEL_WARNING,
+                      "%s knew %zu log files; the %zu oldest were forgotten though they were not read to their end",
+                      store->slot[0].pos.text, n, unfinished);
+    bl_free(old);
     return fine;
 }
 

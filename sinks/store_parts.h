@@ -127,6 +127,8 @@ void bl_store_trouble(struct bl_store *store, enum bl_resp_trouble trouble, cons
 /* Looks at a reply that should be an array from a script or command; true when it is a usable array.
  * NULL and error replies are dealt with. */
 bool bl_store_is_array(struct bl_store *store, const redisReply *reply, size_t least, const char *key);
+/* Puts a position into a list; false when it had no room, which is told and begins everything anew. */
+bool bl_store_put(struct bl_store *store, struct bl_positions *list, const bl_position *position);
 bool bl_store_fenced(struct bl_slot *slot, const redisReply *reply);
 void bl_store_refuse(struct bl_store *store, enum bl_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -25,6 +25,7 @@ struct bl_stage {
     struct bl_range *range; /* of the block at hand */
     bool wanted[1 + BL_PARTITIONS_MAX];
     bool counting, addressing;
+    bool at_is_short;    /* a position found no room: no snapshot is true until the next run */
     size_t events;       /* address events in the open batch */
     size_t blocks_since, flushes_since; /* the last snapshot */
 
@@ -269,7 +270,7 @@ static void look_at_slots(struct bl_stage *stage, const struct bl_block *block)
 
 static void attach_snapshot(struct bl_stage *stage)
 {
-    struct bl_snapshot *snapshot = bl_calloc(1, sizeof *snapshot);
+    struct bl_snapshot *snapshot = stage->at_is_short ? NULL : bl_calloc(1, sizeof *snapshot);
 
     if (!snapshot)
         return; /* the next one will do */
@@ -296,6 +297,14 @@ static void close_batch(struct bl_stage *stage)
     stage->open = NULL;
 }
 
+static void put_at(struct bl_stage *stage, const bl_position *position)
+{
+    if (bl_positions_put(&stage->at, position) == BL_OK)
+        return;
+    stage->at_is_short = true;
+    stage->stats.events_lost++;
+}
+
 static void take_lines(struct bl_stage *stage, struct bl_block *block)
 {
     struct bl_batch *batch = stage->open;
@@ -318,8 +327,7 @@ static void take_lines(struct bl_stage *stage, struct bl_block *block)
             stage->range->skipped_bytes += block->end.offset - block->begin;
     }
     stage->range->end = block->end;
-    if (bl_positions_put(&stage->at, &block->end) != BL_OK)
-        stage->stats.events_lost++; /* the snapshot would be wrong: see bl_snapshot_usable */
+    put_at(stage, &block->end);
     stage->blocks_since++;
     if (stage->blocks_since >= stage->options.snapshot_blocks)
         attach_snapshot(stage);
@@ -341,20 +349,35 @@ static void flush(struct bl_stage *stage, const struct bl_block *block)
 
 /* --- a new run --- */
 
-/* How far the joins have read when a run begins: the snapshot's positions; without one, and for
- * generations it does not know, the least that any slot has. */
+/* A slot forgets a generation that was finished long ago; then the snapshots may, too. */
+static bool is_forgotten(const struct bl_stage *stage, const bl_position *at)
+{
+    for (size_t i = 0; i < 1 + (size_t)stage->partitions && at->finished; i++)
+        if (bl_positions_find(&stage->slot[i], at->generation))
+            return false;
+    return at->finished;
+}
+
+/* How far the joins have read when a run begins: what the snapshot says and no more, since a generation
+ * that it does not know is read from its start; without a snapshot the least that any slot has. */
 static void begin_positions(struct bl_stage *stage, const struct bl_resume *resume)
 {
+    const struct bl_snapshot *snapshot = resume->snapshot;
+
+    stage->at_is_short = false;
+    for (size_t j = 0; snapshot && j < snapshot->positions.n; j++)
+        if (!is_forgotten(stage, &snapshot->positions.v[j]))
+            put_at(stage, &snapshot->positions.v[j]);
+    if (snapshot)
+        return;
     for (size_t i = 0; i < 1 + (size_t)stage->partitions; i++)
         for (size_t j = 0; j < stage->slot[i].n; j++) {
             const bl_position *mine = &stage->slot[i].v[j];
             const bl_position *least = bl_positions_find(&stage->at, mine->generation);
 
             if (!least || mine->offset < least->offset)
-                bl_positions_put(&stage->at, mine);
+                put_at(stage, mine);
         }
-    for (size_t j = 0; resume->snapshot && j < resume->snapshot->positions.n; j++)
-        bl_positions_put(&stage->at, &resume->snapshot->positions.v[j]);
 }
 
 static void load_joins(struct bl_stage *stage, const struct bl_snapshot *snapshot)
@@ -440,6 +463,7 @@ struct bl_stage_stats bl_stage_stats(const struct bl_stage *stage)
         stats.join.evicted += one.evicted;
         stats.join.text_dropped += one.text_dropped;
         stats.join.unknown += one.unknown;
+        stats.join.expired_unknown += one.expired_unknown;
     }
     stats.filter_full = stage->filter.full;
     return stats;

@@ -44,15 +44,13 @@ enum bl_code bl_positions_put(struct bl_positions *list, const bl_position *posi
 
 enum bl_code bl_positions_copy(struct bl_positions *to, const struct bl_positions *from)
 {
-    struct bl_positions copy = {0};
+    struct bl_positions copy = {.n = from->n, .cap = from->n};
 
-    for (size_t i = 0; i < from->n; i++) {
-        enum bl_code rc = bl_positions_put(&copy, &from->v[i]);
-
-        if (rc != BL_OK) {
-            bl_positions_release(&copy);
-            return rc;
-        }
+    if (from->n) {
+        copy.v = bl_malloc(from->n * sizeof *copy.v);
+        if (!copy.v)
+            return BL_NO_MEMORY;
+        memcpy(copy.v, from->v, from->n * sizeof *copy.v);
     }
     bl_positions_release(to);
     *to = copy;
@@ -138,7 +136,7 @@ enum bl_code bl_position_parse(uint64_t generation, bl_slice text, bl_position *
         !take_signed(&text, &p.birth_ns) || !take_decimal(&text, BL_HEAD_BYTES, &head_n) ||
         !take_hex(&text, &p.head_hash) || !take_decimal(&text, BL_TAIL_BYTES, &tail_n) ||
         !take_hex(&text, &p.tail_hash) || !take_signed(&text, &p.seen_s) ||
-        !take_decimal(&text, 1, &finished) || text.n != 0)
+        !take_decimal(&text, 1, &finished) || text.n != 0 || tail_n > p.offset)
         return BL_BAD_INPUT;
     p.head_n = (uint32_t)head_n;
     p.tail_n = (uint32_t)tail_n;

@@ -3,7 +3,7 @@
  * Three things that the scripts keep true with every commit:
  *   counters   for each log file, the bytes counted are the position; the totals are the sum of the days
  *   addresses  index, record and verdict of an address say the same
- *   slots      all belong to one dataset
+ *   slots      all belong to one dataset, and their keys are of the type they must be
  * A daemon may be writing meanwhile, so what belongs together is read in one MULTI, and an address
  * is called wrong only after a second look of that kind. */
 #include <inttypes.h>
@@ -113,6 +113,22 @@ static enum bl_code ask_together(struct verify *verify,
         return bl_fail(err, BL_UNAVAILABLE, 0, "Redis answers EXEC with something else");
     }
     return rc;
+}
+
+/* A key of another type answers with an error, which has no fields and so would look like nothing. */
+static enum bl_code check_type(struct verify *verify, const char *key, const char *type, bool *right,
+                               bl_err *err)
+{
+    redisReply *reply = NULL;
+    enum bl_code rc = bl_session_ask(&verify->session, &reply, err, "TYPE", key, NULL);
+
+    if (rc != BL_OK)
+        return rc;
+    *right = reply->str && (strcmp(reply->str, type) == 0 || strcmp(reply->str, "none") == 0);
+    if (!*right)
+        fault(verify, "%s is a %s, not a %s", key, reply->str ? reply->str : "?", type);
+    freeReplyObject(reply);
+    return BL_OK;
 }
 
 static void check_dataset(struct verify *verify, const redisReply *pos, const char *slot)
@@ -274,19 +290,58 @@ static bool compare_days(struct verify *verify, const char *node, const struct n
     return equal;
 }
 
+static enum bl_code check_node_types(struct verify *verify, const char *node, bool *right, bl_err *err)
+{
+    static const char *const keys[][2] = {
+        {"pos", "hash"}, {"t", "hash"}, {"days", "zset"}, {"recent", "stream"}};
+    enum bl_code rc = BL_OK;
+
+    *right = true;
+    for (size_t i = 0; rc == BL_OK && i < BL_COUNT(keys); i++) {
+        bl_redis_key key = bl_session_node_key(&verify->session, node, keys[i][0]);
+        bool fine = true;
+
+        rc = check_type(verify, key.text, keys[i][1], &fine, err);
+        *right &= fine;
+    }
+    return rc;
+}
+
+/* The same for the days, of which there are many: their answers are at hand. */
+static bool view_is_whole(struct verify *verify, const char *node, const struct node_view *view)
+{
+    bool whole = true;
+
+    for (size_t i = 0; i < view->all->elements; i++) {
+        if (view->all->element[i]->type == REDIS_REPLY_ARRAY)
+            continue;
+        whole = false;
+        fault(verify, "node %s: %s%s cannot be read: %s", node, i < 2 ? "" : "d:",
+              i == 0   ? "pos"
+              : i == 1 ? "t"
+                       : view->days->element[i - 2]->str,
+              view->all->element[i]->str ? view->all->element[i]->str : "?");
+    }
+    return whole;
+}
+
 static enum bl_code check_node(struct verify *verify, const char *node, bl_err *err)
 {
     struct node_view view = {0};
-    enum bl_code rc = BL_OK;
+    bool whole = true;
+    enum bl_code rc = check_node_types(verify, node, &whole, err);
     char slot[300];
 
+    if (rc != BL_OK || !whole)
+        return rc;
     for (int try = 1; try <= TRIES; try++) {
         release_view(&view);
         rc = read_view(verify, node, &view, err);
-        if (rc != BL_OK || compare_days(verify, node, &view, try == TRIES))
+        whole = rc == BL_OK && view_is_whole(verify, node, &view);
+        if (!whole || compare_days(verify, node, &view, try == TRIES))
             break;
     }
-    if (rc == BL_OK) {
+    if (whole) {
         snprintf(slot, sizeof slot, "node %s", node);
         check_dataset(verify, view.all->element[0], slot);
         check_positions(verify, node, view.all->element[0], view.all->element[1]);
@@ -498,10 +553,20 @@ static enum bl_code check_strays(struct verify *verify, unsigned partition, cons
 static enum bl_code check_partition(struct verify *verify, unsigned partition, bl_err *err)
 {
     bl_redis_key key = bl_redis_key_partition(&verify->session.keys, partition, "pos");
+    bl_redis_key index = bl_redis_key_partition(&verify->session.keys, partition, "x");
+    bl_redis_key feed = bl_redis_key_partition(&verify->session.keys, partition, "f");
+    bool has_pos = true, has_index = true, has_feed = true;
     redisReply *pos = NULL;
     enum bl_code rc;
     char slot[32];
 
+    rc = check_type(verify, key.text, "hash", &has_pos, err);
+    if (rc == BL_OK)
+        rc = check_type(verify, index.text, "zset", &has_index, err);
+    if (rc == BL_OK)
+        rc = check_type(verify, feed.text, "stream", &has_feed, err);
+    if (rc != BL_OK || !has_pos || !has_index || !has_feed)
+        return rc;
     rc = bl_session_ask(&verify->session, &pos, err, "HGETALL", key.text, NULL);
     if (rc != BL_OK)
         return rc;

@@ -100,6 +100,15 @@ broken() { # NAME FIND
     grep -q -- "$2" out || { fail "verify: $1 is not named"; cat out; }
     check "verify --json: $1" False "$("$BL" verify --json | value 'j["clean"]')"
 }
+for key in 'bl:{n:mx1}:pos' 'bl:{n:mx1}:t' 'bl:{n:mx1}:days' "bl:{n:mx1}:d:$day" 'bl:{p00}:pos' 'bl:{p00}:x'; do
+    there=$(redis-cli -s "$DIR/r.sock" exists "$key")
+    case $there in *1*) r rename "$key" kept ;; esac
+    r set "$key" foreign
+    broken "$key of another type" "${key##*mx1\}:}"
+    r del "$key"
+    case $there in *1*) r rename kept "$key" ;; esac
+done
+"$BL" verify >out || { fail "verify with the keys back: exit $?"; cat out; }
 r hincrby 'bl:{n:mx1}:t' 'f1|bytes' 1
 broken "a byte counted twice" 'log file f1: position 5000, but 5001'
 r hincrby 'bl:{n:mx1}:t' 'f1|bytes' -1

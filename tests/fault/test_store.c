@@ -26,6 +26,7 @@
 #include "bounceline/alloc.h"
 #include "bounceline/rules.h"
 #include "bounceline/snapshot.h"
+#include "commit.h"
 #include "fake_redis.h"
 #include "real_redis.h"
 #include "redis_conn.h"
@@ -806,7 +807,53 @@ static void stop_and_go(struct world *w, unsigned turn)
         real_redis_signal(&w->server, turn % 2 ? SIGCONT : SIGSTOP);
 }
 
-/* A log that rotates for years: without pruning the claim would fail at BL_GENERATIONS_MAX. */
+/* A file that was read to its end long before it is known that it will not grow: the same offset again. */
+static void that_a_log_is_finished_arrives_by_itself(void **state)
+{
+    struct world *w = *state;
+    struct bl_batch *batch;
+
+    open_store(w);
+    finish(w);
+    batch = w->spare[--w->spares];
+    bl_batch_clear(batch);
+    batch->run = w->resume->run;
+    batch->partitions = w->partitions;
+    batch->ranges = 1;
+    batch->range[0] = (struct bl_range){.begin = w->at * LINE_BYTES};
+    batch->range[0].end = (bl_position){
+        .generation = GENERATION, .offset = w->lines * LINE_BYTES, .source = 7, .finished = true};
+    w->out++;
+    bl_store_submit(w->store, batch);
+    finish(w);
+    assert_int_equal(w->losses, 0);
+    assert_exact(w);
+    close_store(w);
+    open_store(w);
+    run(w, is_ready, 2000, NULL, 0);
+    for (unsigned i = 0; i <= w->partitions; i++)
+        assert_true(bl_positions_find(&w->resume->slot[i], GENERATION)->finished);
+}
+
+static void put_generations(struct world *w, const char *key, unsigned n, unsigned finished)
+{
+    for (unsigned i = 0; i < n; i++) {
+        bl_position p = {.generation = i + 77, .offset = 50, .seen_s = i + 1, .finished = i < finished};
+        char field[64], text[BL_POSITION_TEXT_MAX];
+
+        snprintf(field, sizeof field, "mx1|g|%016" PRIx64, p.generation);
+        bl_position_text(&p, text);
+        assert_int_equal(redisAppendCommand(w->server.redis, "HSET %s %s %s", key, field, text), REDIS_OK);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        void *reply = NULL;
+
+        assert_int_equal(redisGetReply(w->server.redis, &reply), REDIS_OK);
+        freeReplyObject(reply);
+    }
+}
+
+/* A log that rotates for years: without pruning its positions would only become more. */
 static void what_was_finished_long_ago_is_forgotten(void **state)
 {
     struct world *w = *state;
@@ -814,25 +861,104 @@ static void what_was_finished_long_ago_is_forgotten(void **state)
     open_store(w);
     finish(w);
     close_store(w);
-    for (unsigned i = 0; i < 3000; i++) { /* the last hundred are not finished everywhere */
-        bl_position p = {.generation = i + 77, .offset = 50, .seen_s = i + 1, .finished = true};
-        char field[64], text[BL_POSITION_TEXT_MAX];
-
-        snprintf(field, sizeof field, "mx1|g|%016" PRIx64, p.generation);
-        bl_position_text(&p, text);
-        real_redis_do(&w->server, "HSET bl:{n:mx1}:pos %s %s", field, text);
-        p.finished = i < 2900;
-        bl_position_text(&p, text);
-        real_redis_do(&w->server, "HSET bl:{p00}:pos %s %s", field, text);
-    }
+    put_generations(w, "bl:{n:mx1}:pos", 13000, 13000);
+    put_generations(w, "bl:{p00}:pos", 13000, 12900); /* the last hundred are not finished everywhere */
     open_store(w);
     run(w, is_ready, 5000, NULL, 0);
     finish(w);
-    assert_in_range(real_redis_number(&w->server, "HLEN bl:{n:mx1}:pos"), 1000, 1010);
+    assert_in_range(real_redis_number(&w->server, "HLEN bl:{n:mx1}:pos"), 9000, 9010);
     assert_int_equal(real_redis_number(&w->server, "HEXISTS bl:{n:mx1}:pos mx1|g|000000000000004d"), 0);
     assert_int_equal(real_redis_number(&w->server, "HEXISTS bl:{p00}:pos mx1|g|000000000000004d"), 0);
-    assert_int_equal(real_redis_number(&w->server, "HEXISTS bl:{n:mx1}:pos mx1|g|0000000000000c04"), 1);
+    assert_int_equal(real_redis_number(&w->server, "HEXISTS bl:{n:mx1}:pos mx1|g|0000000000003314"), 1);
     assert_exact(w);
+}
+
+/* More than a list holds, and most of it never finished: the claim takes all of it, and cuts it down. */
+static void no_number_of_log_files_keeps_a_node_out(void **state)
+{
+    struct world *w = *state;
+    enum { MANY = BL_GENERATIONS_MAX + 500 };
+
+    w->options.connect_ms = w->options.command_ms = 10000;
+    w->lines = 0;
+    open_store(w);
+    run(w, is_ready, 5000, NULL, 0);
+    close_store(w);
+    w->ready = false;
+    put_generations(w, "bl:{n:mx1}:pos", MANY, 100);
+    put_generations(w, "bl:{p00}:pos", MANY, MANY);
+    open_store(w);
+    run(w, is_ready, 20000, NULL, 0);
+    assert_int_equal(w->resume->slot[0].n, BL_GENERATIONS_MAX / 2);
+    assert_in_range(real_redis_number(&w->server, "HLEN bl:{n:mx1}:pos"), BL_GENERATIONS_MAX / 2, BL_GENERATIONS_MAX / 2 + 10);
+    assert_int_equal(real_redis_number(&w->server, "HEXISTS bl:{p00}:pos mx1|g|000000000000004d"), 0);
+    assert_non_null(strstr(w->all_notes, "not read to their end"));
+}
+
+static bool has_spare(const struct world *w)
+{
+    return w->spares > 0;
+}
+
+/* All in one script, more than Lua's stack takes at once. */
+static void thousands_of_positions_move_together(void **state)
+{
+    struct world *w = *state;
+    enum { BATCHES = 320 };
+
+    w->options.connect_ms = w->options.command_ms = 10000;
+    w->options.tick_ms = 60000;
+    w->lines = 0;
+    open_store(w);
+    run(w, is_ready, 2000, NULL, 0);
+    for (unsigned i = 0; i < BATCHES; i++) {
+        struct bl_batch *batch;
+
+        run(w, has_spare, 10000, NULL, 0);
+        batch = w->spare[--w->spares];
+        bl_batch_clear(batch);
+        batch->run = w->resume->run;
+        batch->partitions = w->partitions;
+        for (batch->ranges = 0; batch->ranges < BL_BATCH_RANGES; batch->ranges++)
+            batch->range[batch->ranges].end = (bl_position){
+                .generation = 1 + i * BL_BATCH_RANGES + batch->ranges, .offset = 100, .seen_s = 1};
+        w->out++;
+        bl_store_submit(w->store, batch);
+    }
+    finish(w);
+    assert_int_equal(w->losses, 0);
+    assert_true(real_redis_number(&w->server, "HLEN bl:{p00}:pos") >= BATCHES * BL_BATCH_RANGES);
+    assert_true(real_redis_number(&w->server, "HLEN bl:{p01}:pos") >= BATCHES * BL_BATCH_RANGES);
+}
+
+/* The commit keeps more buckets than it likes rather than one less that an answer will be written into. */
+static void a_bucket_that_was_asked_for_stays(void **state)
+{
+    struct world *w = *state;
+    struct bl_commit *commit = bl_commit_new(w->options.rules, w);
+    const struct bl_batch *batch = w->spare[0];
+    bl_event event = {.outcome = BL_DELIVERED, .attempt = true, .recipient = BL_SLICE("x@host.example")};
+    struct bl_bucket *bucket, *asked[300];
+    size_t n = 0;
+
+    assert_non_null(commit);
+    for (unsigned i = 0; i < 100; i++) {
+        event.time_us = (w->base_ms - (int64_t)i * 60000) * 1000;
+        bl_tally_event(w->spare[0]->tally, event.time_us / 60000000, &event, w->options.rules);
+    }
+    assert_true(bl_commit_begin(commit, &batch, 1, w->base_ms));
+    while ((bucket = bl_commit_next_unknown(commit)) != NULL)
+        asked[n++] = bucket;
+    assert_true(n > BL_COMMIT_BUCKETS);
+    bl_batch_clear(w->spare[0]);
+    assert_true(bl_commit_begin(commit, &batch, 1, w->base_ms));
+    for (size_t i = 0; i < n; i++) { /* what the answer does */
+        assert_true(bl_bucket_add(asked[i], BL_SLICE("all|*"), BL_SLICE("1")));
+        asked[i]->state = BL_BUCKET_KNOWN;
+    }
+    assert_true(bl_commit_begin(commit, &batch, 1, w->base_ms));
+    assert_int_equal(commit->buckets_n, BL_COMMIT_BUCKETS);
+    bl_commit_free(commit);
 }
 
 static void a_stopped_server_is_noticed_and_waited_for(void **state)
@@ -888,9 +1014,11 @@ static void flushed_scripts_do_not_matter(void **state)
 {
     struct world *w = *state;
 
+    /* a loss is what this looks for: a machine under load must not make one by a timeout */
+    w->options.connect_ms = w->options.command_ms = 10000;
     w->lines = 30000;
     open_store(w);
-    run(w, all_done, 10000, flush_scripts, 10);
+    run(w, all_done, 20000, flush_scripts, 10);
     finish(w);
     assert_int_equal(w->losses, 0);
     assert_exact(w);
@@ -915,6 +1043,7 @@ static void an_emptied_server_is_filled_again_from_the_logs(void **state)
     run(w, NULL, 300, forget_everything, 30);
     finish(w);
     assert_true(w->dataset != before);
+    assert_non_null(strstr(w->all_notes, "Redis was emptied"));
     assert_exact(w);
 }
 
@@ -936,6 +1065,29 @@ static void lost_positions_come_from_the_local_copy(void **state)
     w->lines += 500;
     finish(w);
     assert_non_null(strstr(w->all_notes, "taken from the copy"));
+    assert_exact(w);
+}
+
+static void a_lost_partition_is_made_again_from_the_logs(void **state)
+{
+    struct world *w = *state;
+    redisReply *keys;
+
+    open_store(w);
+    finish(w);
+    close_store(w);
+    keys = redisCommand(w->server.redis, "KEYS bl:{p01}:*");
+    assert_true(keys->elements > 3);
+    for (size_t i = 0; i < keys->elements; i++)
+        real_redis_do(&w->server, "DEL %s", keys->element[i]->str);
+    freeReplyObject(keys);
+    w->ready = false;
+    open_store(w);
+    bl_store_set_local(w->store, w->dataset, &w->local);
+    run(w, is_ready, 2000, NULL, 0);
+    assert_null(strstr(w->all_notes, "taken from the copy"));
+    assert_non_null(strstr(w->all_notes, "bl:{p01}:pos has no positions"));
+    finish(w);
     assert_exact(w);
 }
 
@@ -1242,6 +1394,10 @@ int main(void)
         WORLD(everything_is_counted_once),
         WORLD(a_new_store_goes_on_where_the_last_one_was),
         WORLD(what_was_finished_long_ago_is_forgotten),
+        WORLD(that_a_log_is_finished_arrives_by_itself),
+        WORLD(no_number_of_log_files_keeps_a_node_out),
+        WORLD(thousands_of_positions_move_together),
+        WORLD(a_bucket_that_was_asked_for_stays),
         WORLD(caps_keep_sums_exact),
         WORLD(old_lines_count_in_their_day_or_in_old),
         WORLD(lines_of_many_minutes_come_back_to_them),
@@ -1258,6 +1414,7 @@ int main(void)
         WORLD(flushed_scripts_do_not_matter),
         WORLD(an_emptied_server_is_filled_again_from_the_logs),
         WORLD(lost_positions_come_from_the_local_copy),
+        WORLD(a_lost_partition_is_made_again_from_the_logs),
         WORLD(what_redis_refuses_for_a_while_is_held),
         WORLD(a_foreign_record_is_named_and_nothing_dropped),
         WORLD(a_number_that_is_none_stops_the_batch_whole),

@@ -333,6 +333,55 @@ static void with_one_position_for_all_slots_it_does_not(void **state)
     assert_true(rounds_that_differ(true) > ROUNDS / 2);
 }
 
+/* A generation that the snapshot does not know is read from its start: until that was done, the next
+ * snapshot must not say that the join has it, whatever the slots have.  One that was finished and that
+ * every slot has forgotten is forgotten here, too. */
+static void a_snapshot_claims_no_more_than_the_join_has_read(void **state)
+{
+    struct bl_stage_options options = {.sources = 1, .join_entries = 256, .join_text_bytes = 1 << 16,
+                                       .batch_fields = 60, .batch_events = 8, .filter_cap = 1000,
+                                       .snapshot_blocks = 1, .snapshot_flushes = 3};
+    struct bl_stage *stage = bl_stage_new(bl_rules_builtin(), &options);
+    struct bl_worker *worker = bl_worker_new(&(bl_zone){0});
+    struct bl_block *block = bl_block_new();
+    struct bl_resume *resume = bl_calloc(1, sizeof *resume);
+    const bl_position read = {.generation = 1, .offset = 10}, other = {.generation = 2, .offset = 500},
+                      old = {.generation = 3, .offset = 70, .finished = true};
+    struct bl_batch *batch;
+
+    (void)state;
+    assert_true(stage && worker && block && resume);
+    resume->run = 1;
+    resume->partitions = 1;
+    resume->snapshot = bl_calloc(1, sizeof *resume->snapshot);
+    assert_non_null(resume->snapshot);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(bl_positions_put(&resume->slot[i], &read), BL_OK);
+        assert_int_equal(bl_positions_put(&resume->slot[i], &other), BL_OK);
+    }
+    assert_int_equal(bl_positions_put(&resume->snapshot->positions, &read), BL_OK);
+    assert_int_equal(bl_positions_put(&resume->snapshot->positions, &old), BL_OK);
+    block->kind = BL_BLOCK_RESET;
+    block->payload = resume;
+    bl_stage_block(stage, block);
+    block->run = 1;
+    bl_stage_lend(stage, bl_batch_new());
+    fill(block, 0, NULL, 0, 0);
+    block->begin += 10;
+    block->end.offset += 10;
+    bl_block_parse(worker, bl_rules_builtin(), block);
+    bl_stage_block(stage, block);
+    batch = bl_stage_take(stage);
+    assert_true(batch && batch->snapshot);
+    assert_int_equal(bl_positions_offset(&batch->snapshot->positions, 1), block->end.offset);
+    assert_null(bl_positions_find(&batch->snapshot->positions, 2));
+    assert_null(bl_positions_find(&batch->snapshot->positions, 3));
+    bl_batch_free(batch);
+    bl_block_free(block);
+    bl_worker_free(worker);
+    bl_stage_free(stage);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -353,6 +402,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(killed_anywhere_gives_what_an_undisturbed_run_gives),
         cmocka_unit_test(with_one_position_for_all_slots_it_does_not),
+        cmocka_unit_test(a_snapshot_claims_no_more_than_the_join_has_read),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -20,7 +20,7 @@
 enum {
     BL_HEAD_BYTES = 4096,       /* how much of the head is hashed, at most */
     BL_TAIL_BYTES = 4096,       /* how much before the offset is hashed, at most */
-    BL_GENERATIONS_MAX = 4096,  /* per source list: more are refused */
+    BL_GENERATIONS_MAX = 65536, /* per list: more are refused; the store prunes far below */
     BL_POSITION_TEXT_MAX = 256
 };
 
@@ -53,6 +53,18 @@ static inline uint64_t bl_positions_offset(const struct bl_positions *list, uint
     const bl_position *p = bl_positions_find(list, generation);
 
     return p ? p->offset : 0;
+}
+
+/* True when `end` lies ahead: a higher offset, or the same one and now known to be finished.  NULL: at 0. */
+static inline bool bl_position_moves(const bl_position *has, const bl_position *end)
+{
+    return end->offset > (has ? has->offset : 0) ||
+           (has && end->offset == has->offset && end->finished && !has->finished);
+}
+
+static inline bool bl_positions_behind(const struct bl_positions *list, const bl_position *end)
+{
+    return bl_position_moves(bl_positions_find(list, end->generation), end);
 }
 
 /* "OFFSET SOURCE DEV INO BIRTH HEADN HEADHASH TAILN TAILHASH SEEN FINISHED": what the slot stores under
