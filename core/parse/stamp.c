@@ -5,7 +5,7 @@
  */
 #include "bounceline/stamp.h"
 
-enum { DAY_S = 86400 };
+enum { DAY_S = 86400, AHEAD_S = 2 * DAY_S };
 
 /* The years 0000 to 9999. */
 static const int64_t FIRST_S = INT64_C(-62167219200), LAST_S = INT64_C(253402300799);
@@ -182,30 +182,26 @@ static bool recalls(const struct bl_stamper *stamper, bl_slice in, size_t n)
     return stamper->seen_n == n && in.n >= n && memcmp(stamper->seen, in.p, n) == 0;
 }
 
-/* The year is the one that brings the stamp nearest to the reference: one of three, but for 29
- * February, which can be eight years away. */
-static bool nearest_year(const struct bl_stamper *stamper, unsigned month, unsigned day,
-                         int64_t clock_s, int64_t *out)
+/* The latest year that leaves the stamp at most AHEAD_S after the reference.  29 February can be eight
+ * years away. */
+static bool latest_year(const struct bl_stamper *stamper, unsigned month, unsigned day,
+                        int64_t clock_s, int64_t *out)
 {
-    int64_t this_year, best = 0;
+    int64_t this_year, time_s, span = month == 2 && day == 29 ? 8 : 1;
     unsigned unused_month, unused_day;
-    int64_t span = month == 2 && day == 29 ? 8 : 1;
-    bool found = false;
 
     date_of((stamper->reference_s - (stamper->reference_s < 0 ? DAY_S - 1 : 0)) / DAY_S, &this_year,
             &unused_month, &unused_day);
-    for (int64_t year = this_year - span; year <= this_year + span; year++) {
-        int64_t time_s;
-
+    for (int64_t year = this_year + 1; year >= this_year - span; year--) {
         if (day > month_days(year, month))
             continue;
         time_s = utc_of_local(stamper, days_of(year, month, day) * DAY_S + clock_s);
-        if (!found || distance(time_s, stamper->reference_s) < distance(best, stamper->reference_s))
-            best = time_s;
-        found = true;
+        if (time_s > stamper->reference_s + AHEAD_S)
+            continue;
+        *out = time_s;
+        return true;
     }
-    *out = best;
-    return found;
+    return false;
 }
 
 /* `22 `, ` 2 `, `02 `, `2 `: one or two digits and the blank behind them. */
@@ -244,7 +240,7 @@ bool bl_stamp_take_rfc3164(struct bl_stamper *stamper, bl_slice *in, int64_t *ti
             return false;
         rest = bl_slice_drop(rest, 4);
         if (!take_day(&rest, &day) || !take_clock(&rest, &clock_s) ||
-            !nearest_year(stamper, month, day, clock_s, &time_s))
+            !latest_year(stamper, month, day, clock_s, &time_s))
             return false;
         whole.n -= rest.n;
         if (whole.n == 15)

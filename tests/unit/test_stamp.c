@@ -30,10 +30,10 @@ static const struct {
     {"day not padded", "Nov 2 05:03:37 mta1", " mta1", "2026-11-02T05:03:37Z"},
     {"fraction", "Nov 22 05:03:37.25 mta1", " mta1", "2026-11-22T05:03:37.250Z"},
     {"nothing behind it", "Nov 22 05:03:37", "", "2026-11-22T05:03:37Z"},
-    {"leap second", "Dec 31 23:59:60 a", " a", "2027-01-01T00:00:00Z"},
-    {"next year is nearer", "Jan  1 00:00:00 a", " a", "2027-01-01T00:00:00Z"},
-    {"this year is nearer", "May 30 00:00:00 a", " a", "2026-05-30T00:00:00Z"},
-    {"leap day: 2028 is nearer than 2024", "Feb 29 12:00:00 a", " a", "2028-02-29T12:00:00Z"},
+    {"leap second", "Dec 31 23:59:60 a", " a", "2026-01-01T00:00:00Z"},
+    {"this year's first line", "Jan  1 00:00:00 a", " a", "2026-01-01T00:00:00Z"},
+    {"this year, half a year ago", "May 30 00:00:00 a", " a", "2026-05-30T00:00:00Z"},
+    {"leap day: the last one was in 2024", "Feb 29 12:00:00 a", " a", "2024-02-29T12:00:00Z"},
     {"30 February", "Feb 30 12:00:00 a", "Feb 30 12:00:00 a", NULL},
     {"day 0", "Nov 00 05:03:37 a", "Nov 00 05:03:37 a", NULL},
     {"hour 24", "Nov 22 24:03:37 a", "Nov 22 24:03:37 a", NULL},
@@ -124,8 +124,8 @@ static void rfc3339_stamps_are_read_or_left_alone(void **state)
     }
 }
 
-/* The stamp says nothing about the year: each stands for the moment nearest to when the log was
- * written. */
+/* The stamp says nothing about the year: it is the latest that is not in the reference's future, give or
+ * take two days.  The rule before (the nearest year) fails every line named `nearest says`. */
 static const struct {
     const char *name;
     int64_t reference_s;
@@ -135,15 +135,28 @@ static const struct {
      "Dec 31 23:59:59", "2025-12-31T23:59:59Z"},
     {"new year's first line, clock a little behind", 1767225599, "Jan  1 00:00:00",
      "2026-01-01T00:00:00Z"},
-    {"a log of last March, read in February", 1770000000 /* 2026-02-02 */, "Mar 10 00:00:00",
+    {"the same, a minute before midnight", 1767225540, "Jan  1 00:00:30", "2026-01-01T00:00:30Z"},
+    {"clock ahead by two days", 1767225600, "Jan  3 00:00:00", "2026-01-03T00:00:00Z"},
+    {"and by more: nearest says 2026", 1767225600, "Jan  3 00:00:01", "2025-01-03T00:00:01Z"},
+    {"January in November: nearest says 2027", 1795323817, "Jan  2 00:00:00",
+     "2026-01-02T00:00:00Z"},
+    {"March in November: nearest says 2027", 1795323817, "Mar 10 00:00:00",
      "2026-03-10T00:00:00Z"},
+    {"May in November: nearest says 2027", 1795323817, "May 20 00:00:00",
+     "2026-05-20T00:00:00Z"},
+    {"a moment ago in November", 1795323817, "Nov 22 05:03:36", "2026-11-22T05:03:36Z"},
+    {"last year's November", 1795323817, "Nov 25 00:00:00", "2025-11-25T00:00:00Z"},
+    {"a leap day across a century without one", 4133980800 /* 2101-01-01 */, "Feb 29 00:00:00",
+     "2096-02-29T00:00:00Z"},
+    {"last March, read in February: nearest says 2026", 1770000000 /* 2026-02-02 */,
+     "Mar 10 00:00:00", "2025-03-10T00:00:00Z"},
     {"a log of last August, read in February", 1770000000, "Aug 10 00:00:00",
      "2025-08-10T00:00:00Z"},
     {"a reference before 1970", -1, "Jan  1 00:00:00", "1970-01-01T00:00:00Z"},
     {"a reference that cannot be", INT64_MAX, "Dec 31 23:59:59", "9999-12-31T23:59:59Z"},
 };
 
-static void the_year_is_the_one_nearest_to_the_reference(void **state)
+static void the_year_is_the_latest_that_has_begun_by_the_reference(void **state)
 {
     (void)state;
     for (size_t i = 0; i < BL_COUNT(years); i++) {
@@ -257,7 +270,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rfc3164_stamps_are_read_or_left_alone),
         cmocka_unit_test(rfc3339_stamps_are_read_or_left_alone),
-        cmocka_unit_test(the_year_is_the_one_nearest_to_the_reference),
+        cmocka_unit_test(the_year_is_the_latest_that_has_begun_by_the_reference),
         cmocka_unit_test(local_time_becomes_utc_at_every_edge),
         cmocka_unit_test(another_reference_is_another_answer),
         cmocka_unit_test(every_day_of_400_years_comes_back),

@@ -47,7 +47,7 @@ static const struct {
     {"bytes that are no text", "Nov 22 05:03:37 mta1 a/b[1]: \xff\xfe\x01", "2026-11-22T05:03:37Z",
      "mta1", "a/b", "\xff\xfe\x01"},
     {"a repetition is a host and a program", "Jan 17 16:38:37 host last message repeated 3 times",
-     "2027-01-17T16:38:37Z", "host", "last", "message repeated 3 times"},
+     "2026-01-17T16:38:37Z", "host", "last", "message repeated 3 times"},
     {"nothing behind the host", "Nov 22 05:03:37 mta1", NULL, NULL, NULL, NULL},
     {"nothing behind the host's blank", "Nov 22 05:03:37 mta1 ", NULL, NULL, NULL, NULL},
     {"no blank behind the stamp", "Nov 22 05:03:37mta1 a/b[1]: B", NULL, NULL, NULL, NULL},

@@ -1,7 +1,7 @@
 /* stamp.h -- times in logs
  *
- * Syslog stamps lack the year and the zone.  Both come from a reference: the moment nearest to which
- * the stamp must lie (file mtime, arrival), and the local zone's offsets around it.  The core has no
+ * Syslog stamps lack the year and the zone.  Both come from a reference: the moment by which the line
+ * was there (file mtime, arrival), and the local zone's offsets around it.  The core has no
  * clock and no zone database, so the edge fills them in.
  *
  * Shapes     bl_zone: transitions ascending; the first entry's since_s is INT64_MIN
@@ -9,8 +9,9 @@
  * Ownership  values
  * Threads    bl_stamper: one per thread
  * Errors     false when the stamp cannot be read; the slice is untouched
- * Source     RFC 3164 4.1.2, RFC 3339 5.6; the year rule: the candidate nearest to the reference; an
- *            hour that the clock shows twice is the one nearest to the reference, one that it skips is
+ * Source     RFC 3164 4.1.2, RFC 3339 5.6; the year rule: the latest one that leaves the stamp
+ *            at most two days after the reference (clocks differ a little; a line is no younger than its
+ *            file), however old that makes it; an hour that the clock shows twice is the one nearest to the reference, one that it skips is
  *            read with the offset before the step
  */
 #ifndef BOUNCELINE_STAMP_H
