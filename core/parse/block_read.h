@@ -31,7 +31,8 @@ enum {
     FAILURES = 1024,    /* classified at a time */
     ORIGIN_MAX = 96,    /* bytes of host and instance remembered */
     PROVIDERS_BITS = 11, /* relay hosts remembered */
-    PROVIDER_HOST_MAX = 64
+    PROVIDER_HOST_MAX = 64,
+    HEADLESS_BYTES = 2048 /* searched in a line that has no head */
 };
 
 struct provider {
@@ -154,17 +155,34 @@ ALWAYS_INLINE void finish_record(struct bl_worker *worker, struct bl_block *bloc
     }
 }
 
+/* `line` is unparsed. */
+RARELY void note_unparsed(struct bl_block *block, bl_slice line)
+{
+    block->unparsed++;
+    if (block->samples < BL_SHAPE_SAMPLES)
+        block->sample[block->samples++] = line;
+}
+
+/* No head that is read here: a delivery all the same, when it has Postfix's words. */
+RARELY void note_headless(struct bl_block *block, bl_slice line)
+{
+    bl_slice text = bl_slice_head(line, HEADLESS_BYTES);
+    size_t to = bl_slice_find(text, BL_SLICE(" to=<"));
+
+    block->headless++;
+    if (to != SIZE_MAX &&
+        bl_slice_find(bl_slice_drop(text, to), BL_SLICE(" status=")) != SIZE_MAX)
+        note_unparsed(block, line);
+}
+
 RARELY void break_promise(struct bl_worker *worker, struct bl_block *block,
                           const struct prospect *prospect, enum bl_postfix_line line)
 {
     worker->broken[worker->broken_n++] = prospect->place;
-    if (line != BL_POSTFIX_UNPARSED)
-        return;
-    block->unparsed++;
-    if (block->samples < BL_SHAPE_SAMPLES) {
+    if (line == BL_POSTFIX_UNPARSED) {
         bl_slice host = prospect->head.host, body = prospect->head.body;
 
-        block->sample[block->samples++] = (bl_slice){host.p, (size_t)(body.p - host.p) + body.n};
+        note_unparsed(block, (bl_slice){host.p, (size_t)(body.p - host.p) + body.n});
     }
 }
 
@@ -216,6 +234,8 @@ ALWAYS_INLINE void look_at_line(struct bl_worker *worker, struct bl_block *block
     line.n -= line.n && line.p[line.n - 1] == '\r';
     if (read_syslog(line, &worker->stamper, &prospect->head))
         promise = look_at(&prospect->head, &prospect->words, &prospect->qid);
+    else
+        note_headless(block, line);
     prospect->place = (uint32_t)block->records_n;
     worker->kept[promise][worker->kept_n[promise]++] = (uint8_t)index;
     block->records_n += promise != NOTHING;

@@ -166,6 +166,19 @@ static bool same_record(const bl_record *a, const char *a_base, const bl_record 
 }
 
 /* The plain reader: public functions, a fresh stamper, a copy of the line. */
+/* A delivery in an envelope that is not read here. */
+static enum bl_postfix_line without_head(bl_slice line)
+{
+    size_t n = line.n < 2048 ? line.n : 2048;
+
+    for (size_t to = 0; to + 6 <= n; to++)
+        if (memcmp(line.p + to, " to=<", 5) == 0)
+            for (size_t status = to; status + 8 <= n; status++)
+                if (memcmp(line.p + status, " status=", 8) == 0)
+                    return BL_POSTFIX_UNPARSED;
+    return BL_POSTFIX_NOT;
+}
+
 static enum bl_postfix_line read_alone(const struct bl_rules *rules, bl_slice line,
                                        bl_record *record)
 {
@@ -179,7 +192,7 @@ static enum bl_postfix_line read_alone(const struct bl_rules *rules, bl_slice li
     bl_stamper_init(&stamper, NULL);
     bl_stamper_refer(&stamper, 1795323817);
     if (!bl_syslog_read(line, &stamper, &head))
-        return BL_POSTFIX_NOT;
+        return without_head(line);
     kind = bl_postfix_read(&head, record, &reply);
     if (kind != BL_POSTFIX_RECORD)
         return kind;

@@ -59,6 +59,7 @@ static void lines_become_records_in_their_order(void **state)
         assert_int_equal(block->lines, 10);
         assert_int_equal(block->unparsed, 1);
         assert_int_equal(block->samples, 1);
+        assert_int_equal(block->headless, 2); /* "" and "no syslog line" */
         assert_true(bl_slice_ends(block->sample[0], BL_SLICE("4A: to=<broken")));
         assert_int_equal(block->records_n, BL_COUNT(kinds));
         for (size_t i = 0; i < BL_COUNT(kinds); i++) {
@@ -249,9 +250,40 @@ static void parsing_allocates_nothing_and_making_survives_without_memory(void **
     bl_worker_free(NULL);
 }
 
+/* Deliveries must not be passed over in silence because their envelope is another. */
+static void a_delivery_without_a_readable_head_is_unparsed(void **state)
+{
+    static const char words[] =
+        "<22>1 2026-11-22T05:03:37Z mx1 postfix/smtp 7 - - 4A: to=<a@b.example>, relay=none, status=sent (ok)\n"
+        "4A: status=sent to=<a@b.example>\n" /* not in this order */
+        "4A: to=<a@b.example>, relay=none\n";
+    char text[4096];
+    struct bl_block *block = bl_block_new();
+    struct bl_worker *worker = bl_worker_new(NULL);
+
+    (void)state;
+    fill(block, words);
+    bl_block_parse(worker, bl_rules_builtin(), block);
+    assert_int_equal(block->headless, 3);
+    assert_int_equal(block->unparsed, 1);
+    assert_int_equal(block->samples, 1);
+    assert_true(bl_slice_starts(block->sample[0], BL_SLICE("<22>1 2026")));
+    assert_true(bl_slice_ends(block->sample[0], BL_SLICE("status=sent (ok)")));
+
+    memset(text, 'x', sizeof text); /* the search has an end */
+    memcpy(text + 3000, " to=<a@b.example> status=sent\n", 31);
+    fill(block, text);
+    bl_block_parse(worker, bl_rules_builtin(), block);
+    assert_int_equal(block->headless, 1);
+    assert_int_equal(block->unparsed, 0);
+    bl_worker_free(worker);
+    bl_block_free(block);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_delivery_without_a_readable_head_is_unparsed),
         cmocka_unit_test(lines_become_records_in_their_order),
         cmocka_unit_test(the_key_is_of_host_instance_and_queue_id),
         cmocka_unit_test(a_block_of_the_shortest_lines_fits_its_records),

@@ -50,7 +50,7 @@ struct bl_block {
     /* filled by bl_block_parse */
     bl_record *records;
     size_t     records_n, records_cap;
-    uint64_t   lines, unparsed, long_lines;
+    uint64_t   lines, unparsed, long_lines, headless; /* headless: no syslog head that is read */
     bl_slice   sample[BL_SHAPE_SAMPLES]; /* of unparsed lines */
     size_t     samples;
 };
