@@ -5,6 +5,7 @@
  * strikes and states of one that was running all that year. */
 #include "bounceline/suppress.h"
 
+enum { SECOND_MS = 1000 };
 #define DAY_MS (INT64_C(24) * 3600 * 1000)
 
 static const int64_t TIME_MAX = 253402300799999; /* the year 9999, as in address.c */
@@ -127,6 +128,13 @@ static void set_cause(struct bl_address_record *r, const bl_address_event *e)
     bl_address_set(r->reply, sizeof r->reply, e->reply);
 }
 
+/* Older than its removal by hand.  Logs count whole seconds: what has the removal's own second came after
+ * it. */
+static bool is_before_release(const struct bl_address_record *r, int64_t t)
+{
+    return r->probation && t / SECOND_MS < r->since_ms / SECOND_MS;
+}
+
 /* Suppressed from `t` until `until_ms`; of two verdicts that overlap the longer one stands. */
 static enum bl_change give_verdict(struct bl_address_record *r, const bl_address_event *e,
                                    const struct bl_suppress_policy *policy, int64_t t, int64_t until_ms,
@@ -233,7 +241,7 @@ static enum bl_change fail(struct bl_address_record *r, const bl_address_event *
     remember(r, e, t);
     if (is_decided(r->state))
         return BL_CHANGE_NOTED;
-    if (t < r->delivered_ms || (r->probation && t < r->since_ms))
+    if (t < r->delivered_ms || is_before_release(r, t))
         return BL_CHANGE_NOTED; /* it was delivered to, or released, since */
     return e->action == BL_ACTION_SUPPRESS ? fail_hard(r, e, policy, t, now_ms)
                                            : fail_soft(r, e, policy, t, now_ms);
@@ -250,7 +258,7 @@ static enum bl_change deliver(struct bl_address_record *r, int64_t t)
         return BL_CHANGE_NONE; /* no record: a success alone makes none */
     if (moved)
         r->delivered_ms = t;
-    if (is_decided(r->state) || t < r->last_ms || (r->probation && t < r->since_ms))
+    if (is_decided(r->state) || t < r->last_ms || is_before_release(r, t))
         return moved ? BL_CHANGE_NOTED : BL_CHANGE_NONE;
     if (r->state != BL_ADDRESS_CLEAN || r->probation) {
         r->soft_days = 0;
@@ -279,8 +287,11 @@ static bool sign(struct bl_address_record *r, const bl_address_event *e)
 
 static enum bl_change add(struct bl_address_record *r, const bl_address_event *e, int64_t t)
 {
-    bool moved = sign(r, e);
+    bool moved;
 
+    if (r->state == BL_ADDRESS_MANUAL && e->note.n == 0)
+        return BL_CHANGE_NONE; /* nothing new is said: who added it, and why, stays */
+    moved = sign(r, e);
     if (r->state == BL_ADDRESS_MANUAL)
         return moved ? BL_CHANGE_NOTED : BL_CHANGE_NONE;
     r->state = BL_ADDRESS_MANUAL;

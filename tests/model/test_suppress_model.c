@@ -158,7 +158,7 @@ static void model_fail(struct model *m, bool soft, int64_t t)
         return;
     if (t < m->delivered_ms && model_holds(m, RULE_OLD_FAILURE))
         return;
-    if (m->probation && t < m->released_ms && model_holds(m, RULE_RELEASE))
+    if (m->probation && t / 1000 < m->released_ms / 1000 && model_holds(m, RULE_RELEASE))
         return;
     if (soft)
         model_soft(m, t);
@@ -173,7 +173,7 @@ static void model_deliver(struct model *m, int64_t t)
     if (t > m->delivered_ms)
         m->delivered_ms = t;
     if (m->decided != BL_ADDRESS_CLEAN || (t < m->failed_ms && model_holds(m, RULE_OLD_DELIVERY)) ||
-        (m->probation && t < m->released_ms))
+        (m->probation && t / 1000 < m->released_ms / 1000))
         return;
     if (model_holds(m, RULE_ANEW))
         model_forget_soft(m);

@@ -281,6 +281,17 @@ static void removal_by_hand_is_probation(void **state)
     assert_false(record.probation);
 }
 
+/* A log's stamps have no milliseconds: the failure of the same second reads as if it came before. */
+static void a_failure_in_the_second_of_the_removal_counts(void **state)
+{
+    (void)state;
+    hard(0);
+    removed(HOUR + 700);
+    assert_int_equal(hard(HOUR - 1000), BL_CHANGE_NOTED); /* the second before does not */
+    assert_true(record.probation);
+    assert_int_equal(hard(HOUR), BL_CHANGE_SUPPRESS);
+}
+
 static void probation_ends_with_a_delivery(void **state)
 {
     (void)state;
@@ -330,6 +341,8 @@ static void what_a_person_or_recipient_decided_stays(void **state)
 
 static void adding_by_hand_has_no_end(void **state)
 {
+    bl_address_event e;
+
     (void)state;
     hard(0);
     assert_int_equal(add(HOUR), BL_CHANGE_ADD);
@@ -337,6 +350,15 @@ static void adding_by_hand_has_no_end(void **state)
     assert_int_equal(record.until_ms, 0);
     assert_int_equal(add(2 * HOUR), BL_CHANGE_NONE); /* same actor, same note */
     assert_int_equal(record.since_ms, START + HOUR);
+    e = event_at(BL_ADDRESS_ADD, 0, 3 * HOUR);
+    e.actor = BL_SLICE("ana");
+    e.note = BL_SLICE("");
+    assert_int_equal(bl_suppress_apply(&record, &e, policy, e.time_ms), BL_CHANGE_NONE);
+    assert_string_equal(record.note, "because"); /* no note erases none */
+    assert_string_equal(record.actor, "root");
+    e.note = BL_SLICE("asked again");
+    assert_int_equal(bl_suppress_apply(&record, &e, policy, e.time_ms), BL_CHANGE_NOTED);
+    assert_string_equal(record.note, "asked again");
 }
 
 static void observing_never_blocks(void **state)
@@ -459,6 +481,7 @@ int main(void)
         STORY(a_hard_failure_overrules_a_soft_verdict_and_the_longer_one_stands),
         STORY(soft_failures_under_a_verdict_are_watched_behind_it),
         STORY(removal_by_hand_is_probation),
+        STORY(a_failure_in_the_second_of_the_removal_counts),
         STORY(probation_ends_with_a_delivery),
         STORY(probation_ends_with_a_soft_failure_too),
         STORY(what_a_person_or_recipient_decided_stays),
