@@ -41,8 +41,9 @@ static void help(void)
           "  --phase P      where it came: dns connect helo tls auth mail rcpt data eod local\n"
           "  --relay HOST   who said it; some providers have their own wording\n"
           "\n"
-          "Without REPLY, standard input is read.  Columns: category, type, whose fault, action, reply.  What\n"
-          "Postfix logs in brackets (`host mx[192.0.2.1] said: 550 ...`) is understood too.\n"
+          "Without REPLY, standard input is read.  Columns: category, type, whose fault, action, rule, reply.\n"
+          "What Postfix logs in brackets (`host mx[192.0.2.1] said: 550 ...`) is understood too, and so is a whole line\n"
+          "of its log (`... status=bounced (TEXT)`).\n"
           "Without a phase only unmistakable wording leads to `suppress`.\n",
           stdout);
 }
@@ -63,6 +64,38 @@ static bool is_wrapped(bl_slice text)
            has(text, BL_SLICE("(in reply to "));
 }
 
+static bool has_code(bl_slice text)
+{
+    return text.n >= 3 && bl_is_digit(text.p[0]) && bl_is_digit(text.p[1]) && bl_is_digit(text.p[2]) &&
+           (text.n == 3 || text.p[3] == ' ' || text.p[3] == '-');
+}
+
+/* TEXT of a whole line: `... to=<A>, ... status=WORD (TEXT)`. */
+static bool take_status(bl_slice *text)
+{
+    size_t at = bl_slice_find(*text, BL_SLICE(" status="));
+    bl_slice rest;
+
+    if (at == SIZE_MAX || !has(bl_slice_head(*text, at), BL_SLICE("to=<")))
+        return false;
+    rest = bl_slice_drop(*text, at + strlen(" status="));
+    rest = bl_slice_drop(rest, bl_slice_find_byte(rest, ' '));
+    if (!bl_slice_take(&rest, BL_SLICE(" (")))
+        return false;
+    rest.n -= bl_slice_ends(rest, BL_SLICE(")"));
+    *text = rest;
+    return true;
+}
+
+/* A line that quotes a host without beginning with it: what stands before is no part of the reply. */
+static void drop_speaker(bl_slice *text)
+{
+    size_t at = bl_slice_find(*text, BL_SLICE(" said: "));
+
+    if (at != SIZE_MAX && !has_code(*text) && !bl_slice_starts(*text, BL_SLICE("host ")))
+        *text = bl_slice_drop(*text, at + strlen(" said: "));
+}
+
 static void put_columns(const struct classify *job, const struct bl_category *category,
                         const bl_verdict *verdict, bl_slice text)
 {
@@ -75,6 +108,7 @@ static void put_columns(const struct classify *job, const struct bl_category *ca
     bl_text_pad(job->out, (bl_slice){type, strlen(type)}, 13);
     bl_text_pad(job->out, (bl_slice){scope, strlen(scope)}, 12);
     bl_text_pad(job->out, (bl_slice){action, strlen(action)}, 9);
+    bl_text_pad(job->out, bl_rules_rule(job->rules, verdict->rule)->id, 32);
     bl_text_put(job->out, text, REPLY_COLUMNS);
     bl_output_byte(job->out, '\n');
 }
@@ -126,13 +160,17 @@ static void finish_batch(struct classify *job)
 static void add(struct classify *job, bl_slice text)
 {
     bl_reply *reply = &job->reply[job->n];
+    bool logged;
 
     text = bl_slice_head(text, BL_LINE_MAX);
     if (bl_slice_ends(text, BL_SLICE("\r")))
         text.n--;
+    logged = take_status(&text);
+    if (!logged)
+        drop_speaker(&text);
     job->text[job->n] = text;
     memset(reply, 0, sizeof *reply);
-    if (is_wrapped(text))
+    if (logged || is_wrapped(text))
         bl_reply_read_postfix(text, reply);
     else
         bl_reply_read(text, reply);

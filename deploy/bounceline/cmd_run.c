@@ -91,6 +91,8 @@ static int read_options(int argc, char **argv, struct run_options *out)
             out->daemon.from_end = true;
             break;
         default:
+            if (option == '?' && optopt == 'c')
+                return bl_usage("run", "-c: configuration files are not in this version");
             return bl_usage_option("run", argc, argv, option);
         }
     }

@@ -267,6 +267,10 @@ out:
     bl_unpack_close(unpack);
 }
 
+/* Not to be taken for a log without failures. */
+static const char headless_words[] = "none of these %s lines has a syslog head that this version reads "
+                                     "(RFC 3164 and RFC 3339 stamps)\n";
+
 static void print_report(struct scan *scan, const struct bl_summary *summary)
 {
     char bytes[BL_TEXT_NUMBER_MAX], lines[BL_TEXT_NUMBER_MAX];
@@ -277,6 +281,8 @@ static void print_report(struct scan *scan, const struct bl_summary *summary)
         bl_output_format(out, " (%zu gz, %zu zst)", scan->packed[BL_GZIP], scan->packed[BL_ZSTD]);
     bl_output_format(out, ", %s, %s lines\n", bl_text_bytes(scan->bytes, bytes),
                      bl_text_number(summary->lines, lines));
+    if (bl_report_is_headless(scan->report))
+        bl_output_format(out, headless_words, bl_text_number(summary->lines, lines));
     bl_report_print_period(scan->report, out);
     bl_summary_print(summary, scan->rules, bl_text_may_colour(STDOUT_FILENO), out);
     bl_report_print_unparsed(scan->report, out);
@@ -294,6 +300,7 @@ static void say_speed(const struct scan *scan, uint64_t lines)
 static enum bl_code report(struct scan *scan)
 {
     struct bl_summary *summary = bl_summary_new();
+    char lines[BL_TEXT_NUMBER_MAX];
 
     if (!summary)
         return BL_NO_MEMORY;
@@ -303,6 +310,8 @@ static enum bl_code report(struct scan *scan)
     else
         print_report(scan, summary);
     bl_output_flush(scan->out);
+    if (scan->json && bl_report_is_headless(scan->report))
+        fprintf(stderr, headless_words, bl_text_number(summary->lines, lines)); /* JSON has no room for it */
     say_speed(scan, summary->lines);
     bl_summary_free(summary);
     return BL_OK;
@@ -329,6 +338,60 @@ static void use_large_pages(void *p, size_t bytes)
         (void)madvise((void *)first, end - first, MADV_HUGEPAGE);
 }
 
+/* Named twice, in whatever spelling. */
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat one, two;
+
+    return strcmp(a, "-") != 0 && strcmp(b, "-") != 0 && stat(a, &one) == 0 && stat(b, &two) == 0 &&
+           S_ISREG(one.st_mode) && one.st_dev == two.st_dev && one.st_ino == two.st_ino;
+}
+
+/* NAME.gz or NAME.zst beside NAME: a rotation that is packing, or was cut short. */
+static bool is_packed_copy(const char *path, const char *plain)
+{
+    size_t n = strlen(plain);
+
+    return strncmp(path, plain, n) == 0 &&
+           (strcmp(path + n, ".gz") == 0 || strcmp(path + n, ".zst") == 0) &&
+           access(plain, R_OK) == 0;
+}
+
+/* Which of the first `n` makes reading this one a second time. */
+static const char *find_double(char **paths, size_t n, const char *path, bool packed)
+{
+    for (size_t i = 0; i < n; i++)
+        if (packed ? is_packed_copy(path, paths[i]) : is_same_file(path, paths[i]))
+            return paths[i];
+    return NULL;
+}
+
+static void say_double(const char *path, const char *other)
+{
+    bl_err err = {0};
+
+    (void)bl_fail(&err, BL_USAGE, 0, "'%s' is passed over: it is '%s' again", path, other);
+    (void)bl_complain(BL_USAGE, &err);
+}
+
+/* Each file once: the first of those that are the same, the plain one of a pair.  Returns how many are
+ * left. */
+static size_t drop_doubles(char **paths, size_t n)
+{
+    for (size_t i = n; i-- > 0;) {
+        const char *other = find_double(paths, n, paths[i], true);
+
+        if (!other)
+            other = find_double(paths, i, paths[i], false);
+        if (!other)
+            continue;
+        say_double(paths[i], other);
+        memmove(paths + i, paths + i + 1, (n - i - 1) * sizeof *paths);
+        n--;
+    }
+    return n;
+}
+
 static int scan_all(struct scan *scan, char **paths, size_t n)
 {
     enum bl_code rc = BL_NO_MEMORY;
@@ -342,6 +405,7 @@ static int scan_all(struct scan *scan, char **paths, size_t n)
         goto out;
     scan->progress = isatty(STDERR_FILENO) && !scan->events;
     scan->started_ms = steady_ms();
+    n = drop_doubles(paths, n);
     add_known_sizes(scan, paths, n);
     bl_siblings_sort(paths, n);
     for (size_t i = 0; i < n && !stopped(scan); i++)

@@ -44,7 +44,7 @@ static void help(void)
         "\n"
         "  --json         one JSON object, as from scan --json\n"
         "  --since T      counted by the minute for 26 hours, by the hour for 40 days, by the day for longer\n"
-        "  --node NAME    one node only; without it all of them\n"
+        "  --node NAME    one node only, exit code 1 when there is none of that name; without it all of them\n"
         "  --redis URL, --state DIR   where the data is; see bounceline --help\n",
         stdout);
 }
@@ -303,6 +303,44 @@ static void print_head(const struct stats *stats)
                          bl_text_number(stats->summary->unparsed, unparsed));
 }
 
+/* A name that nobody counts under is a typing error more often than an idle node. */
+static enum bl_code find_node(struct stats *stats, bool *found, bl_err *err)
+{
+    bl_redis_key totals = bl_session_node_key(&stats->session, stats->where.node, "t");
+    bl_redis_key nodes = bl_redis_key_global(&stats->session.keys, "nodes");
+    redisReply *score = NULL, *counted = NULL;
+    enum bl_code rc;
+
+    rc = bl_session_ask(&stats->session, &score, err, "ZSCORE", nodes.text, stats->where.node, NULL);
+    if (rc == BL_OK)
+        rc = bl_session_ask(&stats->session, &counted, err, "EXISTS", totals.text, NULL);
+    if (rc == BL_OK)
+        *found = score->type != REDIS_REPLY_NIL || counted->integer > 0;
+    freeReplyObject(score);
+    freeReplyObject(counted);
+    return rc;
+}
+
+static enum bl_code say_nodes(struct stats *stats, bl_err *err)
+{
+    bl_redis_key key = bl_redis_key_global(&stats->session.keys, "nodes");
+    char shown[256];
+    redisReply *reply = NULL;
+    enum bl_code rc;
+
+    rc = bl_session_ask(&stats->session, &reply, err, "ZRANGE", key.text, "0", "7", NULL);
+    if (rc != BL_OK)
+        return rc;
+    fprintf(stderr, "bounceline: there is no node '%s'; ",
+            bl_text_message(shown, sizeof shown, stats->where.node));
+    fputs(reply->elements ? "these are:" : "nothing is counted yet", stderr);
+    for (size_t i = 0; i < reply->elements; i++)
+        fprintf(stderr, " %s", bl_text_message(shown, sizeof shown, reply->element[i]->str));
+    fputc('\n', stderr);
+    freeReplyObject(reply);
+    return BL_OK;
+}
+
 static bool take_options(struct stats *stats, int argc, char **argv, int *exit_code)
 {
     enum { JSON = BL_OPTION_OWN, SINCE };
@@ -353,7 +391,8 @@ int cmd_stats(int argc, char **argv)
 {
     static struct bl_output out;
     static struct stats stats;
-    int exit_code, written;
+    int exit_code = 0, written;
+    bool found = true;
     bl_err err = {0};
     enum bl_code rc;
 
@@ -371,7 +410,17 @@ int cmd_stats(int argc, char **argv)
     stats.summary = bl_summary_new();
     if (!stats.totals || !stats.summary)
         goto out;
-    rc = bl_session_nodes(&stats.session, &stats.where, &err);
+    if (stats.where.node_given)
+        rc = find_node(&stats, &found, &err);
+    else
+        rc = BL_OK;
+    if (rc == BL_OK && !found) {
+        rc = say_nodes(&stats, &err);
+        exit_code = BL_EXIT_NO;
+        goto out;
+    }
+    if (rc == BL_OK)
+        rc = bl_session_nodes(&stats.session, &stats.where, &err);
     if (rc == BL_OK)
         rc = gather(&stats, &err);
     if (rc != BL_OK)
@@ -384,7 +433,8 @@ int cmd_stats(int argc, char **argv)
                          &out);
     }
 out:
-    exit_code = rc == BL_OK ? 0 : bl_complain(rc, &err);
+    if (rc != BL_OK)
+        exit_code = bl_complain(rc, &err);
     bl_session_close(&stats.session);
     written = bl_output_finish(&out);
     bl_summary_free(stats.summary);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "address_change.h"
@@ -26,6 +27,7 @@ struct suppress {
     struct bl_output *out;
     char              actor[BL_ADDRESS_WORD_MAX];
     bool              said_no; /* an answer was no: exit code 1 */
+    bool              strict;  /* refuse what is no address for the list */
     bool              refused; /* something was no address: exit code 65 */
     struct bl_address_record record;
 };
@@ -511,12 +513,68 @@ static void find_actor(char out[BL_ADDRESS_WORD_MAX])
 
 /* ---- addresses from arguments and standard input ---- */
 
+static bool takes_word(bl_slice *text, bl_slice word)
+{
+    if (text->n < word.n || strncasecmp(text->p, word.p, word.n) != 0)
+        return false;
+    *text = bl_slice_drop(*text, word.n);
+    return true;
+}
+
+/* What people paste: `<ana@example.org>`, `mailto:ana@example.org`, `ana@example.org.`. */
+static bl_slice tidy(bl_slice text)
+{
+    (void)takes_word(&text, BL_SLICE("mailto:"));
+    if (text.n >= 2 && text.p[0] == '<' && text.p[text.n - 1] == '>')
+        text = (bl_slice){text.p + 1, text.n - 2};
+    (void)takes_word(&text, BL_SLICE("mailto:"));
+    text.n -= bl_slice_ends(text, BL_SLICE("."));
+    return text;
+}
+
+static bool is_label(bl_slice label)
+{
+    return label.n && label.p[0] != '-' && label.p[label.n - 1] != '-';
+}
+
+static bool is_domain(bl_slice domain)
+{
+    if (bl_slice_starts(domain, BL_SLICE("[")))
+        return bl_slice_ends(domain, BL_SLICE("]"));
+    for (;;) {
+        size_t n = bl_slice_find_byte(domain, '.');
+
+        if (!is_label(bl_slice_head(domain, n)))
+            return false;
+        if (n == domain.n)
+            return true;
+        domain = bl_slice_drop(domain, n + 1);
+    }
+}
+
+/* Whether mail could ever go there.  Asked of what is added only: logs hold odder ones, and those must be
+ * found and removed as they are. */
+static bool can_match(bl_slice address)
+{
+    size_t at = address.n;
+
+    while (at > 0 && address.p[at - 1] != '@')
+        at--;
+    if (at < 2)
+        return false;
+    for (size_t i = 0; i + 1 < at && address.p[0] != '"'; i++)
+        if (strchr("@<>", address.p[i]))
+            return false;
+    return is_domain(bl_slice_drop(address, at));
+}
+
 static enum bl_code one(struct suppress *job, bl_slice text, address_fn *fn, bl_err *err)
 {
     char address[BL_ADDRESS_MAX + 1], shown[4 * BL_ADDRESS_MAX], cut[BL_ADDRESS_MAX];
     size_t n;
 
-    if (!bl_address_normalise(text, address, &n)) {
+    if (!bl_address_normalise(tidy(text), address, &n) ||
+        (job->strict && !can_match((bl_slice){address, n}))) {
         snprintf(cut, sizeof cut, "%.*s", (int)bl_slice_head(text, BL_ADDRESS_MAX).n, text.p);
         fprintf(stderr, "bounceline: '%s' is no address\n",
                 bl_text_message(shown, sizeof shown, cut));
@@ -635,6 +693,7 @@ static enum bl_code act(struct suppress *job, const struct action *action, char 
         return rc;
     if (action->changes) {
         find_actor(job->actor);
+        job->strict = action->fn == add;
         rc = bl_session_begin(&job->session, err);
     }
     if (rc == BL_OK)

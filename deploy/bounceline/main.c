@@ -47,7 +47,19 @@ static void help(FILE *to)
           to);
 }
 
-/* --redis, --state and --node may also stand before the command: they become the environment's. */
+/* What the design has and this version lacks. */
+static bool is_later(const char *name)
+{
+    static const char *const later[] = {"explain", "rules", "status", "top", "check-config"};
+
+    for (size_t i = 0; i < sizeof later / sizeof *later; i++)
+        if (strcmp(later[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* --redis, --state and --node may also stand before the command: they become the environment's.  Returns
+ * how many words were taken, -1 when the value is missing. */
 static int take_leading(int argc, char **argv, int at)
 {
     static const struct { const char *option, *variable; } leading[] = {
@@ -69,18 +81,24 @@ static int take_leading(int argc, char **argv, int at)
             setenv(leading[i].variable, argv[at + 1], 1);
             return 2;
         }
+        if (argv[at][n] == 0)
+            return -1;
     }
     return 0;
 }
 
 int main(int argc, char **argv)
 {
-    int at = 1, taken;
+    int at = 1, taken = 0;
     char shown[64];
 
     signal(SIGPIPE, SIG_IGN); /* a reader that has left is a failed write, and is handled as one */
     while (at < argc && (taken = take_leading(argc, argv, at)) > 0)
         at += taken;
+    if (taken < 0) {
+        fprintf(stderr, "bounceline: %s needs a value\n", argv[at]);
+        return BL_EXIT_USAGE;
+    }
     if (at == argc) {
         help(stderr);
         return BL_EXIT_USAGE;
@@ -104,7 +122,9 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (strcmp(argv[at], commands[i].name) == 0)
             return commands[i].run(argc - at, argv + at);
-    fprintf(stderr, "bounceline: there is no command '%s'; bounceline --help lists them\n",
+    fprintf(stderr,
+            is_later(argv[at]) ? "bounceline: '%s' is not in this version; bounceline --help lists what is\n"
+                               : "bounceline: there is no command '%s'; bounceline --help lists them\n",
             bl_text_message(shown, sizeof shown, argv[at]));
     return BL_EXIT_USAGE;
 }

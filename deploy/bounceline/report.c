@@ -23,7 +23,7 @@ struct bl_report {
     struct bl_tally       *tally;
     struct bl_address_set *addresses;
     bool     addresses_full;
-    uint64_t lines, unparsed, long_lines;
+    uint64_t lines, unparsed, long_lines, headless;
     uint64_t null_outcome[BL_OUTCOMES];
     int64_t  first_us, last_us;
     bool     has_time, has_mta[BL_MTA_EXIM + 1];
@@ -99,6 +99,7 @@ void bl_report_block(struct bl_report *report, const struct bl_block *block)
     report->lines += block->lines;
     report->unparsed += block->unparsed;
     report->long_lines += block->long_lines;
+    report->headless += block->headless;
     for (size_t i = 0; i < block->samples && report->samples < BL_REPORT_SAMPLES; i++) {
         uint64_t shape = shape_of(block->sample[i]);
         size_t known = 0;
@@ -332,6 +333,11 @@ void bl_report_print_period(const struct bl_report *report, struct bl_output *ou
     bl_output_format(out, "%s   %s%s\n", report->more_hosts ? " and more" : "",
                      report->has_mta[BL_MTA_POSTFIX] ? "Postfix" : "",
                      report->has_mta[BL_MTA_EXIM] ? " Exim" : "");
+}
+
+bool bl_report_is_headless(const struct bl_report *report)
+{
+    return report->lines > 0 && report->headless == report->lines;
 }
 
 void bl_report_print_unparsed(const struct bl_report *report, struct bl_output *out)

@@ -341,16 +341,6 @@ static void print_rates(const struct page *page, const struct bl_summary *summar
                          page->dim, bl_text_number(null, number), page->off);
 }
 
-static const char *action_words(enum bl_action action)
-{
-    switch (action) {
-    case BL_ACTION_SUPPRESS: return "suppress";
-    case BL_ACTION_SOFT:     return "count";
-    case BL_ACTION_NONE:     break;
-    }
-    return "keep";
-}
-
 enum { CAUSES_SHOWN = 12, NAME_COLUMNS = 26 };
 
 /* What is tried again or refused at our door never moves an address, so the action is said of final
@@ -370,7 +360,7 @@ static void print_cause(const struct page *page, const struct bl_rules *rules, b
         const struct bl_category *category = bl_rules_category(rules, index);
 
         bl_output_format(page->out, "   %-*s%s", final ? 13 : 0, bl_scope_name(category->scope),
-                         final ? action_words(category->action) : "");
+                         final ? bl_action_name(category->action) : "");
     }
     bl_output_byte(page->out, '\n');
     if (sample.n) {

@@ -77,7 +77,9 @@ PY
 check "the same fields as scan --json" "$(echo | "$BL" scan --json - | value 'sorted(j)')" \
     "$(value 'sorted(set(j) - {"deferred_without_attempt"})' <all)"
 check "one node" 1 "$("$BL" stats --json --node mx2 | value 'j["outcomes"]["delivered"]')"
-check "a node nobody knows" 0 "$("$BL" stats --json --node mx9 | value 'j["outcomes"]["delivered"]')"
+"$BL" stats --node mx9 >out 2>err; check "a node nobody knows" 1 $?
+check "which nodes there are" "bounceline: there is no node 'mx9'; these are: mx1 mx2" "$(cat err)"
+check "nothing of it" "" "$(cat out)"
 # since: the minute alone; up to the hour; yesterday whole; the period has no lines of its own
 # (around midnight a window reaches into other buckets than those written here, so look from mid-day)
 check "since has no lines" False "$("$BL" stats --json --since 5m | value '"lines" in j')"
@@ -136,6 +138,17 @@ check "check --json" "True manual" "$("$BL" suppress check --json ana@example.or
 check "stats counts it" 1 "$("$BL" stats --json | value 'j["suppressed"]')"
 check "an application's own look" 1 "$(redis-cli -s r.sock --raw keys 'bl:{p0[01]}:s:ana@example.org' | wc -l)"
 "$BL" suppress add ana@example.org --note 'asked by phone' | grep -q 'nothing to do' || fail "twice"
+"$BL" suppress add ana@example.org | grep -q 'nothing to do' || fail "twice, without a note"
+"$BL" suppress show ana@example.org | grep -q 'asked by phone' || fail "adding without a note erased it"
+for pasted in '<ana@example.org>' 'mailto:Ana@example.org' 'mailto:<ana@example.org>' 'ana@example.org.'; do
+    "$BL" suppress check "$pasted" >/dev/null || fail "check $pasted: exit $?"
+done
+for never in 'a@b@example.org' 'a@b..org' 'a@-b.example' 'a@b-.example' 'a@.example' 'a@example..' '<<a@example.org>'; do
+    "$BL" suppress add "$never" >out 2>err; check "add $never" 65 $?
+    grep -qF "'$never' is no address" err || fail "which? $(cat err)"
+done
+"$BL" suppress add '"odd@one"@example.org' >/dev/null || fail "a quoted local part: exit $?"
+"$BL" suppress remove '"odd@one"@example.org' >/dev/null || fail "and off again: exit $?"
 seq -f 'user%g@example.net' 1 3000 | "$BL" suppress add - >out || fail "add -: exit $?"
 check "add -" 3000 "$(wc -l <out)"
 check "list" 3001 "$("$BL" suppress list | sort -u | wc -l)"

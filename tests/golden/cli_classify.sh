@@ -14,9 +14,9 @@ check() {
 }
 
 check "columns" \
-'invalid-recipient       hard         recipient   suppress 550 5.1.1 User unknown
-mailbox-full            soft         recipient   soft     452 4.2.2 Mailbox full' \
-    "$("$BL" classify '550 5.1.1 User unknown' '452 4.2.2 Mailbox full')"
+'invalid-recipient       hard         recipient   suppress RULE 550 5.1.1 User unknown
+mailbox-full            soft         recipient   soft     RULE 452 4.2.2 Mailbox full' \
+    "$("$BL" classify '550 5.1.1 User unknown' '452 4.2.2 Mailbox full' | sed 's|[a-z0-9-]*/[a-z0-9/.-]*  *|RULE |')"
 check "standard input is the same" "$("$BL" classify '550 5.1.1 User unknown' '452 4.2.2 Mailbox full')" \
     "$(printf '550 5.1.1 User unknown\r\n452 4.2.2 Mailbox full' | "$BL" classify)"
 
@@ -38,6 +38,14 @@ print(*list(j)[:3])')"
 # Postfix's wrapping: only what was said counts, never the host's name
 check "wrapped" "$("$BL" classify --json --phase rcpt '550 5.1.1 User unknown')" \
     "$("$BL" classify --json 'host spam-blocklist.example[192.0.2.1] said: 550 5.1.1 User unknown (in reply to RCPT TO command)')"
+
+# a whole line of a log: only what is in its brackets, or what a host said
+for line in 'Nov 22 05:03:40 blocklist postfix/smtp[8]: 4F1C: to=<spam@quota.example>, relay=rbl.example[192.0.2.7]:25, delay=1, dsn=5.1.1, status=bounced (host rbl.example[192.0.2.7] said: 550 5.1.1 User unknown (in reply to RCPT TO command))' \
+    'to=<a@b.example>, status=bounced (host rbl.example[192.0.2.7] said: 550 5.1.1 User unknown (in reply to RCPT TO command))' \
+    'postfix/smtp[8]: 4F1C: host rbl.example[192.0.2.7] said: 550 5.1.1 User unknown (in reply to RCPT TO command)'; do
+    check "whole line" "$("$BL" classify --json --phase rcpt '550 5.1.1 User unknown')" "$("$BL" classify --json "$line")"
+done
+check "what a reply quotes stays in it" 421 "$("$BL" classify --json '421 we asked, mx.example said: 550 no' | python3 -c 'import json,sys; print(json.load(sys.stdin)["code"])')"
 
 # many lines: as many answers, in order, the same as one at a time; empty and endless lines are lines
 python3 - <<'PY'
@@ -76,6 +84,12 @@ PY
 "$BL" classify --phase nowhere x >/dev/null 2>&1; check "unknown phase" 64 $?
 "$BL" classify --phase >/dev/null 2>err; check "no value" 64 $?
 grep -q -- '--phase needs a value' err || fail "which option? $(cat err)"
+"$BL" --redis >/dev/null 2>err; check "--redis without value" 64 $?
+grep -q -- '--redis needs a value' err || fail "--redis: $(cat err)"
+"$BL" explain x >/dev/null 2>err; check "a later command" 64 $?
+grep -q "'explain' is not in this version" err || fail "explain: $(cat err)"
+"$BL" run -c x y >/dev/null 2>err; check "run -c" 64 $?
+grep -q 'not in this version' err || fail "run -c: $(cat err)"
 "$BL" nonsense >/dev/null 2>&1; check "unknown command" 64 $?
 "$BL" >/dev/null 2>&1; check "no command" 64 $?
 "$BL" --help | grep -q 'bounceline scan /var/log' || fail "help without an example"
