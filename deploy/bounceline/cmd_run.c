@@ -154,8 +154,11 @@ int cmd_run(int argc, char **argv)
         options.daemon.state = &state;
         options.daemon.own_redis = own;
         code = bl_daemon_run(&options.daemon);
-        if (code == 0 && options.daemon.once)
-            code = print_stats(&options.where, url);
+        if (options.daemon.once && (code == 0 || code == BL_EXIT_NO_INPUT || code == BL_EXIT_DATA)) {
+            int printed = print_stats(&options.where, url); /* what was read counts */
+
+            code = code ? code : printed;
+        }
     } else {
         code = bl_complain(rc, &err);
     }

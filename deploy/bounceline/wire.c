@@ -351,7 +351,9 @@ static void on_block(void *arg, struct bl_block *block)
 static void on_end(void *arg)
 {
     struct daemon *d = arg;
+    struct bl_tail_stats tail = bl_tail_stats(d->tail);
 
+    d->exit_code = tail.unread ? EX_NOINPUT : tail.damaged ? EX_DATAERR : 0;
     begin_drain(d);
 }
 
