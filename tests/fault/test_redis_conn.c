@@ -11,6 +11,7 @@
 #include <arpa/inet.h>
 #include <hiredis/hiredis.h>
 #include <signal.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -232,7 +233,13 @@ static void a_name_is_tried_address_by_address(void **state)
 {
     struct world *w = *state;
     unsigned port = 0;
+    struct addrinfo *found = NULL;
 
+    if (getaddrinfo("localhost", NULL, NULL, &found) != 0) {
+        print_message("skipped: this machine has no name for itself\n");
+        skip();
+    }
+    freeaddrinfo(found);
     /* "localhost" is ::1 and 127.0.0.1 on most hosts, and only the second listens */
     w->fake = fake_redis_start(&w->loop, NULL, &port, on_command, w);
     set_tcp(w, "localhost", port);
