@@ -8,6 +8,8 @@
  * instead always does, and the rule can never win (or says the same, or the opposite, of another
  * one);
  *   - every sample must get its rule's category. */
+#include "compile.h"
+
 #include "digits.h"
 #include "phrases.h"
 #include "providers.h"
@@ -155,15 +157,22 @@ static enum bl_code keep_names(struct compiler *c)
     return ok ? bl_providers_build(c->arena, c->rules) : no_memory(c);
 }
 
-static bool keep_info(struct compiler *c, struct bl_rule_info *info, const struct rt_rule *rule)
+/* The slices are the model's own. */
+static struct bl_rule_info info_of(const struct rt_model *model, const struct rt_rule *rule)
 {
-    *info = (struct bl_rule_info){
+    return (struct bl_rule_info){
         .id = rule->id,
-        .file = bl_rules_text_file_name(c->model.files[rule->place.file].name),
+        .file = bl_rules_text_file_name(model->files[rule->place.file].name),
         .line = rule->place.line,
+        .column = rule->place.column,
         .category = rule->category,
         .source = rule->source,
     };
+}
+
+static bool keep_info(struct compiler *c, struct bl_rule_info *info, const struct rt_rule *rule)
+{
+    *info = info_of(&c->model, rule);
     return keep_slice(c, &info->id) && keep_slice(c, &info->file) && keep_slice(c, &info->source);
 }
 
@@ -494,7 +503,7 @@ static enum bl_code check(const struct compiler *c)
     return rc;
 }
 
-static enum bl_code build(struct compiler *c)
+static enum bl_code build(struct compiler *c, bool checked)
 {
     enum bl_code rc = keep_names(c);
 
@@ -504,13 +513,28 @@ static enum bl_code build(struct compiler *c)
         return bl_fail(c->err, BL_BAD_INPUT, 0, "categories.tsv has no category 'unclassified'");
     if ((rc = sort_rules(c)) == BL_OK && (rc = keep_rules(c)) == BL_OK &&
         (rc = build_phrases(c)) == BL_OK && (rc = list_loose(c)) == BL_OK &&
-        (rc = build_digits(c)) == BL_OK)
+        (rc = build_digits(c)) == BL_OK && checked)
         rc = check(c);
     return rc;
 }
 
-enum bl_code bl_rules_compile(const struct bl_rules_file *files, size_t n, struct bl_rules **out,
-                              bl_err *err)
+static void leave_out(struct rt_model *model,
+                      bool (*wanted)(const struct bl_rule_info *rule, void *arg), void *arg)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < model->rules.n; i++) {
+        struct bl_rule_info info = info_of(model, rt_rule(model, i));
+
+        if (wanted(&info, arg))
+            *rt_rule(model, kept++) = *rt_rule(model, i);
+    }
+    model->rules.n = kept;
+}
+
+static enum bl_code compile(const struct bl_rules_file *files, size_t n,
+                            bool (*wanted)(const struct bl_rule_info *rule, void *arg), void *arg,
+                            bool checked, struct bl_rules **out, bl_err *err)
 {
     struct owned_rules *owned = bl_calloc(1, sizeof *owned);
     struct compiler c = {.err = err};
@@ -522,8 +546,10 @@ enum bl_code bl_rules_compile(const struct bl_rules_file *files, size_t n, struc
     c.rules = &owned->rules;
     c.arena = &owned->arena;
     rc = bl_rules_text_read(&c.model, files, n, err);
+    if (rc == BL_OK && wanted)
+        leave_out(&c.model, wanted, arg);
     if (rc == BL_OK)
-        rc = build(&c);
+        rc = build(&c, checked);
     bl_rules_text_release(&c.model);
     bl_digits_release(&c.digits);
     bl_free(c.sorted);
@@ -534,6 +560,19 @@ enum bl_code bl_rules_compile(const struct bl_rules_file *files, size_t n, struc
     }
     bl_rules_free(&owned->rules);
     return rc;
+}
+
+enum bl_code bl_rules_compile(const struct bl_rules_file *files, size_t n, struct bl_rules **out,
+                              bl_err *err)
+{
+    return compile(files, n, NULL, NULL, true, out, err);
+}
+
+enum bl_code bl_rules_compile_part(const struct bl_rules_file *files, size_t n,
+                                   bool (*wanted)(const struct bl_rule_info *rule, void *arg),
+                                   void *arg, struct bl_rules **out, bl_err *err)
+{
+    return compile(files, n, wanted, arg, false, out, err);
 }
 
 void bl_rules_free(struct bl_rules *rules)

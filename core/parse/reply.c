@@ -1,8 +1,8 @@
 /* reply.c -- the parts of an SMTP reply
  *
- * Basic code, enhanced code and text are kept apart from here on.  An enhanced code counts only
- * when its class is that of the basic code (RFC 2034 (4) demands it; servers that break it, break
- * it by accident).
+ * Basic code, enhanced code and text are kept apart from here on.  An enhanced code of the basic
+ * code's class is looked for first (RFC 2034 (4) demands it); one of another class counts only where
+ * it stands right behind the basic code, as some servers send it (`550 4.2.2`).
  */
 #include "bounceline/reply.h"
 
@@ -79,7 +79,7 @@ static bool find_enhanced_hash(bl_slice rest, unsigned code, bl_status *out)
 
 void bl_reply_read(bl_slice text, bl_reply *out)
 {
-    bl_slice rest;
+    bl_slice rest, twice;
     uint16_t again;
 
     skip_blanks(&text);
@@ -94,10 +94,12 @@ void bl_reply_read(bl_slice text, bl_reply *out)
     if (take_enhanced(&rest, out->code, &out->enhanced) ||
         find_enhanced_line(rest, text.p, out->code, &out->enhanced))
         return;
-    if (take_code(&rest, &again) &&
-        take_enhanced(&rest, out->code, &out->enhanced)) /* `550 550 5.1.1` */
+    twice = rest;
+    if (take_code(&twice, &again) &&
+        take_enhanced(&twice, out->code, &out->enhanced)) /* `550 550 5.1.1` */
         return;
-    (void)find_enhanced_hash(rest, out->code, &out->enhanced);
+    if (!find_enhanced_hash(rest, out->code, &out->enhanced))
+        (void)take_enhanced(&rest, 0, &out->enhanced);
 }
 
 struct wording {
@@ -220,6 +222,126 @@ void bl_reply_read_postfix(bl_slice text, bl_reply *out)
         take_command(&text, &phase);
     else
         phase = phase_of_words(text);
+    bl_reply_read(text, out);
+    out->phase = phase;
+}
+
+/* What stands before a quoted reply, and where the quoted session was then.  `lead` begins the text in
+ * front of `mark` or stands in it; empty: anything. */
+struct quotation {
+    bl_slice mark, lead;
+    enum bl_phase phase;
+};
+
+static const struct quotation quotations[] = {
+    /* qmail-remote */
+    {BL_SLICE_INIT(" Remote host said: "), BL_SLICE_INIT("does not like recipient"), BL_PHASE_RCPT},
+    {BL_SLICE_INIT(" Remote host said: "), BL_SLICE_INIT("but sender was rejected"), BL_PHASE_MAIL},
+    {BL_SLICE_INIT(" Remote host said: "), BL_SLICE_INIT("but my name was rejected"), BL_PHASE_HELO},
+    {BL_SLICE_INIT(" Remote host said: "), BL_SLICE_INIT("but greeting failed"), BL_PHASE_CONNECT},
+    {BL_SLICE_INIT(" Remote host said: "), BL_SLICE_INIT("failed on DATA command"), BL_PHASE_DATA},
+    {BL_SLICE_INIT(" Remote host said: "), BL_SLICE_INIT("failed after I sent the message"), BL_PHASE_EOD},
+    {BL_SLICE_INIT("Remote host said: "), {NULL, 0}, BL_PHASE_UNKNOWN},
+    /* Sendmail's transcript, Gmail, others */
+    {BL_SLICE_INIT("<<< "), BL_SLICE_INIT(">>> RCPT"), BL_PHASE_RCPT},
+    {BL_SLICE_INIT("<<< "), BL_SLICE_INIT(">>> MAIL"), BL_PHASE_MAIL},
+    {BL_SLICE_INIT("<<< "), {NULL, 0}, BL_PHASE_UNKNOWN},
+    {BL_SLICE_INIT("error that the other server returned was: "), {NULL, 0}, BL_PHASE_UNKNOWN},
+    {BL_SLICE_INIT("response from the remote server was: "), {NULL, 0}, BL_PHASE_UNKNOWN},
+    {BL_SLICE_INIT("did not like our RCPT TO:"), {NULL, 0}, BL_PHASE_RCPT},
+    {BL_SLICE_INIT(" said: "), {NULL, 0}, BL_PHASE_UNKNOWN},
+};
+
+/* `550 `, `550-`, or a text of nothing but the code. */
+static bool begins_with_code(bl_slice text)
+{
+    uint16_t code;
+
+    skip_blanks(&text);
+    return take_code(&text, &code);
+}
+
+/* Exim: `... after RCPT TO:<a@b>: 550 no`, where the host stood before. */
+static bool take_exim_tail(bl_slice *text, enum bl_phase *phase)
+{
+    static const struct wording steps[] = {
+        {BL_SLICE_INIT("RCPT TO"), BL_PHASE_RCPT},     {BL_SLICE_INIT("MAIL FROM"), BL_PHASE_MAIL},
+        {BL_SLICE_INIT("end of data"), BL_PHASE_EOD},  {BL_SLICE_INIT("DATA"), BL_PHASE_DATA},
+        {BL_SLICE_INIT("EHLO"), BL_PHASE_HELO},        {BL_SLICE_INIT("HELO"), BL_PHASE_HELO},
+        {BL_SLICE_INIT("STARTTLS"), BL_PHASE_TLS},     {BL_SLICE_INIT("AUTH"), BL_PHASE_AUTH},
+        {BL_SLICE_INIT("initial connection"), BL_PHASE_CONNECT},
+    };
+    size_t at = bl_slice_find(*text, BL_SLICE("SMTP error from remote mail server after "));
+    bl_slice rest;
+
+    if (at == SIZE_MAX)
+        return false;
+    rest = bl_slice_drop(*text, at + sizeof "SMTP error from remote mail server after " - 1);
+    (void)bl_slice_take(&rest, BL_SLICE("pipelined "));
+    *phase = phase_of(rest, steps, BL_COUNT(steps));
+    for (;;) { /* the first `: ` with a code behind it, else the last one */
+        size_t colon = bl_slice_find(rest, BL_SLICE(": "));
+
+        if (colon == SIZE_MAX)
+            break;
+        rest = bl_slice_drop(rest, colon + 2);
+        *text = rest;
+        if (begins_with_code(rest))
+            break;
+    }
+    return true;
+}
+
+static bool take_quotation(bl_slice *text, enum bl_phase *phase)
+{
+    if (take_exim_tail(text, phase))
+        return true;
+    for (size_t i = 0; i < BL_COUNT(quotations); i++) {
+        const struct quotation *q = &quotations[i];
+        size_t at = bl_slice_find(*text, q->mark);
+
+        if (at == SIZE_MAX ||
+            (q->lead.n && bl_slice_find(bl_slice_head(*text, at), q->lead) == SIZE_MAX))
+            continue;
+        *text = bl_slice_drop(*text, at + q->mark.n);
+        *phase = q->phase;
+        return true;
+    }
+    return false;
+}
+
+/* `<a@b>: ` in front of what Postfix says in its own words. */
+static void drop_address(bl_slice *text)
+{
+    size_t at = bl_slice_find(*text, BL_SLICE(">: "));
+
+    if (at != SIZE_MAX && text->p[0] == '<' &&
+        (bl_slice_starts(bl_slice_drop(*text, at + 3), BL_SLICE("host ")) ||
+         phase_of_words(bl_slice_drop(*text, at + 3)) != BL_PHASE_UNKNOWN))
+        *text = bl_slice_drop(*text, at + 3);
+}
+
+void bl_reply_read_quoted(bl_slice text, bl_reply *out)
+{
+    enum bl_phase phase = BL_PHASE_UNKNOWN;
+    bl_slice own;
+
+    skip_blanks(&text);
+    drop_address(&text);
+    own = text;
+    (void)bl_slice_take(&own, BL_SLICE("delivery temporarily suspended: "));
+    if (bl_slice_starts(own, BL_SLICE("host ")) || phase_of_words(own) != BL_PHASE_UNKNOWN) {
+        bl_reply_read_postfix(text, out);
+        if (out->text.p != own.p)
+            return;
+        phase = out->phase;
+        text = own;
+    }
+    for (int depth = 0; depth < 3 && !begins_with_code(text); depth++)
+        if (!take_quotation(&text, &phase))
+            break;
+    (void)bl_slice_take(&text, BL_SLICE("smtp;"));
+    take_command(&text, &phase);
     bl_reply_read(text, out);
     out->phase = phase;
 }

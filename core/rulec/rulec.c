@@ -102,7 +102,7 @@ static void print_rules(FILE *out, const struct bl_rules *r)
         print_slice(out, info->id);
         fputs(", ", out);
         print_slice(out, info->file);
-        fprintf(out, ", %u, %u, ", info->line, info->category);
+        fprintf(out, ", %u, %u, %u, ", info->line, info->column, info->category);
         print_slice(out, info->source);
         fputs("},\n", out);
     }

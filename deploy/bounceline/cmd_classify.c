@@ -42,8 +42,8 @@ static void help(void)
           "  --relay HOST   who said it; some providers have their own wording\n"
           "\n"
           "Without REPLY, standard input is read.  Columns: category, type, whose fault, action, rule, reply.\n"
-          "What Postfix logs in brackets (`host mx[192.0.2.1] said: 550 ...`) is understood too, and so is a whole line\n"
-          "of its log (`... status=bounced (TEXT)`).\n"
+          "What Postfix logs in brackets (`host mx[192.0.2.1] said: 550 ...`) is understood too, and so are a whole line\n"
+          "of its log (`... status=bounced (TEXT)`) and what Exim, qmail and bounces quote (`Remote host said: 550 ...`).\n"
           "Without a phase only unmistakable wording leads to `suppress`.\n",
           stdout);
 }
@@ -51,23 +51,6 @@ static void help(void)
 static bool has(bl_slice text, bl_slice part)
 {
     return bl_slice_find(text, part) != SIZE_MAX;
-}
-
-/* What Postfix wraps around a reply: `host NAME[IP] said: ... (in reply to RCPT TO command)`. */
-static bool is_wrapped(bl_slice text)
-{
-    return (bl_slice_starts(text, BL_SLICE("host ")) &&
-            (has(text, BL_SLICE(" said: ")) || has(text, BL_SLICE(" refused to talk to me: ")))) ||
-           bl_slice_starts(text, BL_SLICE("connect to ")) ||
-           bl_slice_starts(text, BL_SLICE("lost connection with ")) ||
-           bl_slice_starts(text, BL_SLICE("conversation with ")) ||
-           has(text, BL_SLICE("(in reply to "));
-}
-
-static bool has_code(bl_slice text)
-{
-    return text.n >= 3 && bl_is_digit(text.p[0]) && bl_is_digit(text.p[1]) && bl_is_digit(text.p[2]) &&
-           (text.n == 3 || text.p[3] == ' ' || text.p[3] == '-');
 }
 
 /* TEXT of a whole line: `... to=<A>, ... status=WORD (TEXT)`. */
@@ -85,15 +68,6 @@ static bool take_status(bl_slice *text)
     rest.n -= bl_slice_ends(rest, BL_SLICE(")"));
     *text = rest;
     return true;
-}
-
-/* A line that quotes a host without beginning with it: what stands before is no part of the reply. */
-static void drop_speaker(bl_slice *text)
-{
-    size_t at = bl_slice_find(*text, BL_SLICE(" said: "));
-
-    if (at != SIZE_MAX && !has_code(*text) && !bl_slice_starts(*text, BL_SLICE("host ")))
-        *text = bl_slice_drop(*text, at + strlen(" said: "));
 }
 
 static void put_columns(const struct classify *job, const struct bl_category *category,
@@ -166,14 +140,12 @@ static void add(struct classify *job, bl_slice text)
     if (bl_slice_ends(text, BL_SLICE("\r")))
         text.n--;
     logged = take_status(&text);
-    if (!logged)
-        drop_speaker(&text);
     job->text[job->n] = text;
     memset(reply, 0, sizeof *reply);
-    if (logged || is_wrapped(text))
+    if (logged)
         bl_reply_read_postfix(text, reply);
     else
-        bl_reply_read(text, reply);
+        bl_reply_read_quoted(text, reply);
     if (job->has_phase)
         reply->phase = job->phase;
     if (job->has_relay)

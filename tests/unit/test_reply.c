@@ -20,7 +20,8 @@ static const struct {
     {"several lines, all with it", "550-5.1.1 The address 550-5.1.1 is not 550 5.1.1 known", 550,
      "5.1.1"},
     {"only the last line has it", "550-first line 550 5.1.1 second line", 550, "5.1.1"},
-    {"another class does not count", "550 4.1.1 mismatched", 550, ""},
+    {"another class right behind the code", "550 4.2.2 mailbox full", 550, "4.2.2"},
+    {"another class in a later line", "550-first 550 4.1.1 mismatched", 550, ""},
     {"another class, then the right one", "550-4.1.1 odd 550 5.1.1 right", 550, "5.1.1"},
     {"a colon behind it", "550 5.1.1: colon after status", 550, "5.1.1"},
     {"a hash before it", "550 #5.1.0 Address rejected.", 550, "5.1.0"},
@@ -138,11 +139,65 @@ static void what_postfix_wraps_around_a_reply_is_taken_off(void **state)
     }
 }
 
+static const struct {
+    const char *name, *in, *text;
+    enum bl_phase phase;
+} quoted[] = {
+    {"bare", "550 5.1.1 no such user", "550 5.1.1 no such user", BL_PHASE_UNKNOWN},
+    {"bare, with Postfix's ending", "550 no (in reply to RCPT TO command)", "550 no", BL_PHASE_RCPT},
+    {"Postfix", "host mx.example[192.0.2.1] said: 550 no (in reply to end of DATA command)", "550 no",
+     BL_PHASE_EOD},
+    {"Postfix, the address in front",
+     "<a@b.example>: host mx.example[192.0.2.1] refused to talk to me: 554 no", "554 no", BL_PHASE_CONNECT},
+    {"Postfix's own words, the address in front", "<a@b.example>: connect to mx.example[192.0.2.1]:25: refused",
+     "connect to mx.example[192.0.2.1]:25: refused", BL_PHASE_CONNECT},
+    {"an address that belongs to the reply", "<a@b.example>: unknown", "<a@b.example>: unknown",
+     BL_PHASE_UNKNOWN},
+    {"Exim, the host behind",
+     "SMTP error from remote mail server after RCPT TO:<a@b.example>: host mx.example [192.0.2.1]: 550 no: really",
+     "550 no: really", BL_PHASE_RCPT},
+    {"Exim, the host in front",
+     "host mx.example [192.0.2.1] SMTP error from remote mail server after MAIL FROM:<a@b.example> SIZE=9: 501 no",
+     "501 no", BL_PHASE_MAIL},
+    {"Exim, pipelined", "SMTP error from remote mail server after pipelined end of data: 550 no", "550 no",
+     BL_PHASE_EOD},
+    {"Exim, no code", "SMTP error from remote mail server after initial connection: host mx [192.0.2.1]: go away",
+     "go away", BL_PHASE_CONNECT},
+    {"qmail, recipient", "192.0.2.1 does not like recipient. Remote host said: 550 no Giving up on 192.0.2.1.",
+     "550 no Giving up on 192.0.2.1.", BL_PHASE_RCPT},
+    {"qmail, name", "Connected to 192.0.2.1 but my name was rejected. Remote host said: 501 no", "501 no",
+     BL_PHASE_HELO},
+    {"transcript", "... while talking to mx.example.: >>> RCPT To:<a@b.example> <<< 550 no", "550 no",
+     BL_PHASE_RCPT},
+    {"one inside the other",
+     "The error that the other server returned was: host mx.example[192.0.2.1] said: 550 no", "550 no",
+     BL_PHASE_UNKNOWN},
+    {"a code in front ends the search", "421 we asked, mx.example said: 550 no",
+     "421 we asked, mx.example said: 550 no", BL_PHASE_UNKNOWN},
+    {"delivery status", "smtp; 550 5.1.1 no", "550 5.1.1 no", BL_PHASE_UNKNOWN},
+    {"nothing behind it", "Remote host said: ", "", BL_PHASE_UNKNOWN},
+    {"empty", "", "", BL_PHASE_UNKNOWN},
+};
+
+static void what_others_put_around_a_reply_is_taken_off(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < BL_COUNT(quoted); i++) {
+        bl_reply reply = {0};
+
+        print_message("%s\n", quoted[i].name);
+        bl_reply_read_quoted(guarded(quoted[i].in), &reply);
+        assert_true(bl_slice_eq(reply.text, (bl_slice){quoted[i].text, strlen(quoted[i].text)}));
+        assert_int_equal(reply.phase, quoted[i].phase);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bare_replies_are_read),
         cmocka_unit_test(what_postfix_wraps_around_a_reply_is_taken_off),
+        cmocka_unit_test(what_others_put_around_a_reply_is_taken_off),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,7 +28,7 @@ struct bl_category {
 struct bl_rule_info {
     bl_slice id;     /* "generic/user-unknown" */
     bl_slice file;   /* "generic.rules" */
-    uint32_t line;   /* 1-based */
+    uint32_t line, column; /* 1-based; of the alternative */
     uint16_t category;
     bl_slice source; /* where the wording is documented */
 };
