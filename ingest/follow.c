@@ -283,9 +283,9 @@ static void was_rewritten(struct bl_follow *f, struct bl_generation *g)
     uint64_t lost = g->size > g->at ? g->size - g->at : 0;
 
     f->stats.truncations++;
+    f->epoch++; /* also when it was gone before: what was its copy may be so no more */
     if (g->known.offset == 0) {
         f->doubtful += lost; /* unless a copy of it is begun at this look */
-        f->epoch++;
         take_out(f, g);
         bl_generation_free(g);
         return;
@@ -501,6 +501,19 @@ static void find_frontier(struct bl_follow *f, struct look *look)
     }
 }
 
+/* Those that are open and have no name here any more were compared with nothing yet. */
+static void check_nameless(struct bl_follow *f)
+{
+    for (size_t k = f->n; k > 0; k--) {
+        struct bl_generation *g = f->v[k - 1];
+
+        if (!bl_generation_is_open(g) || g->present || bl_generation_is_intact(g))
+            continue;
+        note(f, BL_NOTE_WARNING, "'%s' was truncated or written anew before it was deleted or moved", g->file.path);
+        was_rewritten(f, g);
+    }
+}
+
 static void match_inodes(struct bl_follow *f, struct look *look)
 {
     for (size_t i = 0; i < look->list.n; i++) {
@@ -512,6 +525,7 @@ static void match_inodes(struct bl_follow *f, struct look *look)
             match_closed(f, look, i);
     }
     place_generations(f, look);
+    check_nameless(f);
 }
 
 /* --- a look, 2: by contents --- */
@@ -996,12 +1010,31 @@ static void keep_wanting(struct bl_follow *f, struct look *look)
         }
 }
 
+/* Before the folder is listed: what a file holds now and another holds too by the time of the list is
+ * either still here when it is read, or missed there. */
+static void vet(struct bl_follow *f)
+{
+    for (size_t k = f->n; k > 0; k--) {
+        struct bl_generation *g = f->v[k - 1];
+
+        if (!bl_generation_is_open(g) || !bl_generation_is_untouched(g))
+            continue;
+        if (bl_generation_is_intact(g)) /* also where its head cannot be read: the real read will say so */
+            g->vetted |= g->file.id.size > 0 && (g->first_line || g->first_n == 0 || !g->live);
+        else
+            was_rewritten(f, g);
+    }
+}
+
 /* False: names changed meanwhile, look again before anything is read. */
 static bool look_once(struct bl_follow *f, bool last)
 {
     struct look look = {0};
     bl_err err;
-    enum bl_code rc = bl_siblings_list(f->log, &look.list, &err);
+    enum bl_code rc;
+
+    vet(f);
+    rc = bl_siblings_list(f->log, &look.list, &err);
 
     if (rc != BL_OK && !f->complained)
         note(f, BL_NOTE_ERROR, "%s", err.text);
@@ -1121,7 +1154,21 @@ static bool finish(struct bl_follow *f, struct bl_generation *g, struct bl_block
     return bl_generation_finish(g, block);
 }
 
-static enum outcome read_next(struct bl_follow *f, struct bl_block *block, bool looked, bool *more)
+/* The frontier moves with the first byte of a file, and an older one that came since the last look would
+ * be behind it.  Worse, that older one may be a copy of what stood in this file until it was truncated. */
+static bool must_be_vetted(struct bl_generation *g)
+{
+    return bl_generation_is_untouched(g) && !g->vetted && bl_logfile_refresh(&g->file, NULL) == BL_OK &&
+           g->file.id.size > 0;
+}
+
+/* The beginning of a line is no head to know a log by: all lines of a second begin alike. */
+static bool waits_for_its_first_line(const struct bl_generation *g)
+{
+    return g->live && g->first_n > 0 && !g->first_line && g->file.id.size == g->first_n;
+}
+
+static enum outcome read_next(struct bl_follow *f, struct bl_block *block, bool *more)
 {
     f->waiting = false;
     for (size_t k = 0; k < f->n; k++) {
@@ -1135,10 +1182,11 @@ static enum outcome read_next(struct bl_follow *f, struct bl_block *block, bool 
             f->waiting = true;
             continue;
         }
-        /* The frontier moves with the first byte of a file: an older one that came since the last look
-         * would be behind it. */
-        if (bl_generation_is_untouched(g) && !looked)
+        if (must_be_vetted(g)) {
+            if (waits_for_its_first_line(g))
+                continue;
             return LOOK_FIRST;
+        }
         if (bl_generation_is_untouched(g) && f->unsettled) {
             f->waiting = true; /* the next look may find an older one */
             continue;
@@ -1176,6 +1224,7 @@ enum bl_follow_step bl_follow_step(struct bl_follow *f, struct bl_block *block, 
                                    int64_t wall_ms, bool *more)
 {
     bool looked = look || !f->looked;
+    enum outcome got = NOTHING;
 
     *more = false;
     if (!f->started)
@@ -1185,8 +1234,7 @@ enum bl_follow_step bl_follow_step(struct bl_follow *f, struct bl_block *block, 
     if (looked)
         look_around(f);
     for (int i = 0; block && i < LOOKS_AT_ONCE; i++) {
-        enum outcome got = read_next(f, block, looked, more);
-
+        got = read_next(f, block, more);
         if (got == FILLED)
             return BL_FOLLOW_BLOCK;
         if (got == NOTHING && (looked || *more || !f->options.once))
@@ -1194,6 +1242,7 @@ enum bl_follow_step bl_follow_step(struct bl_follow *f, struct bl_block *block, 
         look_around(f); /* and --once ends only after a look */
         looked = true;
     }
+    *more |= got == LOOK_FIRST;
     if (!block || !f->options.once || *more || f->waiting)
         return BL_FOLLOW_IDLE;
     return f->holding && f->held++ < RETRIES_ONCE ? BL_FOLLOW_IDLE : BL_FOLLOW_ENDED;

@@ -43,6 +43,7 @@ struct bl_generation *bl_generation_new(uint64_t source, struct bl_logfile *file
         return NULL;
     bl_generation_take_file(g, file);
     g->checked = true;
+    g->vetted = g->file.packing != BL_PLAIN || bl_identity_test.no_second_list;
     (void)bl_generation_is_intact(g); /* notes the head */
     return g;
 }
@@ -58,6 +59,7 @@ static bool note_head(struct bl_generation *g)
     if (n < g->first_n || (g->first_n && bl_hash64((bl_slice){head, g->first_n}) != g->first_hash))
         return false;
     g->first_n = (uint32_t)n;
+    g->first_line = n == sizeof head || memchr(head, '\n', n) != NULL;
     g->first_hash = bl_hash64((bl_slice){head, n});
     return true;
 }
@@ -241,6 +243,8 @@ static enum bl_generation_step read_plain(struct bl_generation *g, char *to, siz
         return BL_GENERATION_FAILED;
     if (!same || !begins_as_seen(g, to, *got, n))
         return BL_GENERATION_REWRITTEN;
+    if (bl_generation_is_untouched(g) && !g->vetted)
+        return BL_GENERATION_END; /* it was empty a moment ago; the next look sees what it is */
     return *got ? BL_GENERATION_AGAIN : BL_GENERATION_END;
 }
 

@@ -40,6 +40,8 @@ struct bl_generation {
     bool        damaged;    /* ... or to damage, which may be repaired while it is being written */
     uint32_t    first_n;    /* before anything was handed out: its head when it was looked at */
     uint64_t    first_hash;
+    bool        first_line; /* ... and it tells this file from others: it holds a whole line, or is full */
+    bool        vetted;     /* ... and the folder was listed after that: only then is it begun */
     uint64_t    size;       /* the largest seen: what is lost when it disappears */
     uint64_t    lost;       /* counted as lost; taken back when a copy turns up */
     uint64_t    quiet_size; /* no growth since quiet_since_ms */

@@ -46,7 +46,7 @@ enum bl_code bl_identity_place(struct bl_logfile *file, uint64_t offset, bl_posi
 
 /* For tests only: switches a protection off, or makes reads fail with the errno that comes back. */
 extern struct bl_identity_test {
-    bool no_tail_check, no_listed_check;
+    bool no_tail_check, no_listed_check, no_second_list;
     int (*read_fault)(const char *path);
 } bl_identity_test;
 

@@ -6,8 +6,8 @@
  * Two slots commit at different times, as in Redis: each counts a block only if it begins where the slot
  * stopped; a gap or an overlap that is neither fails at once.
  *
- * BL_SEED=n runs one history again, BL_ROUNDS=n so many, BL_TRACE=1 tells what happens.  Negative control: the last test switches the
- * tail check off, and a history fails. */
+ * BL_SEED=n runs one history again, BL_ROUNDS=n so many (from BL_SEED on), BL_TRACE=1 tells what happens.
+ * Negative control: the last test switches the tail check off, and a history fails. */
 #include "fault/tail_rig.c"
 
 enum { ROUNDS = 60, ACTIONS = 60, MOST = 20000 };
@@ -290,7 +290,7 @@ static uint32_t history(uint64_t first_seed)
 static void every_history_counts_every_line_once(void **state)
 {
     const char *one = getenv("BL_SEED"), *rounds = getenv("BL_ROUNDS");
-    uint64_t from = one ? strtoull(one, NULL, 10) : 1, n = one ? 1 : rounds ? strtoull(rounds, NULL, 10) : ROUNDS;
+    uint64_t from = one ? strtoull(one, NULL, 10) : 1, n = rounds ? strtoull(rounds, NULL, 10) : one ? 1 : ROUNDS;
 
     (void)state;
     trace = getenv("BL_TRACE") != NULL;
