@@ -249,19 +249,24 @@ static uint32_t phrase_start(const struct lane *lane, uint32_t end, uint32_t len
     return at;
 }
 
-/* A part of a rule with several phrases.  True when it was the last one. */
-static bool advance(struct lane *lane, uint32_t sequence, uint32_t output, uint32_t end)
+/* A part of a rule with several phrases.  True when it was the last one.  While a phrase is awaited
+ * close behind, the first one may begin anew. */
+static bool advance(struct lane *lane, const struct bl_rule *rule, uint32_t output, uint32_t end)
 {
+    uint32_t sequence = rule->sequence - 1u, part = bl_output_part(output), seen = lane->seen[sequence];
     struct sequence *s = &lane->sequences[sequence];
+    uint32_t start;
 
-    if (lane->seen[sequence] != bl_output_part(output))
+    if (part == 0 && (seen == 0 || (rule->near >> seen & 1))) {
+        *s = (struct sequence){end, end, bl_output_length(output)};
+        lane->seen[sequence] = 1;
         return false;
-    if (bl_output_part(output) == 0) {
-        s->first_end = end;
-        s->first_length = bl_output_length(output);
-    } else if (phrase_start(lane, end, bl_output_length(output)) < s->last_end) {
-        return false; /* overlaps the phrase before */
     }
+    if (seen != part || part == 0)
+        return false;
+    start = phrase_start(lane, end, bl_output_length(output));
+    if (start < s->last_end || ((rule->near >> part & 1) && start > s->last_end + BL_NEAR))
+        return false; /* overlaps the phrase before, or too far behind it */
     s->last_end = end;
     lane->seen[sequence]++;
     return bl_output_last(output);
@@ -277,7 +282,7 @@ static __attribute__((noinline)) void hit(const struct bl_rules *rules, struct l
 
         if (rule >= lane->best.rule)
             return;
-        if ((!r->sequence || advance(lane, r->sequence - 1u, *output, end)) &&
+        if ((!r->sequence || advance(lane, r, *output, end)) &&
             wanted(&r->want, lane)) {
             struct evidence found = {rule, end, bl_output_length(*output), end};
 

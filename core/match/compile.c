@@ -196,7 +196,8 @@ static enum bl_code keep_rules(struct compiler *c)
                                     .tier = from->tier,
                                     .type = from->type,
                                     .action = from->action,
-                                    .parts = from->n_phrases};
+                                    .parts = from->n_phrases,
+                                    .near = from->near};
         if (from->n_phrases > 1) {
             if (c->rules->n_sequences == BL_SEQUENCES_MAX)
                 return bl_rules_text_fail(&c->model, from->place,
@@ -418,7 +419,8 @@ static bl_reply weakest_reply(const struct compiler *c, const struct rt_rule *ru
 
 static bool same_conditions(const struct rt_rule *a, const struct rt_rule *b)
 {
-    if (memcmp(&a->want, &b->want, sizeof a->want) != 0 || a->n_phrases != b->n_phrases)
+    if (memcmp(&a->want, &b->want, sizeof a->want) != 0 || a->n_phrases != b->n_phrases ||
+        a->near != b->near)
         return false;
     for (int i = 0; i < a->n_phrases; i++)
         if (!bl_slice_eq(a->phrases[i], b->phrases[i]))
@@ -443,33 +445,69 @@ static bool code_reply(const struct rt_rule *rule, bl_reply *reply)
                      bl_status_absent(reply->enhanced));
 }
 
-static enum bl_code check_rule(const struct compiler *c, uint32_t model_rule)
+/* Who decides the weakest reply of a rule; its own rank when there is nothing to ask. */
+static uint32_t decided_by(const struct compiler *c, uint32_t model_rule)
 {
-    const struct rt_rule *rule = rt_rule(&c->model, model_rule), *winner;
+    const struct rt_rule *rule = rt_rule(&c->model, model_rule);
     char text[BL_PARTS_MAX * (BL_PHRASE_MAX + 1)];
-    const char *what = "can never win, decided first by";
     bl_reply reply;
-    bl_verdict v;
-    bl_slice file;
 
     if (rule->tier <= BL_TIER_VETO_CODES)
-        return BL_OK; /* it decides only against another rule */
+        return c->rank_of[model_rule]; /* it decides only against another rule */
     if (!rule->is_code)
         reply = weakest_reply(c, rule, text);
     else if (!code_reply(rule, &reply))
-        return BL_OK;
-    v = bl_classify(c->rules, &reply);
-    if (v.rule == c->rank_of[model_rule])
-        return BL_OK;
-    if (v.rule + 1 == c->rules->n_rules)
+        return c->rank_of[model_rule];
+    return bl_classify(c->rules, &reply).rule;
+}
+
+/* The variants of one alternative stand together and share their place. */
+static bool same_alternative(const struct rt_rule *a, const struct rt_rule *b)
+{
+    return memcmp(&a->place, &b->place, sizeof a->place) == 0;
+}
+
+static enum bl_code never_wins(const struct compiler *c, uint32_t model_rule, uint32_t by)
+{
+    const struct rt_rule *rule = rt_rule(&c->model, model_rule), *winner;
+    const char *what = "can never win, decided first by";
+    bl_slice file;
+
+    if (by + 1 == c->rules->n_rules)
         return bl_rules_text_fail(&c->model, rule->place, "matches not even its own words");
-    winner = rt_rule(&c->model, c->sorted[v.rule].rule);
+    winner = rt_rule(&c->model, c->sorted[by].rule);
     if (!rule->is_code && same_conditions(rule, winner))
         what = rule->category == winner->category ? "duplicate of" : "contradicts";
     file = bl_rules_text_file_name(c->model.files[winner->place.file].name);
     return bl_rules_text_fail(&c->model, rule->place, "%s '%.*s' (%.*s:%u)", what,
                               (int)winner->id.n, winner->id.p, (int)file.n, file.p,
                               winner->place.line);
+}
+
+/* At least one variant of each alternative decides its own weakest reply. */
+static enum bl_code check_rules(const struct compiler *c)
+{
+    uint32_t n = (uint32_t)c->model.rules.n;
+
+    for (uint32_t first = 0, next; first < n; first = next) {
+        uint32_t by = 0;
+        bool wins = false;
+
+        for (next = first; next < n && same_alternative(rt_rule(&c->model, first), rt_rule(&c->model, next));
+             next++) {
+            uint32_t winner = wins ? 0 : decided_by(c, next);
+
+            by = next == first ? winner : by;
+            wins = wins || winner == c->rank_of[next];
+        }
+        if (!wins) {
+            enum bl_code rc = never_wins(c, first, by);
+
+            if (rc != BL_OK)
+                return rc;
+        }
+    }
+    return BL_OK;
 }
 
 static enum bl_code check_sample(const struct compiler *c, const struct rt_sample *sample)
@@ -494,10 +532,8 @@ static enum bl_code check_sample(const struct compiler *c, const struct rt_sampl
 
 static enum bl_code check(const struct compiler *c)
 {
-    enum bl_code rc = BL_OK;
+    enum bl_code rc = check_rules(c);
 
-    for (uint32_t i = 0; i < c->model.rules.n && rc == BL_OK; i++)
-        rc = check_rule(c, i);
     for (size_t i = 0; i < c->model.samples.n && rc == BL_OK; i++)
         rc = check_sample(c, rt_sample(&c->model, i));
     return rc;

@@ -12,7 +12,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { ARENA_BYTES = 64 << 20, COLUMNS_MAX = 16, NAME_MAX_BYTES = 80, ALTERNATIVES_MAX = 64 };
+enum { ARENA_BYTES = 64 << 20, COLUMNS_MAX = 16, NAME_MAX_BYTES = 80, ALTERNATIVES_MAX = 64,
+       WRITTEN_MAX = 1000 /* bytes of a phrase with its braces */ };
 
 /* Where the reader stands. */
 struct reader {
@@ -49,7 +50,7 @@ bl_slice bl_rules_text_file_name(bl_slice path)
     return path;
 }
 
-static bool push(struct rt_list *list, const void *item)
+bool bl_rules_text_push(struct rt_list *list, const void *item)
 {
     if (list->n == list->room) {
         size_t room = list->room ? list->room * 2 : 64;
@@ -378,7 +379,31 @@ static enum bl_code read_category(struct reader *r, const struct table *table,
         model->fallback = (struct rt_place){r->file, r->line, 1};
     if (model->categories.n >= 4096)
         return bl_rules_text_fail(model, field_place(r, name), "more than 4096 categories");
-    return push(&model->categories, &category) ? BL_OK : no_memory(model);
+    return bl_rules_text_push(&model->categories, &category) ? BL_OK : no_memory(model);
+}
+
+static enum bl_code read_words(struct reader *r, const struct table *table, const bl_slice *fields, size_t n)
+{
+    struct rt_model *model = r->model;
+    const struct rt_words *known = (const struct rt_words *)(const void *)model->words.items;
+    struct rt_words item = {.name = field(table, fields, n, BL_SLICE("name"))};
+    bl_slice words = field(table, fields, n, BL_SLICE("words"));
+
+    for (size_t i = 0; i < item.name.n; i++)
+        if (!is_name_char(item.name.p[i]))
+            return bl_rules_text_fail(model, field_place(r, item.name), "a name is a-z, 0-9 and -");
+    if (item.name.n == 0 || words.n == 0)
+        return bl_rules_text_fail(model, field_place(r, item.name), "expected a name and words, a|b");
+    for (size_t i = 0; i < model->words.n; i++)
+        if (bl_slice_eq(known[i].name, item.name))
+            return bl_rules_text_fail(model, field_place(r, item.name), "the list '%.*s' is there twice",
+                                      (int)item.name.n, item.name.p);
+    item.name = keep(model, item.name);
+    item.words = keep(model, words);
+    for (size_t i = 0; i < words.n && item.words.p; i++)
+        ((char *)(uintptr_t)item.words.p)[i] = bl_lower(words.p[i]);
+    return item.name.p && item.words.p && bl_rules_text_push(&model->words, &item) ? BL_OK
+                                                                                   : no_memory(model);
 }
 
 /* 0 when there is no such provider. */
@@ -411,7 +436,7 @@ static enum bl_code read_provider(struct reader *r, const struct table *table,
         if (model->providers.n >= 4096)
             return bl_rules_text_fail(model, field_place(r, name), "more than 4096 providers");
         item.provider = (uint16_t)model->providers.n;
-        if (!kept.p || !push(&model->providers, &kept))
+        if (!kept.p || !bl_rules_text_push(&model->providers, &kept))
             return no_memory(model);
     }
     item.suffix = keep(model, suffix);
@@ -422,7 +447,7 @@ static enum bl_code read_provider(struct reader *r, const struct table *table,
                         item.suffix))
             return bl_rules_text_fail(model, field_place(r, suffix), "'%.*s' is there twice",
                                       (int)suffix.n, suffix.p);
-    return item.suffix.p && push(&model->suffixes, &item) ? BL_OK : no_memory(model);
+    return item.suffix.p && bl_rules_text_push(&model->suffixes, &item) ? BL_OK : no_memory(model);
 }
 
 static bool find_category(const struct rt_model *model, bl_slice name, uint16_t *out)
@@ -517,18 +542,18 @@ static enum bl_code read_code(struct reader *r, const struct table *table, const
         return bl_rules_text_fail(model, rule.place, "more than %d rules", BL_RULES_MAX);
     if (!rule.id.p || !rule.source.p)
         return no_memory(model);
-    return push(&model->rules, &rule) ? BL_OK : no_memory(model);
+    return bl_rules_text_push(&model->rules, &rule) ? BL_OK : no_memory(model);
 }
 
 /* Rules. */
 
-/* Takes `"phrase"`, folded: lower case, one blank for a run of blanks. */
+/* Takes `"phrase"`, folded: lower case, one blank for a run of blanks; braces stay as they are. */
 static enum bl_code take_phrase(struct reader *r, bl_slice *out)
 {
     struct rt_model *model = r->model;
     struct rt_place start = here(r);
-    char text[BL_PHRASE_MAX];
-    size_t n = 0, letters = 0;
+    char text[WRITTEN_MAX];
+    size_t n = 0;
 
     r->rest = bl_slice_drop(r->rest, 1);
     while (r->rest.n && r->rest.p[0] != '"') {
@@ -539,18 +564,14 @@ static enum bl_code take_phrase(struct reader *r, bl_slice *out)
             if (n && text[n - 1] == ' ')
                 continue;
             c = ' ';
-        } else {
-            letters++;
         }
         if (n == sizeof text)
-            return bl_rules_text_fail(model, start, "a phrase has at most %d bytes", BL_PHRASE_MAX);
+            return bl_rules_text_fail(model, start, "a phrase is written in at most %zu bytes",
+                                      sizeof text);
         text[n++] = bl_lower(c);
     }
     if (!take_char(r, '"'))
         return bl_rules_text_fail(model, start, "this phrase has no closing quote");
-    if (letters < 3)
-        return bl_rules_text_fail(model, start,
-                                  "a phrase needs at least three characters that are not blank");
     *out = keep(model, (bl_slice){text, n});
     return out->p ? BL_OK : no_memory(model);
 }
@@ -608,7 +629,7 @@ static enum bl_code take_condition(struct reader *r, struct rt_rule *rule)
 /* `"a" .. "b" | "c"` and the other conditions, up to the arrow.  Alternatives go to `alt`. */
 struct alternatives {
     bl_slice phrases[ALTERNATIVES_MAX][BL_PARTS_MAX];
-    uint8_t n_phrases[ALTERNATIVES_MAX];
+    uint8_t n_phrases[ALTERNATIVES_MAX], near[ALTERNATIVES_MAX];
     uint32_t columns[ALTERNATIVES_MAX];
     size_t n;
 };
@@ -618,7 +639,7 @@ static enum bl_code take_alternatives(struct reader *r, struct alternatives *alt
     enum bl_code rc;
 
     if (alt->n)
-        return bl_rules_text_fail(r->model, here(r), "expected '..' or '|' between phrases");
+        return bl_rules_text_fail(r->model, here(r), "expected '..', '~' or '|' between phrases");
     do {
         uint8_t *n;
 
@@ -627,6 +648,7 @@ static enum bl_code take_alternatives(struct reader *r, struct alternatives *alt
                                       ALTERNATIVES_MAX);
         n = &alt->n_phrases[alt->n];
         *n = 0;
+        alt->near[alt->n] = 0;
         alt->columns[alt->n] = here(r).column;
         do {
             skip_blanks(r);
@@ -639,7 +661,9 @@ static enum bl_code take_alternatives(struct reader *r, struct alternatives *alt
             if (rc != BL_OK)
                 return rc;
             skip_blanks(r);
-        } while (bl_slice_take(&r->rest, BL_SLICE("..")));
+            if (r->rest.n && r->rest.p[0] == '~')
+                alt->near[alt->n] = (uint8_t)(alt->near[alt->n] | 1u << *n);
+        } while (take_char(r, '~') || bl_slice_take(&r->rest, BL_SLICE("..")));
         alt->n++;
         skip_blanks(r);
         if (!take_char(r, '|'))
@@ -794,12 +818,14 @@ static enum bl_code read_rule(struct reader *r, const struct section *section)
     for (size_t i = 0; i < alt.n || i == 0; i++) {
         if (alt.n) {
             rule.n_phrases = alt.n_phrases[i];
+            rule.near = alt.near[i];
             rule.place.column = alt.columns[i];
             memcpy(rule.phrases, alt.phrases[i], sizeof rule.phrases);
         }
         rule.tier = tier_of(&rule, section);
-        if (!push(&model->rules, &rule))
-            return no_memory(model);
+        rc = bl_rules_text_expand(model, &rule);
+        if (rc != BL_OK)
+            return rc;
     }
     return BL_OK;
 }
@@ -813,7 +839,7 @@ static enum bl_code read_sample(struct reader *r, size_t rule)
     sample.text = keep(r->model, trim(r->rest));
     if (sample.text.n == 0)
         return bl_rules_text_fail(r->model, sample.place, "an empty sample");
-    return sample.text.p && push(&r->model->samples, &sample) ? BL_OK : no_memory(r->model);
+    return sample.text.p && bl_rules_text_push(&r->model->samples, &sample) ? BL_OK : no_memory(r->model);
 }
 
 static enum bl_code need_samples(const struct rt_model *model, size_t rule, size_t samples_before)
@@ -855,7 +881,7 @@ static enum bl_code read_rules(struct reader *r, bl_slice text)
     return rc == BL_OK ? need_samples(r->model, rule, samples_before) : rc;
 }
 
-enum pass { PASS_CATEGORIES, PASS_PROVIDERS, PASS_CODES, PASS_RULES, PASSES };
+enum pass { PASS_CATEGORIES, PASS_WORDS, PASS_PROVIDERS, PASS_CODES, PASS_RULES, PASSES };
 
 static bool pass_of(bl_slice path, enum pass *out)
 {
@@ -863,6 +889,8 @@ static bool pass_of(bl_slice path, enum pass *out)
 
     if (bl_slice_eq(name, BL_SLICE("categories.tsv")))
         *out = PASS_CATEGORIES;
+    else if (bl_slice_eq(name, BL_SLICE("words.tsv")))
+        *out = PASS_WORDS;
     else if (bl_slice_eq(name, BL_SLICE("providers.tsv")))
         *out = PASS_PROVIDERS;
     else if (bl_slice_eq(name, BL_SLICE("codes.tsv")))
@@ -879,6 +907,8 @@ static enum bl_code read_file(struct reader *r, enum pass pass, bl_slice text)
     switch (pass) {
     case PASS_CATEGORIES:
         return read_table(r, text, read_category);
+    case PASS_WORDS:
+        return read_table(r, text, read_words);
     case PASS_PROVIDERS:
         return read_table(r, text, read_provider);
     case PASS_CODES:
@@ -904,15 +934,16 @@ enum bl_code bl_rules_text_read(struct rt_model *model, const struct bl_rules_fi
     model->rules.item_bytes = sizeof(struct rt_rule);
     model->samples.item_bytes = sizeof(struct rt_sample);
     model->providers.item_bytes = sizeof(bl_slice);
+    model->words.item_bytes = sizeof(struct rt_words);
     model->suffixes.item_bytes = sizeof(struct bl_provider_suffix);
-    if (!push(&model->providers, &other))
+    if (!bl_rules_text_push(&model->providers, &other))
         return no_memory(model);
     for (size_t i = 0; i < n; i++) {
         bytes += files[i].text.n;
         if (!pass_of(files[i].name, &of))
             return bl_rules_text_fail(
                 model, (struct rt_place){(uint32_t)i, 1, 1},
-                "expected categories.tsv, codes.tsv, providers.tsv or NAME.rules");
+                "expected categories.tsv, codes.tsv, providers.tsv, words.tsv or NAME.rules");
     }
     if (bytes > BL_RULES_TEXT_MAX)
         return bl_fail(err, BL_LIMIT, 0, "rule files hold more than %d bytes", BL_RULES_TEXT_MAX);
@@ -936,6 +967,7 @@ void bl_rules_text_release(struct rt_model *model)
     bl_free(model->samples.items);
     bl_free(model->providers.items);
     bl_free(model->suffixes.items);
+    bl_free(model->words.items);
     bl_arena_release(&model->arena);
     *model = (struct rt_model){0};
 }

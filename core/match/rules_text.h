@@ -24,6 +24,7 @@ struct rt_rule {
     struct bl_want want;
     uint16_t category;
     uint8_t tier, type, action, n_phrases;
+    uint8_t near;                   /* bit i: phrase i stands close behind the one before */
     bl_slice phrases[BL_PARTS_MAX]; /* folded */
     /* rows of codes.tsv only */
     bool is_code;
@@ -37,6 +38,11 @@ struct rt_sample {
     uint32_t rule; /* first alternative of the rule it belongs to, in the order read */
 };
 
+/* A row of words.tsv: `unknown|not found`. */
+struct rt_words {
+    bl_slice name, words;
+};
+
 /* A growing array of fixed-size items. */
 struct rt_list {
     char *items;
@@ -47,7 +53,7 @@ struct rt_model {
     const struct bl_rules_file *files;
     size_t n_files;
     struct bl_arena arena;
-    struct rt_list categories, rules, samples, providers, suffixes;
+    struct rt_list categories, rules, samples, providers, suffixes, words;
     struct rt_place fallback; /* the row of `unclassified`; line 0: none */
     bl_err *err;
 };
@@ -73,6 +79,11 @@ static inline struct rt_sample *rt_sample(const struct rt_model *model, size_t i
 __attribute__((format(printf, 3, 4))) enum bl_code bl_rules_text_fail(const struct rt_model *model,
                                                                       struct rt_place place,
                                                                       const char *format, ...);
+
+bool bl_rules_text_push(struct rt_list *list, const void *item);
+
+/* Adds an alternative with all that its braces stand for (words.c). */
+enum bl_code bl_rules_text_expand(struct rt_model *model, const struct rt_rule *rule);
 
 /* The last part of a path. */
 bl_slice bl_rules_text_file_name(bl_slice path);

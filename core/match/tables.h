@@ -30,6 +30,7 @@ enum {
     BL_NO_RULE = 0xffffffff,
     BL_PARTS_MAX = 7,    /* phrases in order within one rule */
     BL_PHRASE_MAX = 200, /* bytes of one phrase */
+    BL_NEAR = 40,
     BL_SEQUENCES_MAX = 1024, /* rules with several phrases: bl_classify keeps a byte for each */
     BL_RULES_MAX = 1 << 15,  /* an output packs a rule into 16 bits */
     BL_STATES_MAX = 1 << 17, /* bounds what a compilation needs: 4 bytes a state and class */
@@ -53,6 +54,7 @@ struct bl_rule {
     uint8_t type;      /* enum bl_type after any override */
     uint8_t action;    /* enum bl_action that goes with it */
     uint8_t parts;     /* number of phrases */
+    uint8_t near;      /* bit i: phrase i begins at most BL_NEAR bytes behind the one before */
 };
 
 /* One step down the digit trie per character of "550.5.1.1" (pair), "550", or ".5.1.1" (enhanced

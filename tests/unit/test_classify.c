@@ -43,6 +43,7 @@
     "list: \"block list\" -> blocked ; s\n = block list\n"                                         \
     "nohost: \"host not found\" -> nohost ; s\n = host not found\n"                                \
     "coded: 5.2.2 \"odd\" .. \"reason\" -> full ; s\n = 5.2.2 odd but a reason\n"                  \
+    "near: \"{box|tray}\" ~ \"is {very |}full\" -> full ; s\n = the tray is full\n"                    \
     "soft: \"gone for now\" -> gone type:soft ; s\n = gone for now\n"                              \
     "[generic]\n"                                                                                  \
     "unknown: \"unknown\" -> gone ; s\n = 550 unknown\n"                                           \
@@ -135,6 +136,14 @@ static const struct {
      "blocked", BL_SOFT, BL_ACTION_NONE},
     {"the words without the code", 552, {5, 2, 3}, {0}, RCPT, "", "an odd reason", "codes/5xx", "blocked",
      BL_SOFT, BL_ACTION_NONE},
+    {"words to choose from, close together", 0, {0}, {0}, RCPT, "", "the tray of <a@b.example> is very full",
+     "t/near", "full", BL_SOFT, BL_ACTION_SOFT},
+    {"they are too far apart", 0, {0}, {0}, RCPT, "", "a tray, and of everything that lies in it nothing is full",
+     "codes/none", "unclassified", BL_UNDETERMINED, BL_ACTION_NONE},
+    {"the last of the first phrase counts", 0, {0}, {0}, RCPT, "",
+     "a box, and of everything that lies in it some box is full", "t/near", "full", BL_SOFT, BL_ACTION_SOFT},
+    {"they do not overlap", 0, {0}, {0}, RCPT, "", "is full, the box", "codes/none", "unclassified",
+     BL_UNDETERMINED, BL_ACTION_NONE},
     {"nothing at all", 0, {0}, {0}, RCPT, "", "", "codes/none", "unclassified", BL_UNDETERMINED,
      BL_ACTION_NONE},
     {"nothing, for now", 499, {0}, {0}, RCPT, "", "", "codes/none", "unclassified", BL_SOFT, BL_ACTION_NONE},

@@ -23,10 +23,11 @@
     "basic\tenhanced\tstrength\tcategory\tsource\n"                                                \
     "\tx.1.1\tspecific\tgone\tRFC\n"                                                               \
     "550\t\tgeneric\tspam\tRFC\n"
+#define WORDS "name\twords\nwhat\tuser|box\n"
 #define PROVIDERS "suffix\tprovider\nexample.com\tExample\n"
 
 struct file_case {
-    const char *name, *categories, *codes, *providers, *rules, *error; /* NULL: the right one above */
+    const char *name, *categories, *codes, *providers, *words, *rules, *error; /* NULL: the right one above */
 };
 
 static enum bl_code compile(const struct file_case *c, struct bl_rules **out, bl_err *err)
@@ -35,6 +36,7 @@ static enum bl_code compile(const struct file_case *c, struct bl_rules **out, bl
         {BL_SLICE_INIT("some/where/my.rules"), guarded(c->rules ? c->rules : "")},
         {BL_SLICE_INIT("codes.tsv"), guarded(c->codes ? c->codes : CODES)},
         {BL_SLICE_INIT("categories.tsv"), guarded(c->categories ? c->categories : CATEGORIES)},
+        {BL_SLICE_INIT("words.tsv"), guarded(c->words ? c->words : WORDS)},
         {BL_SLICE_INIT("providers.tsv"), guarded(c->providers ? c->providers : PROVIDERS)},
     };
 
@@ -72,7 +74,24 @@ static const struct file_case cases[] = {
     {"an unknown phase", RULES("a: phase:rcpt,eot \"abc\" -> gone ; s\n"),
      .error = "my.rules:2:15: a phase is"},
     {"phrases side by side", RULES("a: \"abc\" \"def\" -> gone ; s\n"),
-     .error = "my.rules:2:10: expected '..' or '|'"},
+     .error = "my.rules:2:10: expected '..', '~' or '|'"},
+    {"words to choose from", RULES("a: \"{no|any} such {what}\" ~ \"{here|}there\" -> gone ; s\n"
+                                   " = no such user here there\n = any such box, there\n")},
+    {"an alternative of which one variant can win",
+     .rules = "[specific]\n" GOOD "[generic]\nb: \"no such {user|thing}\" -> full ; s\n = no such thing\n"},
+    {"an alternative of which none can",
+     .rules = "[specific]\n" GOOD "[generic]\nb: \"no such user {here|there}\" -> full ; s\n = no such thing\n",
+     .error = "my.rules:5:4: can never win"},
+    {"an open brace", RULES("a: \"no {such\" -> gone ; s\n = no such\n"), .error = "my.rules:2:4: '{' without"},
+    {"a list of nobody", RULES("a: \"no {such}\" -> gone ; s\n = no such\n"),
+     .error = "my.rules:2:4: no list 'such' in words.tsv"},
+    {"a short variant", RULES("a: \"a {b|bcd}\" -> gone ; s\n = a bcd\n"), .error = "my.rules:2:4: a phrase needs"},
+    {"too many variants",
+     RULES("a: \"{a|b|c|d|e|f|g|h|i|j|k|l|m|n|o|p}{a|b|c|d|e|f|g|h|i|j|k|l|m|n|o|p}{a|b|c|d|e|f|g|h|i}xyz\""
+           " -> gone ; s\n = aaaxyz\n"),
+     .error = "my.rules:2:4: more than 2048 variants"},
+    {"a list twice", .words = "name\twords\nwhat\tuser|box\nwhat\tnone\n", .error = "words.tsv:3:1: the list 'what'"},
+    {"a list of nothing", .words = "name\twords\nwhat\t\n", .error = "words.tsv:2:"},
     {"a name twice", RULES(GOOD "a: \"other words\" -> full ; s\n = other words\n"),
      .error = "my.rules:4:1: the name 'a' is there twice"},
     {"the same rule twice", RULES(GOOD "b: \"No  such  user\" -> gone ; s\n = no such user\n"),
