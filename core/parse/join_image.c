@@ -58,12 +58,9 @@ static char *put_deferral(const struct bl_join *join, char *out, const struct de
         .phase = d->phase,
         .mta = d->mta,
     };
-    size_t bytes = 0;
+    size_t bytes = deferral_bytes(d);
 
-    for (size_t i = 0; i < PARTS; i++) {
-        image.part_n[i] = d->part_n[i];
-        bytes += d->part_n[i];
-    }
+    memcpy(image.part_n, d->part_n, sizeof image.part_n);
     out = put(out, &image, sizeof image);
     read_chain(join, d->text, out, bytes);
     return out + bytes;

@@ -80,6 +80,7 @@ struct deferral {  /* lies in a cell */
     uint32_t entry;
     uint32_t older, newer;
     uint64_t hash; /* of the recipient and the key of its entry */
+    uint32_t text_end; /* last cell */
     uint32_t rule;
     uint16_t part_n[PARTS];
     uint16_t category, code, provider;
@@ -163,6 +164,14 @@ static inline void give_cell(struct bl_join *join, uint32_t ref)
     join->cells_free++;
 }
 
+/* The whole chain at once: what lies between its ends is not looked at, since it is cold by now. */
+static inline void give_long_chain(struct bl_join *join, uint32_t first, uint32_t last, size_t bytes)
+{
+    join->cells[last].cell.next = join->free_cell;
+    join->free_cell = first;
+    join->cells_free += cells_for(bytes);
+}
+
 static inline void give_chain(struct bl_join *join, uint32_t ref)
 {
     while (ref) {
@@ -174,7 +183,8 @@ static inline void give_chain(struct bl_join *join, uint32_t ref)
 }
 
 /* Copies the texts, one behind the other, into a new chain; 0 when there is no room. */
-static inline uint32_t put_chain(struct bl_join *join, const bl_slice *texts, size_t n)
+static inline uint32_t put_chain(struct bl_join *join, const bl_slice *texts, size_t n,
+                                 uint32_t *last)
 {
     size_t bytes = 0, at = 0;
     uint32_t head, ref;
@@ -204,6 +214,7 @@ static inline uint32_t put_chain(struct bl_join *join, const bl_slice *texts, si
         }
     }
     join->cells[ref].cell.next = 0;
+    *last = ref;
     return head;
 }
 
@@ -298,7 +309,7 @@ static inline void append_text(struct entry *entry, enum text which, const char 
 static inline bool keep_in_cells(struct bl_join *join, struct entry *entry, enum text which,
                                  bl_slice text)
 {
-    uint32_t ref = put_chain(join, &text, 1);
+    uint32_t last, ref = put_chain(join, &text, 1, &last);
     char bytes[REF_BYTES];
 
     if (!ref) {
@@ -394,6 +405,20 @@ static inline uint32_t find_deferral(const struct bl_join *join, uint32_t owner,
     return 0;
 }
 
+static inline size_t deferral_bytes(const struct deferral *d)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < PARTS; i++)
+        bytes += d->part_n[i];
+    return bytes;
+}
+
+static inline void give_parts(struct bl_join *join, const struct deferral *d)
+{
+    give_long_chain(join, d->text, d->text_end, deferral_bytes(d));
+}
+
 static inline void forget_deferral(struct bl_join *join, uint32_t ref)
 {
     struct deferral *d = &join->cells[ref].deferral;
@@ -402,7 +427,7 @@ static inline void forget_deferral(struct bl_join *join, uint32_t ref)
     *(d->older ? &join->cells[d->older].deferral.newer : &entry->first) = d->newer;
     *(d->newer ? &join->cells[d->newer].deferral.older : &entry->last) = d->older;
     bl_slots_remove(&join->deferral_slots, tag_of(d->hash), ref);
-    give_chain(join, d->text);
+    give_parts(join, d);
     give_cell(join, ref);
 }
 
@@ -427,7 +452,8 @@ static inline void append_deferral(struct bl_join *join, uint32_t owner, uint32_
 
 /* When everything does not fit, the recipient alone: that an expiry is attributed matters more than
  * the wording of its reason. */
-static inline uint32_t put_parts(struct bl_join *join, bl_slice parts[PARTS], size_t cells_besides)
+static inline uint32_t put_parts(struct bl_join *join, bl_slice parts[PARTS], size_t cells_besides,
+                                 uint32_t *last)
 {
     size_t bytes = 0;
 
@@ -440,7 +466,7 @@ static inline uint32_t put_parts(struct bl_join *join, bl_slice parts[PARTS], si
         if (cells_for(parts[RECIPIENT].n) + cells_besides > join->cells_free)
             return 0;
     }
-    return put_chain(join, parts, PARTS);
+    return put_chain(join, parts, PARTS, last);
 }
 
 static inline void copy_verdict(struct deferral *d, const bl_verdict *verdict)
@@ -467,7 +493,7 @@ static inline void remember_deferral(struct bl_join *join, uint32_t owner, const
         [REPLY] = bl_slice_head(record->text, BL_JOIN_REPLY_MAX),
     };
     struct deferral *d;
-    uint32_t ref, text;
+    uint32_t ref, text, last;
 
     if (record->recipient.n > RECIPIENT_MAX) {
         join->stats.text_dropped++;
@@ -475,8 +501,8 @@ static inline void remember_deferral(struct bl_join *join, uint32_t owner, const
     }
     ref = find_deferral(join, owner, record->recipient);
     if (ref)
-        give_chain(join, join->cells[ref].deferral.text);
-    text = put_parts(join, parts, ref ? 0 : 1);
+        give_parts(join, &join->cells[ref].deferral);
+    text = put_parts(join, parts, ref ? 0 : 1, &last);
     if (!text)
         return; /* only a new one: what a known one gave back holds its recipient */
     if (!ref) {
@@ -486,6 +512,7 @@ static inline void remember_deferral(struct bl_join *join, uint32_t owner, const
     }
     d = &join->cells[ref].deferral;
     d->text = text;
+    d->text_end = last;
     for (size_t i = 0; i < PARTS; i++)
         d->part_n[i] = (uint16_t)parts[i].n;
     d->code = record->code;
@@ -624,6 +651,16 @@ static inline void set_sender(struct bl_join *join, struct entry *entry, bl_slic
         entry->flags |= HAS_SENDER;
 }
 
+/* The removed id that is to be forgotten at the next removal was last touched a thousand removals ago. */
+static inline void prefetch_oldest(const struct bl_join *join)
+{
+    uint32_t next = join->dead.oldest, behind = join->links[next].newer;
+
+    bl_slots_prefetch(&join->slots, tag_of(join->entries[next].key));
+    __builtin_prefetch(&join->entries[behind]);
+    __builtin_prefetch(&join->links[behind]);
+}
+
 static inline void mark_dead(struct bl_join *join, uint32_t ref)
 {
     struct entry *entry = &join->entries[ref];
@@ -633,8 +670,10 @@ static inline void mark_dead(struct bl_join *join, uint32_t ref)
     take_out(join, &join->live, ref);
     append(join, &join->dead, ref);
     entry->flags |= DEAD;
-    if (join->dead.n > join->dead_cap)
+    if (join->dead.n > join->dead_cap) {
         forget_entry(join, join->dead.oldest);
+        prefetch_oldest(join);
+    }
 }
 
 /* The verdict that the rules at hand give to the reply as it was kept. */
@@ -643,12 +682,11 @@ static inline void classify_again(struct bl_join *join, struct deferral *d)
     bl_reply reply = {
         .code = d->code, .enhanced = d->enhanced, .wrapper = d->enhanced, .phase = d->phase};
     bl_verdict verdict;
-    size_t at = 0, host_at = 0;
+    size_t at, host_at = 0;
 
-    for (size_t i = 0; i < PARTS; i++) {
-        host_at += i < RELAY_HOST ? d->part_n[i] : 0;
-        at += d->part_n[i];
-    }
+    for (size_t i = 0; i < RELAY_HOST; i++)
+        host_at += d->part_n[i];
+    at = deferral_bytes(d);
     read_chain(join, d->text, join->parts, at);
     reply.relay_host = (bl_slice){join->parts + host_at, d->part_n[RELAY_HOST]};
     reply.text = (bl_slice){join->parts + at - d->part_n[REPLY], d->part_n[REPLY]};
