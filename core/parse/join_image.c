@@ -3,7 +3,7 @@
  * this machine has them: the file never leaves it, and the magic tells another byte order. */
 #include "join_parts.h"
 
-enum { IMAGE_VERSION = 1 };
+enum { IMAGE_VERSION = 2 };
 static const uint64_t IMAGE_MAGIC = 0x6e696f6a2d6c62; /* "bl-join" */
 
 struct image_head {

@@ -17,7 +17,7 @@ uint64_t bl_record_seed(bl_slice host, bl_slice instance)
     return bl_hash64_seeded(instance, bl_hash64(host));
 }
 
-void bl_record_set_key(bl_record *record, uint64_t seed)
+void bl_record_set_long_key(bl_record *record, uint64_t seed)
 {
     XXH128_hash_t hash = XXH3_128bits_withSeed(record->queue_id.p, record->queue_id.n, seed);
 

@@ -70,6 +70,41 @@ typedef struct bl_record {
 /* The key of a queue id: instances on one host share the log, hosts share the log server.  The seed is
  * worth keeping from line to line. */
 uint64_t bl_record_seed(bl_slice host, bl_slice instance);
-void     bl_record_set_key(bl_record *record, uint64_t seed); /* from record->queue_id */
+
+/* For queue ids that no MTA makes. */
+void bl_record_set_long_key(bl_record *record, uint64_t seed);
+
+/* The two halves of a 128-bit product, one over the other. */
+static inline uint64_t bl_record_fold(uint64_t a, uint64_t b)
+{
+    unsigned __int128 product = (unsigned __int128)a * b;
+
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* From record->queue_id.  Every record that matters has one, of 8 to 24 bytes nearly always: they are two
+ * or three words that may overlap, and its length. */
+static inline void bl_record_set_key(bl_record *record, uint64_t seed)
+{
+    const char *p = record->queue_id.p;
+    size_t n = record->queue_id.n;
+    uint64_t first, last, middle = 0;
+
+    if (n < 8 || n > 24) {
+        bl_record_set_long_key(record, seed);
+        return;
+    }
+    memcpy(&first, p, 8);
+    memcpy(&last, p + n - 8, 8);
+    if (n > 16) {
+        memcpy(&middle, p + 8, 8);
+        middle *= 0x9e3779b185ebca87;
+        middle ^= middle >> 32;
+    }
+    first ^= seed ^ middle;
+    last ^= n * 0x9fb21c651e98df25 ^ middle;
+    record->key = bl_record_fold(first ^ 0x2d358dccaa6c78a5, last ^ 0x8bb84b93962eacc9);
+    record->key2 = bl_record_fold(first ^ 0x4b33a62ed433d4a3, last ^ 0x4d5a2da51de1aa47);
+}
 
 #endif
