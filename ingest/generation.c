@@ -154,13 +154,12 @@ static enum bl_code check(struct bl_generation *g, bl_err *err)
 /* Puts the splitter where reading goes on. */
 static enum bl_code place(struct bl_generation *g, uint64_t offset, bl_err *err)
 {
-    char before[BL_TAIL_BYTES];
-    size_t before_n;
+    struct bl_before before;
     bl_position at = g->known;
     enum bl_code rc = check(g, err);
 
     if (rc == BL_OK)
-        rc = bl_identity_place(&g->file, offset, &at, before, &before_n, err);
+        rc = bl_identity_place(&g->file, offset, &at, &before, err);
     if (rc == BL_OK && offset > 0 && offset == g->known.offset && at.tail_hash != g->known.tail_hash &&
         !bl_identity_test.no_tail_check)
         rc = bl_fail(err, BL_BAD_INPUT, 0, "'%s' has other contents now", g->file.path);
@@ -170,7 +169,7 @@ static enum bl_code place(struct bl_generation *g, uint64_t offset, bl_err *err)
     rc = bl_splitter_init(&g->splitter, &at);
     if (rc != BL_OK)
         return bl_fail(err, rc, 0, "cannot read '%s': out of memory", g->file.path);
-    bl_splitter_prime(&g->splitter, (bl_slice){before, before_n});
+    bl_splitter_prime(&g->splitter, (bl_slice){before.bytes, before.n}, before.counted);
     g->placed = true;
     g->at = offset;
     return BL_OK;

@@ -98,16 +98,17 @@ enum bl_identity bl_identity_copy_of(struct bl_logfile *file, struct bl_logfile 
     return n ? same_bytes(file, original, n - edge, edge) : BL_IDENTITY_OTHER;
 }
 
-enum bl_code bl_identity_place(struct bl_logfile *file, uint64_t offset, bl_position *p, char before[BL_TAIL_BYTES],
-                               size_t *before_n, bl_err *err)
+enum bl_code bl_identity_place(struct bl_logfile *file, uint64_t offset, bl_position *p, struct bl_before *before,
+                               bl_err *err)
 {
     size_t edge = offset < BL_TAIL_BYTES ? (size_t)offset : BL_TAIL_BYTES, got = 0;
-    enum bl_code rc = bl_logfile_read(file, 0, before, edge, &got, err);
+    enum bl_code rc = bl_logfile_read(file, 0, before->bytes, edge, &got, err);
 
     if (rc == BL_OK && got == edge) {
         p->head_n = (uint32_t)edge;
-        p->head_hash = bl_hash64((bl_slice){before, edge});
-        rc = bl_logfile_read(file, offset - edge, before, edge, &got, err);
+        p->head_hash = bl_hash64((bl_slice){before->bytes, edge});
+        before->counted = bl_framing_detect((bl_slice){before->bytes, edge});
+        rc = bl_logfile_read(file, offset - edge, before->bytes, edge, &got, err);
     }
     if (rc == BL_OK && got != edge)
         rc = bl_fail(err, BL_BAD_INPUT, 0, "'%s' is shorter than it was", file->path);
@@ -115,8 +116,8 @@ enum bl_code bl_identity_place(struct bl_logfile *file, uint64_t offset, bl_posi
         return rc;
     p->offset = offset;
     p->tail_n = (uint32_t)edge;
-    p->tail_hash = bl_hash64((bl_slice){before, edge});
+    p->tail_hash = bl_hash64((bl_slice){before->bytes, edge});
     bl_identity_set_inode(p, &file->id);
-    *before_n = edge;
+    before->n = edge;
     return BL_OK;
 }

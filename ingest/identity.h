@@ -15,6 +15,7 @@
 #ifndef BOUNCELINE_IDENTITY_H
 #define BOUNCELINE_IDENTITY_H
 
+#include "bounceline/framing.h"
 #include "bounceline/position.h"
 #include "logfile.h"
 
@@ -39,10 +40,16 @@ enum bl_identity bl_identity_copy_of(struct bl_logfile *file, struct bl_logfile 
  * therefore the same. */
 enum bl_identity bl_identity_same_head(struct bl_logfile *file, struct bl_logfile *original);
 
-/* Moves the position to `offset` of this file: inode, hashes.  `before` gets the bytes before the
- * offset, at most BL_TAIL_BYTES. */
+/* What a reader that begins in the middle must know of the file. */
+struct bl_before {
+    char          bytes[BL_TAIL_BYTES]; /* the n bytes before the offset */
+    size_t        n;
+    enum bl_frame counted; /* what bl_framing_detect says of the file's begin */
+};
+
+/* Moves the position to `offset` of this file: inode, hashes. */
 enum bl_code bl_identity_place(struct bl_logfile *file, uint64_t offset, bl_position *position,
-                               char before[BL_TAIL_BYTES], size_t *before_n, bl_err *err);
+                               struct bl_before *before, bl_err *err);
 
 /* For tests only: switches a protection off, or makes reads fail with the errno that comes back. */
 extern struct bl_identity_test {

@@ -15,7 +15,7 @@
 
 enum bl_code bl_splitter_init(struct bl_splitter *s, const bl_position *at)
 {
-    char *carry = bl_malloc(BL_LINE_MAX);
+    char *carry = bl_malloc(BL_LINE_MAX + BL_FRAME_COUNT_MAX);
 
     if (!carry)
         return BL_NO_MEMORY;
@@ -23,6 +23,7 @@ enum bl_code bl_splitter_init(struct bl_splitter *s, const bl_position *at)
     s->read_at = at->offset;
     s->hashing = true;
     s->skipping = s->stripped = false;
+    s->counted = BL_FRAME_MORE;
     s->carry = carry;
     s->carry_n = 0;
     s->tail_n = s->head_n = 0;
@@ -35,8 +36,9 @@ void bl_splitter_release(struct bl_splitter *s)
     s->carry = NULL;
 }
 
-void bl_splitter_prime(struct bl_splitter *s, bl_slice before)
+void bl_splitter_prime(struct bl_splitter *s, bl_slice before, enum bl_frame counted)
 {
+    s->counted = counted;
     memcpy(s->tail, before.p, before.n);
     s->tail_n = before.n;
     if (s->at.offset <= BL_HEAD_BYTES && before.n == s->at.offset) {
@@ -194,6 +196,26 @@ static void close_first_line(struct bl_splitter *s, struct bl_block *block, size
     block->n -= gone;
 }
 
+/* Counted messages: the block ends behind the last whole one. */
+static bool fill_counted(struct bl_splitter *s, struct bl_block *block, size_t got)
+{
+    size_t carried = s->carry_n, n = carried + got;
+    size_t whole = bl_framing_whole((bl_slice){block->bytes, n});
+
+    if (whole) {
+        block->begin = s->at.offset;
+        note_bytes(s, block->bytes + carried, got, whole - carried, true);
+        block->end = s->at;
+    } else {
+        note_bytes(s, block->bytes + carried, got, 0, false);
+    }
+    s->carry_n = n - whole;
+    memcpy(s->carry, block->bytes + whole, s->carry_n);
+    if (whole)
+        block->n = bl_framing_to_lines(block->bytes, whole);
+    return whole > 0;
+}
+
 bool bl_splitter_fill(struct bl_splitter *s, struct bl_block *block, size_t got)
 {
     size_t carried = s->carry_n;
@@ -202,6 +224,10 @@ bool bl_splitter_fill(struct bl_splitter *s, struct bl_block *block, size_t got)
     size_t lines = last ? (size_t)(last - fresh) + 1 : 0;
     bool special = s->skipping || s->stripped;
 
+    if (s->counted == BL_FRAME_MORE && got) /* at the begin of a file, few bytes may have come */
+        s->counted = bl_framing_detect((bl_slice){block->bytes, carried + got});
+    if (s->counted == BL_FRAME_DONE)
+        return fill_counted(s, block, got);
     if (!last) {
         note_bytes(s, fresh, got, 0, false);
         carry_more(s, fresh, got);
@@ -235,7 +261,7 @@ bool bl_splitter_finish(struct bl_splitter *s, struct bl_block *block)
     note_bytes(s, s->carry, 0, 0, true);
     block->end = s->at;
     memcpy(block->bytes, s->carry, s->carry_n);
-    block->n = s->carry_n;
+    block->n = s->counted == BL_FRAME_DONE ? bl_framing_to_lines(block->bytes, s->carry_n) : s->carry_n;
     block->long_lines += s->skipping;
     carry_nothing(s);
     return true;

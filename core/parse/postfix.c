@@ -12,6 +12,6 @@ enum bl_postfix_line bl_postfix_read(const bl_syslog *head, bl_record *out, bl_r
     enum promise promise = look_at(head, &words, &qid);
 
     if (promise == NOTHING)
-        return is_postfix(head->program) ? BL_POSTFIX_OTHER : BL_POSTFIX_NOT;
+        return is_postfix(head->program) || head->mail ? BL_POSTFIX_OTHER : BL_POSTFIX_NOT;
     return read_promised(promise, head, qid, words, out, reply);
 }

@@ -290,16 +290,17 @@ RARELY enum bl_outcome outcome_of_loopback(bl_slice program, bl_slice text)
     return BL_RELAYED;
 }
 
-/* A success is a delivery, unless the mail was only handed on. */
+/* A success is a delivery, unless the mail was only handed on.  Only discard(8) succeeds without a relay; its
+ * name may be another, or cut off. */
 static inline enum bl_outcome outcome_of_sent(bl_slice program, const struct peer *relay,
-                                              bl_slice text)
+                                              bl_slice relay_word, bl_slice text)
 {
     if (relay->bracketed)
         return is_loopback(relay->host, relay->ip) ? outcome_of_loopback(program, text)
                                                    : BL_DELIVERED;
     if (bl_slice_starts(text, BL_SLICE("forwarded as ")))
         return BL_RELAYED;
-    return bl_slice_ends(program, BL_SLICE("/discard")) ? BL_DISCARDED : BL_DELIVERED;
+    return bl_slice_eq(relay_word, BL_SLICE("none")) ? BL_DISCARDED : BL_DELIVERED;
 }
 
 /* qmgr gave up before any agent tried. */
@@ -398,7 +399,8 @@ ALWAYS_INLINE enum bl_postfix_line read_delivery(const bl_syslog *head, bl_slice
     out->peer_host = relay.host;
     out->peer_ip = relay.ip;
     if (word == WORD_SENT) {
-        out->outcome = (uint8_t)outcome_of_sent(head->program, &relay, delivery.text);
+        out->outcome = (uint8_t)outcome_of_sent(head->program, &relay, delivery.relay,
+                                                 delivery.text);
         out->code = code_of_sent(delivery.text);
         out->text = delivery.text;
         return BL_POSTFIX_RECORD;
@@ -704,7 +706,7 @@ static inline enum promise look_at(const bl_syslog *head, struct bl_words *words
     size_t end, next;
     unsigned ok;
 
-    if (head->body.n < BODY_MIN || !is_postfix(head->program))
+    if (head->body.n < BODY_MIN || !(is_postfix(head->program) || head->mail))
         return NOTHING;
     *words = bl_words_begin(head->body);
     end = bl_words_end(words);

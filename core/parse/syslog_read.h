@@ -1,6 +1,7 @@
 /* syslog_read.h -- the envelope around a log line
  *
  *   [<PRI>] STAMP blanks HOST blanks PROGRAM [ "[" PID "]" ] [":"] [" "] BODY
+ *   [<PRI>] "1 " STAMP " " HOST " " PROGRAM " " PID " " ID " " DATA [" " [" "] BODY]        RFC 5424
  *
  * Lines of one second and one host begin with the same bytes but for the fraction's digits, so the
  * stamper keeps the last head and a line that begins like it is not read again.  Behind it stands
@@ -25,15 +26,23 @@ static inline size_t count_blanks(bl_slice s)
     return n;
 }
 
+/* How a line goes on behind its host; FORM_FOREIGN: nobody's. */
+enum { FORM_PLAIN, FORM_IETF = 1, FORM_MAIL = 2, FORM_FOREIGN = 4 };
+
+enum { FACILITY_USER = 1, FACILITY_MAIL = 2 };
+
 /* PRI: `<` one to three digits `>`. */
-static inline void take_priority(bl_slice *in)
+static inline bool take_priority(bl_slice *in, unsigned *facility)
 {
     bl_slice rest = *in;
     uint64_t value;
 
-    if (bl_slice_take(&rest, BL_SLICE("<")) && bl_slice_take_u64(&rest, &value) && value <= 191 &&
-        bl_slice_take(&rest, BL_SLICE(">")))
-        *in = rest;
+    if (!bl_slice_take(&rest, BL_SLICE("<")) || !bl_slice_take_u64(&rest, &value) || value > 191 ||
+        !bl_slice_take(&rest, BL_SLICE(">")))
+        return false;
+    *facility = (unsigned)value >> 3;
+    *in = rest;
+    return true;
 }
 
 /* `532042`, to microseconds; false when one of them is no digit.  What lies below a microsecond is
@@ -53,7 +62,7 @@ static inline bool read_fraction(const char *digits, size_t n, int64_t *us)
 }
 
 static inline void remember_head(struct bl_stamper *stamper, bl_slice line, bl_slice rest,
-                                 const bl_syslog *head)
+                                 const bl_syslog *head, unsigned form)
 {
     size_t n = line.n - rest.n, host_at = (size_t)(head->host.p - line.p), dot, end;
     int64_t fraction_us = 0;
@@ -74,19 +83,44 @@ static inline void remember_head(struct bl_stamper *stamper, bl_slice line, bl_s
     stamper->host_at = host_at;
     stamper->host_n = head->host.n;
     stamper->head_us = head->time_us - fraction_us;
+    stamper->head_form = (uint8_t)form;
+}
+
+/* Priority and version.  rsyslog and syslog-ng give user.notice to text that came without a priority: the
+ * rest of a line that was longer than a relay takes, and its words may be anybody's.  Postfix logs as
+ * mail, or as one of the local facilities where it was told to. */
+RARELY unsigned take_form(bl_slice *in)
+{
+    unsigned facility = 0, form = FORM_PLAIN;
+    bool known = take_priority(in, &facility);
+
+    if (bl_slice_take(in, BL_SLICE("1 ")))
+        form = FORM_IETF | (known && facility == FACILITY_MAIL ? FORM_MAIL : 0u);
+    return form | (known && facility == FACILITY_USER ? FORM_FOREIGN : 0u);
+}
+
+RARELY bool take_stamp(bl_slice *in, struct bl_stamper *stamper, unsigned form, int64_t *time_us)
+{
+    if (in->n == 0)
+        return false;
+    if (bl_is_digit(in->p[0]))
+        return bl_stamp_take_rfc3339(stamper, in, time_us);
+    if ((form & FORM_IETF) && bl_slice_starts(*in, BL_SLICE("- "))) { /* no clock: the time it was there */
+        *time_us = stamper->reference_s * 1000000;
+        *in = bl_slice_drop(*in, 1);
+        return true;
+    }
+    return !(form & FORM_IETF) && bl_stamp_take_rfc3164(stamper, in, time_us);
 }
 
 /* Not inlined: once a second, while recall_head runs for every line. */
-RARELY bool take_head(bl_slice *in, struct bl_stamper *stamper, bl_syslog *out)
+RARELY bool take_head(bl_slice *in, struct bl_stamper *stamper, bl_syslog *out, unsigned *form)
 {
     bl_slice rest = *in;
     size_t blanks;
 
-    take_priority(&rest);
-    if (rest.n == 0)
-        return false;
-    if (!(bl_is_digit(rest.p[0]) ? bl_stamp_take_rfc3339(stamper, &rest, &out->time_us)
-                                 : bl_stamp_take_rfc3164(stamper, &rest, &out->time_us)))
+    *form = take_form(&rest);
+    if (!take_stamp(&rest, stamper, *form, &out->time_us))
         return false;
     blanks = count_blanks(rest);
     rest = bl_slice_drop(rest, blanks);
@@ -95,12 +129,13 @@ RARELY bool take_head(bl_slice *in, struct bl_stamper *stamper, bl_syslog *out)
     if (blanks == 0 || out->host.n == 0 || rest.n == 0)
         return false;
     rest = bl_slice_drop(rest, count_blanks(rest));
-    remember_head(stamper, *in, rest, out);
+    remember_head(stamper, *in, rest, out, *form);
     *in = rest;
     return true;
 }
 
-static inline bool recall_head(bl_slice *in, const struct bl_stamper *stamper, bl_syslog *out)
+static inline bool recall_head(bl_slice *in, const struct bl_stamper *stamper, bl_syslog *out,
+                               unsigned *form)
 {
     size_t n = stamper->head_n, digits = stamper->fraction_n;
     int64_t fraction_us = 0;
@@ -113,6 +148,7 @@ static inline bool recall_head(bl_slice *in, const struct bl_stamper *stamper, b
     out->time_us = stamper->head_us + fraction_us;
     out->host = (bl_slice){in->p + stamper->host_at, stamper->host_n};
     *in = bl_slice_drop(*in, n);
+    *form = stamper->head_form;
     return true;
 }
 
@@ -150,10 +186,77 @@ static inline bool read_tag(bl_slice in, bl_syslog *out)
     return true;
 }
 
+/* `[id name="value" ...]`, several without a blank between; `"`, `\\` and `]` of a value are escaped.  Takes it
+ * off; false when it does not end. */
+RARELY bool take_structured(bl_slice *in)
+{
+    bool quoted = false;
+
+    for (size_t i = 0; i < in->n; i++) {
+        char c = in->p[i];
+
+        if (c == '\\' && quoted)
+            i++;
+        else if (c == '"')
+            quoted = !quoted;
+        else if (c == ']' && !quoted && (i + 1 == in->n || in->p[i + 1] != '[')) {
+            *in = bl_slice_drop(*in, i + 1);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* `postfix/smtp 1382 - -  BODY`.  The application name is mostly cut at its slash (rsyslog's parser does that
+ * on the way in), hence `mail`: then only the facility tells whose line it is. */
+static inline bool read_ietf_tag(bl_slice in, unsigned form, bl_syslog *out)
+{
+    struct bl_words words = bl_words_begin(in);
+    size_t program = bl_words_end(&words), end = program;
+    bl_slice rest;
+
+    for (int i = 0; i < 2 && end < in.n; i++) { /* pid and message id */
+        words.from = end + 1;
+        end = bl_words_end(&words);
+    }
+    if (end + 1 >= in.n || program == 0)
+        return false;
+    rest = bl_slice_drop(in, end + 1);
+    if (rest.p[0] == '[') {
+        if (!take_structured(&rest))
+            return false;
+    } else if (!bl_slice_take(&rest, BL_SLICE("-"))) {
+        return false;
+    }
+    if (rest.n && !bl_slice_take(&rest, BL_SLICE(" ")))
+        return false;
+    (void)bl_slice_take(&rest, BL_SLICE("\xEF\xBB\xBF"));
+    (void)bl_slice_take(&rest, BL_SLICE(" "));
+    out->program = bl_slice_head(in, program);
+    out->body = rest;
+    out->mail = form & FORM_MAIL;
+    return true;
+}
+
+RARELY bool read_other_form(bl_slice in, unsigned form, bl_syslog *out)
+{
+    if (form & FORM_FOREIGN) {
+        out->program = out->body = bl_slice_drop(in, in.n);
+        return true;
+    }
+    if (bl_slice_eq(out->host, BL_SLICE("-")))
+        out->host.n = 0;
+    return read_ietf_tag(in, form, out);
+}
+
 static inline bool read_syslog(bl_slice line, struct bl_stamper *stamper, bl_syslog *out)
 {
-    return (recall_head(&line, stamper, out) || take_head(&line, stamper, out)) &&
-           read_tag(line, out);
+    unsigned form;
+
+    if (!recall_head(&line, stamper, out, &form) && !take_head(&line, stamper, out, &form))
+        return false;
+    out->mail = false;
+    return form == FORM_PLAIN ? read_tag(line, out) : read_other_form(line, form, out);
 }
 
 #endif

@@ -269,7 +269,7 @@ out:
 
 /* Not to be taken for a log without failures. */
 static const char headless_words[] = "none of these %s lines has a syslog head that this version reads "
-                                     "(RFC 3164 and RFC 3339 stamps)\n";
+                                     "(RFC 3164, RFC 3339, RFC 5424)\n";
 
 static void print_report(struct scan *scan, const struct bl_summary *summary)
 {

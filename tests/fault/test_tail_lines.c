@@ -165,12 +165,11 @@ static uint64_t line_end(struct rig *rig, unsigned line)
 static void slot_at(struct rig *rig, struct bl_resume *resume, size_t slot, unsigned line)
 {
     bl_position p = rig->at.v[0];
-    char before[BL_TAIL_BYTES];
+    struct bl_before before;
     struct bl_logfile file;
-    size_t n;
 
     assert_int_equal(bl_logfile_open(&file, rig->log, NULL), BL_OK);
-    assert_int_equal(bl_identity_place(&file, line_end(rig, line), &p, before, &n, NULL), BL_OK);
+    assert_int_equal(bl_identity_place(&file, line_end(rig, line), &p, &before, NULL), BL_OK);
     bl_logfile_close(&file);
     bl_positions_release(&resume->slot[slot]);
     assert_int_equal(bl_positions_put(&resume->slot[slot], &p), BL_OK);

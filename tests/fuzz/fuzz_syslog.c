@@ -29,7 +29,7 @@ static void check_line(struct bl_stamper *warm, const bl_zone *zone, bl_slice li
         a.program.p != b.program.p || a.program.n != b.program.n || a.body.p != b.body.p ||
         a.body.n != b.body.n)
         abort();
-    if (a.host.n == 0 || a.program.n == 0 || !inside(line, a.host) || !inside(line, a.program) ||
+    if (a.mail != b.mail || !inside(line, a.host) || !inside(line, a.program) ||
         !inside(line, a.body))
         abort();
 }

@@ -40,6 +40,12 @@ static const char *const stamps[] = {"Nov 22 05:03:37",
                                      "2026-11-22T05:03:37Z",
                                      "<22>Nov 22 05:03:37",
                                      "2026-11-22 05:03:37"};
+static const char *const ietf[] = {"<22>1 2026-11-22T05:03:37.532042+00:00",
+                                   "<22>1 2026-11-22T05:03:37.532043+00:00", "<22>1 -",
+                                   "<20>1 2026-11-22T05:03:37Z", "<13>1 2026-11-22T05:03:37Z",
+                                   "<134>1 2026-11-22T05:03:37Z"};
+static const char *const ietf_ends[] = {"1382 - -  ", "1 - - ", "- - - \xEF\xBB\xBF",
+                                        "1 id [a b=\"\\]\"][c] ", "1 - [a"};
 static const char *const hosts[] = {"mta1",
                                     "mta1",
                                     "mta1",
@@ -103,8 +109,10 @@ static const char *const bodies[] = {
 static size_t make_line(char *out, size_t room)
 {
     static const char odd[] = "\"\"><,;:[]()=\\/ \t\r\xff@.ZaF0";
-    size_t n = (size_t)snprintf(out, room, "%s %s %s%s%s", PICK(stamps), PICK(hosts),
-                                PICK(programs), PICK(tag_ends), PICK(bodies));
+    size_t n = draw(4) ? (size_t)snprintf(out, room, "%s %s %s%s%s", PICK(stamps), PICK(hosts),
+                                          PICK(programs), PICK(tag_ends), PICK(bodies))
+                       : (size_t)snprintf(out, room, "%s %s %s %s%s", PICK(ietf), PICK(hosts),
+                                          PICK(programs), PICK(ietf_ends), PICK(bodies));
 
     if (draw(3) == 0) {
         for (uint32_t k = draw(4); k > 0 && n > 0; k--)

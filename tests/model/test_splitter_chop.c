@@ -2,6 +2,8 @@
 /* The splitter against a plain model: however the bytes are chopped into reads, the blocks hold the same
  * lines, count the same long ones and end at the same offsets as reading line by line would.
  *
+ * The same for counted messages.
+ *
  * Negative control: model_notices_a_lost_carry drops the carried line between two reads and expects the
  * comparison to fail. */
 #include <setjmp.h>
@@ -85,6 +87,39 @@ static void model(void)
     }
 }
 
+/* Messages of many lengths with newlines and counts inside, here and there text without a count. */
+static void make_counted_file(void)
+{
+    static const char alphabet[] = "ab 1<9>\n";
+
+    file.n = want.n = 0;
+    want.long_lines = 0;
+    while (file.n < FILE_BYTES - BL_LINE_MAX - 64) {
+        static char text[BL_LINE_MAX + 64];
+        size_t n = draw(50) ? draw(300) : BL_LINE_MAX - 4 - draw(300);
+        bool counted = file.n == 0 || draw(50) != 0, newline = draw(2);
+        int head = counted ? snprintf(text, sizeof text, "%zu <22>", n + 4 + newline) : 1;
+
+        if (!counted)
+            text[0] = 'x';
+        for (size_t i = 0; i < n; i++)
+            text[(size_t)head + i] = counted ? alphabet[draw(sizeof alphabet - 1)] : 'y';
+        if (counted && n && text[(size_t)head + n - 1] == '\n')
+            text[(size_t)head + n - 1] = 'z';
+        put(&file, text, (size_t)head + n);
+        if (newline || !counted)
+            put(&file, "\n", 1);
+        for (size_t i = 0; i < (size_t)head + n; i++)
+            text[i] = text[i] == '\n' ? ' ' : text[i];
+        if (counted)
+            put(&want, "<22>", 4);
+        else
+            put(&want, text, 1);
+        put(&want, text + head, n);
+        put(&want, "\n", 1);
+    }
+}
+
 static void collect(struct bl_block *block, uint64_t *end)
 {
     assert_int_equal(block->begin, *end);
@@ -153,6 +188,22 @@ static void every_chop_gives_the_lines_of_the_model(void **state)
     }
 }
 
+static void every_chop_gives_the_counted_messages(void **state)
+{
+    static const uint32_t most[] = {3, 300, 5000, 70000, BL_BLOCK_BYTES};
+
+    (void)state;
+    for (int round = 0; round < 10; round++) {
+        make_counted_file();
+        for (size_t i = 0; i < BL_COUNT(most); i++) {
+            split(most[i], false);
+            if (!same())
+                fail_msg("round %d, reads of at most %u bytes: %zu bytes, wanted %zu", round, most[i], got.n,
+                         want.n);
+        }
+    }
+}
+
 static void model_notices_a_lost_carry(void **state)
 {
     (void)state;
@@ -166,6 +217,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_chop_gives_the_lines_of_the_model),
+        cmocka_unit_test(every_chop_gives_the_counted_messages),
         cmocka_unit_test(model_notices_a_lost_carry),
     };
 

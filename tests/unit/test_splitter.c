@@ -178,7 +178,7 @@ static void it_goes_on_from_an_offset_when_primed(void **state)
         at.head_hash = bl_hash64((bl_slice){file, at.head_n});
         bl_splitter_release(&splitter);
         assert_int_equal(bl_splitter_init(&splitter, &at), BL_OK);
-        bl_splitter_prime(&splitter, (bl_slice){file + from - before, before});
+        bl_splitter_prime(&splitter, (bl_slice){file + from - before, before}, BL_FRAME_BAD);
         assert_true(feed(file + from, sizeof file - from));
         assert_int_equal(block.begin, from);
         assert_int_equal(block.end.generation, 7);

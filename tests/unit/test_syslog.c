@@ -53,8 +53,32 @@ static const struct {
     {"no blank behind the stamp", "Nov 22 05:03:37mta1 a/b[1]: B", NULL, NULL, NULL, NULL},
     {"priority 192", "<192>Nov 22 05:03:37 mta1 a/b[1]: B", NULL, NULL, NULL, NULL},
     {"a tag that is only a bracket", "Nov 22 05:03:37 mta1 [12345]: B", NULL, NULL, NULL, NULL},
-    {"RFC 5424 is another reader's", "<22>1 2026-11-22T05:03:37Z mta1 postfix 1 - - B", NULL, NULL,
+    {"RFC 5424, the name cut at its slash",
+     "<22>1 2026-11-22T05:03:37.532042+00:00 mta1 postfix 1382 - -  4A1B: removed",
+     "2026-11-22T05:03:37.532042Z", "mta1", "postfix", "4A1B: removed"},
+    {"RFC 5424, the whole name", "<22>1 2026-11-22T05:03:37Z mta1 postfix/smtp 1382 - - 4A1B: removed",
+     "2026-11-22T05:03:37Z", "mta1", "postfix/smtp", "4A1B: removed"},
+    {"RFC 5424 of another facility", "<134>1 2026-11-22T05:03:37Z mta1 postfix/smtp - - - B",
+     "2026-11-22T05:03:37Z", "mta1", "postfix/smtp", "B"},
+    {"RFC 5424 without a priority", "1 2026-11-22T05:03:37Z mta1 postfix/smtp 1 - - B",
+     "2026-11-22T05:03:37Z", "mta1", "postfix/smtp", "B"},
+    {"structured data: two, with escapes",
+     "<22>1 2026-11-22T05:03:37Z mta1 postfix 1 ID7 [a@1 k=\"v \\\" \\] [x\"][b l=\"\"] \xEF\xBB\xBF" "B c",
+     "2026-11-22T05:03:37Z", "mta1", "postfix", "B c"},
+    {"structured data that does not end", "<22>1 2026-11-22T05:03:37Z mta1 postfix 1 - [a k=\"v] B", NULL,
+     NULL, NULL, NULL},
+    {"structured data and no message", "<22>1 2026-11-22T05:03:37Z mta1 postfix 1 - [a]",
+     "2026-11-22T05:03:37Z", "mta1", "postfix", ""},
+    {"nobody's host and no clock", "<22>1 - - postfix 1 - - B", "2026-11-22T05:03:37Z", "", "postfix",
+     "B"},
+    {"the second half of a line that a relay split", "<13>Nov 22 05:03:40 mta1 postfix/smtp[1]: B",
+     "2026-11-22T05:03:40Z", "mta1", "", ""},
+    {"the same in RFC 5424", "<13>1 2026-11-22T05:03:40Z mta1 postfix/smtp 1 - - B",
+     "2026-11-22T05:03:40Z", "mta1", "", ""},
+    {"RFC 5424 of another version", "<22>2 2026-11-22T05:03:37Z mta1 postfix 1 - - B", NULL, NULL,
      NULL, NULL},
+    {"RFC 5424 with an old stamp", "<22>1 Nov 22 05:03:37 mta1 postfix 1 - - B", NULL, NULL, NULL, NULL},
+    {"RFC 5424 that ends early", "<22>1 2026-11-22T05:03:37Z mta1 postfix 1 -", NULL, NULL, NULL, NULL},
     {"an Exim line", "2026-11-22 05:03:37", NULL, NULL, NULL, NULL},
     {"no stamp", "hello world", NULL, NULL, NULL, NULL},
     {"empty", "", NULL, NULL, NULL, NULL},
@@ -88,6 +112,7 @@ static void heads_are_read(void **state)
             assert_text(head.host, cases[i].host);
             assert_text(head.program, cases[i].program);
             assert_text(head.body, cases[i].body);
+            assert_int_equal(head.mail, bl_slice_starts(in, BL_SLICE("<22>1 ")));
         }
     }
 }

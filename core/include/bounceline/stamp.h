@@ -43,6 +43,7 @@ struct bl_stamper {
     size_t   head_n, host_at, host_n;
     size_t   fraction_at, fraction_n; /* digits that may differ from line to line */
     int64_t  head_us;                 /* without the fraction */
+    uint8_t  head_form;               /* what stands behind it: syslog_read.h */
 };
 
 void bl_stamper_init(struct bl_stamper *stamper, const bl_zone *zone);
