@@ -249,6 +249,17 @@ static uint32_t phrase_start(const struct lane *lane, uint32_t end, uint32_t len
     return at;
 }
 
+/* How many bytes were read between two places: gaps are not. */
+static uint32_t read_between(const struct lane *lane, uint32_t from, uint32_t to)
+{
+    uint32_t n = to - from;
+
+    for (uint32_t i = 0; i < lane->piece; i++)
+        if (lane->gaps[i].at >= from && lane->gaps[i].end <= to)
+            n -= lane->gaps[i].end - lane->gaps[i].at;
+    return n;
+}
+
 /* A part of a rule with several phrases.  True when it was the last one.  While a phrase is awaited
  * close behind, the first one may begin anew. */
 static bool advance(struct lane *lane, const struct bl_rule *rule, uint32_t output, uint32_t end)
@@ -265,7 +276,8 @@ static bool advance(struct lane *lane, const struct bl_rule *rule, uint32_t outp
     if (seen != part || part == 0)
         return false;
     start = phrase_start(lane, end, bl_output_length(output));
-    if (start < s->last_end || ((rule->near >> part & 1) && start > s->last_end + BL_NEAR))
+    if (start < s->last_end ||
+        ((rule->near >> part & 1) && read_between(lane, s->last_end, start) > BL_NEAR))
         return false; /* overlaps the phrase before, or too far behind it */
     s->last_end = end;
     lane->seen[sequence]++;

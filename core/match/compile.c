@@ -220,6 +220,23 @@ static enum bl_code keep_rules(struct compiler *c)
     return BL_OK;
 }
 
+static struct bl_phrase_use use_of(const struct compiler *c, uint32_t model_rule, size_t i)
+{
+    const struct rt_rule *rule = rt_rule(&c->model, model_rule);
+    struct rt_use one = {.phrase = rule->phrases[0]};
+    const struct rt_use *use = rule->n_phrases > 1 ? rt_use(&c->model, rule->uses_from + i) : &one;
+
+    return (struct bl_phrase_use){.text = use->phrase,
+                                  .rule = c->rank_of[model_rule],
+                                  .part = use->part,
+                                  .last = use->part + 1 == rule->n_phrases};
+}
+
+static size_t uses_of(const struct rt_rule *rule)
+{
+    return rule->n_phrases > 1 ? rule->uses_n : rule->n_phrases;
+}
+
 static enum bl_code build_phrases(struct compiler *c)
 {
     struct bl_phrase_use *uses;
@@ -227,19 +244,13 @@ static enum bl_code build_phrases(struct compiler *c)
     enum bl_code rc;
 
     for (size_t i = 0; i < c->model.rules.n; i++)
-        n += rt_rule(&c->model, i)->n_phrases;
+        n += uses_of(rt_rule(&c->model, i));
     uses = bl_calloc(n + 1, sizeof *uses);
     if (!uses)
         return no_memory(c);
-    for (size_t i = 0; i < c->model.rules.n; i++) {
-        const struct rt_rule *rule = rt_rule(&c->model, i);
-
-        for (uint8_t part = 0; part < rule->n_phrases; part++)
-            uses[used++] = (struct bl_phrase_use){.text = rule->phrases[part],
-                                                  .rule = c->rank_of[i],
-                                                  .part = part,
-                                                  .last = part + 1 == rule->n_phrases};
-    }
+    for (uint32_t i = 0; i < c->model.rules.n; i++)
+        for (size_t j = 0; j < uses_of(rt_rule(&c->model, i)); j++)
+            uses[used++] = use_of(c, i, j);
     rc = bl_phrases_build(c->arena, uses, n, &c->rules->phrases, c->err);
     bl_free(uses);
     return rc;

@@ -934,6 +934,7 @@ enum bl_code bl_rules_text_read(struct rt_model *model, const struct bl_rules_fi
     model->rules.item_bytes = sizeof(struct rt_rule);
     model->samples.item_bytes = sizeof(struct rt_sample);
     model->providers.item_bytes = sizeof(bl_slice);
+    model->uses.item_bytes = sizeof(struct rt_use);
     model->words.item_bytes = sizeof(struct rt_words);
     model->suffixes.item_bytes = sizeof(struct bl_provider_suffix);
     if (!bl_rules_text_push(&model->providers, &other))
@@ -968,6 +969,7 @@ void bl_rules_text_release(struct rt_model *model)
     bl_free(model->providers.items);
     bl_free(model->suffixes.items);
     bl_free(model->words.items);
+    bl_free(model->uses.items);
     bl_arena_release(&model->arena);
     *model = (struct rt_model){0};
 }

@@ -25,7 +25,8 @@ struct rt_rule {
     uint16_t category;
     uint8_t tier, type, action, n_phrases;
     uint8_t near;                   /* bit i: phrase i stands close behind the one before */
-    bl_slice phrases[BL_PARTS_MAX]; /* folded */
+    bl_slice phrases[BL_PARTS_MAX]; /* folded; of several phrases, each one's shortest variant ... */
+    uint32_t uses_from, uses_n;     /* ... and all of them */
     /* rows of codes.tsv only */
     bool is_code;
     uint8_t reach;                                           /* enum rt_reach */
@@ -36,6 +37,12 @@ struct rt_sample {
     bl_slice text;
     struct rt_place place;
     uint32_t rule; /* first alternative of the rule it belongs to, in the order read */
+};
+
+/* A variant of one phrase of an alternative that has several. */
+struct rt_use {
+    bl_slice phrase;
+    uint8_t part;
 };
 
 /* A row of words.tsv: `unknown|not found`. */
@@ -53,7 +60,7 @@ struct rt_model {
     const struct bl_rules_file *files;
     size_t n_files;
     struct bl_arena arena;
-    struct rt_list categories, rules, samples, providers, suffixes, words;
+    struct rt_list categories, rules, samples, providers, suffixes, words, uses;
     struct rt_place fallback; /* the row of `unclassified`; line 0: none */
     bl_err *err;
 };
@@ -68,6 +75,11 @@ void bl_rules_text_release(struct rt_model *model);
 static inline struct rt_rule *rt_rule(const struct rt_model *model, size_t i)
 {
     return (struct rt_rule *)(void *)model->rules.items + i;
+}
+
+static inline struct rt_use *rt_use(const struct rt_model *model, size_t i)
+{
+    return (struct rt_use *)(void *)model->uses.items + i;
 }
 
 static inline struct rt_sample *rt_sample(const struct rt_model *model, size_t i)

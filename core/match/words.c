@@ -1,8 +1,10 @@
 /* words.c -- `"{user|mailbox} {is |}unknown"`: one phrase written for many
  *
- * Braces hold words to choose from, or the name of a list in words.tsv.  An alternative of a rule is
- * expanded into all its variants, each of them a rule of its own to the tables, all of them one to
- * people: they share id and place. */
+ * Braces hold words to choose from, or the name of a list in words.tsv.  An alternative of one phrase
+ * becomes all its variants, each of them a rule of its own to the tables (a longer one weighs more), all of
+ * them one to people: they share id and place.  An alternative of several phrases stays one rule; each
+ * variant of each phrase is listed as a word of it, and the shortest ones stand for it where it is weighed
+ * and tried out. */
 #include "rules_text.h"
 
 #include "bounceline/alloc.h"
@@ -40,6 +42,25 @@ static bool same_phrases(const struct rt_rule *a, const struct rt_rule *b)
     return true;
 }
 
+/* A variant of one phrase of several. */
+static enum bl_code add_use(struct expansion *e, uint8_t part, bl_slice phrase)
+{
+    struct rt_use use = {.phrase = phrase, .part = part};
+    bl_slice *kept = &e->variant.phrases[part];
+
+    for (size_t i = e->variant.uses_from; i < e->model->uses.n; i++)
+        if (rt_use(e->model, i)->part == part && bl_slice_eq(rt_use(e->model, i)->phrase, phrase))
+            return BL_OK;
+    if (e->model->uses.n - e->variant.uses_from >= VARIANTS_MAX)
+        return bl_rules_text_fail(e->model, e->rule.place, "more than %d variants of one alternative",
+                                  VARIANTS_MAX);
+    if (!kept->p || phrase.n < kept->n)
+        *kept = phrase;
+    return bl_rules_text_push(&e->model->uses, &use)
+               ? BL_OK
+               : bl_fail(e->model->err, BL_NO_MEMORY, 0, "out of memory reading rules");
+}
+
 static enum bl_code add_variant(struct expansion *e)
 {
     struct rt_model *model = e->model;
@@ -59,21 +80,23 @@ static enum bl_code add_variant(struct expansion *e)
 
 static enum bl_code write_phrase(struct expansion *e, int part, bl_slice rest, struct writing w, int depth);
 
-static enum bl_code next_part(struct expansion *e, int part, const struct writing *w)
+static enum bl_code end_phrase(struct expansion *e, int part, const struct writing *w)
 {
     struct rt_model *model = e->model;
     size_t letters = 0, n = w->n;
+    bl_slice phrase;
 
     for (size_t i = 0; i < n; i++)
         letters += w->text[i] != ' ';
     if (letters < 3)
         return bl_rules_text_fail(model, e->rule.place,
                                   "a phrase needs at least three characters that are not blank");
-    e->variant.phrases[part] = bl_arena_copy(&model->arena, (bl_slice){w->text, n});
-    if (!e->variant.phrases[part].p)
+    phrase = bl_arena_copy(&model->arena, (bl_slice){w->text, n});
+    if (!phrase.p)
         return bl_fail(model->err, BL_NO_MEMORY, 0, "out of memory reading rules");
-    if (++part < e->rule.n_phrases)
-        return write_phrase(e, part, e->rule.phrases[part], (struct writing){.n = 0}, 0);
+    if (e->rule.n_phrases > 1)
+        return add_use(e, (uint8_t)part, phrase);
+    e->variant.phrases[0] = phrase;
     return add_variant(e);
 }
 
@@ -132,14 +155,20 @@ static enum bl_code write_phrase(struct expansion *e, int part, bl_slice rest, s
         return write_choices(e, part, named.n ? named : inside, bl_slice_drop(rest, end + 1), &w,
                              depth + 1);
     }
-    return next_part(e, part, &w);
+    return end_phrase(e, part, &w);
 }
 
 enum bl_code bl_rules_text_expand(struct rt_model *model, const struct rt_rule *rule)
 {
     struct expansion e = {.model = model, .rule = *rule, .variant = *rule, .first = model->rules.n};
+    enum bl_code rc = BL_OK;
 
     if (rule->n_phrases == 0)
         return add_variant(&e);
-    return write_phrase(&e, 0, rule->phrases[0], (struct writing){.n = 0}, 0);
+    e.variant.uses_from = (uint32_t)model->uses.n;
+    memset(e.variant.phrases, 0, sizeof e.variant.phrases);
+    for (int part = 0; part < rule->n_phrases && rc == BL_OK; part++)
+        rc = write_phrase(&e, part, rule->phrases[part], (struct writing){.n = 0}, 0);
+    e.variant.uses_n = (uint32_t)model->uses.n - e.variant.uses_from;
+    return rc != BL_OK || rule->n_phrases == 1 ? rc : add_variant(&e);
 }
