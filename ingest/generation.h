@@ -42,6 +42,7 @@ struct bl_generation {
     uint64_t    first_hash;
     bool        first_line; /* ... and it tells this file from others: it holds a whole line, or is full */
     bool        vetted;     /* ... and the folder was listed after that: only then is it begun */
+    size_t      place;      /* among the siblings at the last look, from 1; not there: as the one before it */
     uint64_t    size;       /* the largest seen: what is lost when it disappears */
     uint64_t    lost;       /* counted as lost; taken back when a copy turns up */
     uint64_t    quiet_size; /* no growth since quiet_since_ms */

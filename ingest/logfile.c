@@ -123,6 +123,18 @@ enum bl_code bl_logfile_open(struct bl_logfile *f, const char *path, bl_err *err
     return rc;
 }
 
+void bl_logfile_rename(struct bl_logfile *f, const char *path)
+{
+    size_t n = strlen(path) + 1;
+    char *copy = strcmp(f->path, path) == 0 ? NULL : bl_malloc(n);
+
+    if (!copy)
+        return; /* a message will name the old one */
+    memcpy(copy, path, n);
+    bl_free(f->path);
+    f->path = copy;
+}
+
 void bl_logfile_close(struct bl_logfile *f)
 {
     bl_unpack_close(f->unpack);

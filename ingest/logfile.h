@@ -39,6 +39,7 @@ enum bl_code bl_logfile_look(const char *path, struct bl_file_id *out, bl_err *e
 
 enum bl_code bl_logfile_open(struct bl_logfile *file, const char *path, bl_err *err);
 void         bl_logfile_close(struct bl_logfile *file);
+void         bl_logfile_rename(struct bl_logfile *file, const char *path); /* in messages */
 enum bl_code bl_logfile_refresh(struct bl_logfile *file, bl_err *err);
 
 /* Fills `out` from `offset`; less than n only at the end (for a plain file: for now).  Of a damaged

@@ -1,5 +1,5 @@
 /* The loop's half: when to look, when to read, who gets the blocks.  What a look finds and what a read
- * gives is follow.c's, which blocks and therefore runs in libuv's pool, one job per source at a time.
+ * gives is follow.h's, which blocks and therefore runs in libuv's pool, one job per source at a time.
  *
  *             start                    job ends
  *   STOPPED ─────────► source: IDLE ◄──────────── BUSY      news, sweep, kick, more to read: IDLE ──► BUSY
