@@ -28,17 +28,18 @@ static void begin_new(struct bl_follow *f, struct bl_look *look, size_t i, struc
  * then left alone; but as long as the original may be truncated unread, the copy is asked for again.  The
  * log itself (somebody moved it away and put a copy in its place) is read behind what is common. */
 static void pass_over_copy(struct bl_follow *f, struct bl_look *look, size_t i, struct bl_logfile *file,
-                           uint64_t common, uint64_t read, const char *of)
+                           struct bl_generation *g, uint64_t common, const char *of)
 {
     const struct bl_sibling *s = &look->list.v[i];
-    uint64_t skip_to = 0;
+    uint64_t read = g->known.offset, skip_to = 0;
 
     if (!s->live) {
         bool wanted = bl_follow_wants(f, look, i);
 
-        bl_follow_leave(f, s, of);
+        look->found[i].copy_of = g;
+        bl_follow_leave_copy(f, look, i, of);
         if (read < common)
-            bl_follow_ask_again(f, s, wanted);
+            bl_follow_ask_again(f, look, i, wanted);
         return;
     }
     (void)bl_logfile_line_end(file, common, &skip_to);
@@ -70,6 +71,14 @@ static bool is_being_packed(struct bl_look *look, size_t i, struct bl_logfile *f
     return same != BL_IDENTITY_OTHER;
 }
 
+static void leave_packing(struct bl_follow *f, struct bl_look *look, size_t i)
+{
+    if (bl_follow_wants(f, look, i))
+        bl_follow_leave_copy(f, look, i, "the file beside it");
+    else
+        bl_follow_leave(f, look, i);
+}
+
 /* The file takes the place of one that was moved, copied or compressed.  True when that settles it. */
 static bool goes_on(struct bl_follow *f, struct bl_look *look, size_t i, struct bl_logfile *file)
 {
@@ -83,7 +92,7 @@ static bool goes_on(struct bl_follow *f, struct bl_look *look, size_t i, struct 
             continue;
         is = bl_identity_matches(file, &g->known);
         if (is == BL_IDENTITY_OTHER && bl_identity_is_earlier(file, &g->known)) {
-            pass_over_copy(f, look, i, file, file->id.size, g->known.offset, "what was read already");
+            pass_over_copy(f, look, i, file, g, file->id.size, "what was read already");
             return true;
         }
         if (is == BL_IDENTITY_OTHER)
@@ -92,7 +101,7 @@ static bool goes_on(struct bl_follow *f, struct bl_look *look, size_t i, struct 
             look->found[i].hold = true;
         } else if (bl_generation_is_open(g)) {
             /* Deleted, but we have it, and with it what a writer may still append. */
-            pass_over_copy(f, look, i, file, g->known.offset, g->known.offset, "a deleted file that is still read");
+            pass_over_copy(f, look, i, file, g, g->known.offset, "a deleted file that is still read");
         } else {
             bl_follow_say(f, BL_NOTE_INFO, "'%s' goes on with what was read up to byte %llu", s->path,
                           (unsigned long long)g->known.offset);
@@ -118,7 +127,7 @@ void bl_follow_find_moved(struct bl_follow *f, struct bl_look *look)
         const struct bl_sibling *s = &look->list.v[i];
         struct bl_logfile file = BL_LOGFILE_CLOSED;
 
-        if (look->found[i].of || look->found[i].hold || s->id.size == 0 || bl_follow_is_settled(f, s))
+        if (look->found[i].of || look->found[i].hold || look->found[i].settled || s->id.size == 0)
             continue;
         if (bl_follow_open(s, &file, NULL) == BL_OK && !is_being_packed(look, i, &file) && !look->found[i].hold)
             (void)goes_on(f, look, i, &file);
@@ -142,7 +151,7 @@ static bool is_copy(struct bl_follow *f, struct bl_look *look, size_t i, struct 
         if (is == BL_IDENTITY_UNKNOWN)
             look->found[i].hold = true;
         else
-            pass_over_copy(f, look, i, file, common, g->known.offset, "a file that is read already");
+            pass_over_copy(f, look, i, file, g, common, "a file that is read already");
         return true;
     }
     return false;
@@ -174,7 +183,7 @@ static void leave_unread(struct bl_follow *f, struct bl_look *look, size_t i, st
     } else if (s->named && !f->looked) {
         bl_follow_say(f, BL_NOTE_NOTICE, "'%s' is older than what was read before: not read", s->path);
     }
-    bl_follow_leave(f, s, NULL);
+    bl_follow_leave(f, look, i);
 }
 
 /* --from end, at first sight: behind the last whole line. */
@@ -196,10 +205,10 @@ void bl_follow_judge(struct bl_follow *f, struct bl_look *look, size_t i)
     struct bl_logfile file = BL_LOGFILE_CLOSED;
     bl_err err;
 
-    if (found->of || found->hold || bl_follow_is_settled(f, s))
+    if (found->of || found->hold || found->settled)
         return;
     if (s->id.size == 0 && !s->live) {
-        bl_follow_leave(f, s, NULL);
+        bl_follow_leave(f, look, i);
         return;
     }
     if (bl_follow_open(s, &file, &err) != BL_OK) {
@@ -207,7 +216,7 @@ void bl_follow_judge(struct bl_follow *f, struct bl_look *look, size_t i)
         return;
     }
     if (is_being_packed(look, i, &file))
-        bl_follow_leave(f, s, bl_follow_wants(f, look, i) ? "the file beside it" : NULL);
+        leave_packing(f, look, i);
     else if (found->hold || goes_on(f, look, i, &file) || is_copy(f, look, i, &file))
         ;
     else if (!s->live && !all_intact(f))

@@ -110,7 +110,7 @@ static void keep_wanting(struct bl_follow *f, struct bl_look *look)
     for (size_t i = 0; i < look->list.n; i++)
         if (look->found[i].hold) {
             f->holding = true;
-            bl_follow_ask_again(f, &look->list.v[i], bl_follow_wants(f, look, i));
+            bl_follow_ask_again(f, look, i, bl_follow_wants(f, look, i));
         }
 }
 
@@ -131,6 +131,7 @@ static void judge_all(struct bl_follow *f, struct bl_look *look)
 static void compare(struct bl_follow *f, struct bl_look *look, bool last)
 {
     bl_follow_match(f, look);
+    bl_follow_recall_all(f, look);
     bl_follow_find_moved(f, look);
     bl_follow_find_frontier(f, look);
     if (!f->looked)

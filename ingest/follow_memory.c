@@ -34,25 +34,35 @@ static struct bl_left_alone *recall_or_add(struct bl_follow *f, const struct bl_
     return left;
 }
 
-void bl_follow_leave(struct bl_follow *f, const struct bl_sibling *s, const char *copy)
+void bl_follow_leave(struct bl_follow *f, struct bl_look *look, size_t i)
 {
-    struct bl_left_alone *left = recall_or_add(f, s);
+    struct bl_found *found = &look->found[i];
+    struct bl_left_alone *left = recall_or_add(f, &look->list.v[i]);
 
     if (!left)
         return;
-    if (copy && !left->copy) {
+    left->epoch = f->epoch;
+    left->judged |= left->id.size > 0;
+    left->copy_of = found->copy_of ? found->copy_of->known.generation : 0;
+    found->settled = true;
+}
+
+void bl_follow_leave_copy(struct bl_follow *f, struct bl_look *look, size_t i, const char *of)
+{
+    struct bl_left_alone *left = recall_or_add(f, &look->list.v[i]);
+
+    if (left && !left->copy) {
         f->stats.copies_skipped++;
-        bl_follow_say(f, BL_NOTE_INFO, "'%s' is a copy of %s: skipped", s->path, copy);
+        bl_follow_say(f, BL_NOTE_INFO, "'%s' is a copy of %s: skipped", look->list.v[i].path, of);
         left->copy = true;
     }
-    left->epoch = f->epoch;
-    left->judged |= s->id.size > 0;
+    bl_follow_leave(f, look, i);
 }
 
 /* It must not by then count as old because younger files were read. */
-void bl_follow_ask_again(struct bl_follow *f, const struct bl_sibling *s, bool wanted)
+void bl_follow_ask_again(struct bl_follow *f, struct bl_look *look, size_t i, bool wanted)
 {
-    struct bl_left_alone *left = recall_or_add(f, s);
+    struct bl_left_alone *left = recall_or_add(f, &look->list.v[i]);
 
     if (!left)
         return;
@@ -60,14 +70,29 @@ void bl_follow_ask_again(struct bl_follow *f, const struct bl_sibling *s, bool w
     left->epoch = 0; /* settled by none */
 }
 
-bool bl_follow_is_settled(struct bl_follow *f, const struct bl_sibling *s)
+static struct bl_generation *find(struct bl_follow *f, uint64_t generation)
 {
-    struct bl_left_alone *left = bl_follow_recall(f, &s->id);
+    for (size_t k = 0; generation && k < f->n; k++)
+        if (f->v[k]->known.generation == generation)
+            return f->v[k];
+    return NULL;
+}
 
-    if (!left)
-        return false;
-    left->seen = true;
-    return left->epoch == f->epoch && left->id.size == s->id.size && left->id.mtime_ns == s->id.mtime_ns;
+void bl_follow_recall_all(struct bl_follow *f, struct bl_look *look)
+{
+    for (size_t i = 0; i < look->list.n; i++) {
+        const struct bl_sibling *s = &look->list.v[i];
+        struct bl_left_alone *left = bl_follow_recall(f, &s->id);
+
+        if (!left)
+            continue;
+        left->seen = true;
+        if (look->found[i].of || left->epoch != f->epoch || left->id.size != s->id.size ||
+            left->id.mtime_ns != s->id.mtime_ns)
+            continue;
+        look->found[i].settled = true;
+        look->found[i].copy_of = find(f, left->copy_of);
+    }
 }
 
 void bl_follow_forget_vanished(struct bl_follow *f)

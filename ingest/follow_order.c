@@ -4,15 +4,21 @@
 
 /* --- the order of generations --- */
 
+/* One that was packed and deleted while it is read stands where its archive stands. */
 static size_t place_of(const struct bl_look *look, const struct bl_generation *g)
 {
-    for (size_t i = 0; i < look->list.n; i++)
+    size_t copy = 0; /* not there: older than all that is */
+
+    for (size_t i = 0; i < look->list.n; i++) {
         if (look->found[i].of == g)
             return i + 1;
-    return 0; /* not there: older than all that is */
+        if (look->found[i].copy_of == g)
+            copy = i + 1;
+    }
+    return copy;
 }
 
-/* One that is not there stays behind the one it stood behind. */
+/* One that is not there at all stays behind the one it stood behind. */
 void bl_follow_sort(struct bl_follow *f, const struct bl_look *look)
 {
     size_t last = 0;
@@ -33,6 +39,12 @@ void bl_follow_sort(struct bl_follow *f, const struct bl_look *look)
 
 /* --- what is news --- */
 
+/* Something of what the file holds was handed out. */
+static bool is_read(const struct bl_found *found)
+{
+    return (found->of && found->of->known.offset > 0) || (found->copy_of && found->copy_of->known.offset > 0);
+}
+
 /* A generation of which nothing was handed out proves nothing: its file may have been copied away and
  * truncated in between, and nobody could tell. */
 void bl_follow_find_frontier(const struct bl_follow *f, struct bl_look *look)
@@ -41,7 +53,7 @@ void bl_follow_find_frontier(const struct bl_follow *f, struct bl_look *look)
     look->absent_seen_s = INT64_MIN;
     look->untouched = true;
     for (size_t i = 0; i < look->list.n; i++)
-        if (look->found[i].of && look->found[i].of->known.offset > 0)
+        if (is_read(&look->found[i]))
             look->younger = i + 1;
     for (size_t k = 0; k < f->n; k++) {
         const struct bl_generation *g = f->v[k];
@@ -77,7 +89,7 @@ bool bl_follow_wants(struct bl_follow *f, const struct bl_look *look, size_t i)
 bool bl_follow_is_between(const struct bl_follow *f, const struct bl_look *look, size_t i)
 {
     for (size_t j = 0; j < i; j++)
-        if (look->found[j].of && look->found[j].of->known.offset > 0)
+        if (is_read(&look->found[j]))
             return true;
     for (size_t k = 0; k < f->n; k++) {
         const bl_position *known = &f->v[k]->known;

@@ -24,6 +24,7 @@
 struct bl_left_alone {
     struct bl_file_id id;
     uint64_t epoch; /* of the follow, when it was judged; 0: to be judged at every look */
+    uint64_t copy_of; /* the generation whose bytes it holds; 0: none */
     bool copy;      /* that it is one has been said */
     bool wanted;    /* could not be opened when it was news: still is, whatever was read since */
     bool judged;    /* whether it is a loss was told */
@@ -59,7 +60,9 @@ struct bl_follow {
 struct bl_look {
     struct bl_siblings list;
     struct bl_found {
-        struct bl_generation *of; /* the file is this one's */
+        struct bl_generation *of;      /* the file is this one's */
+        struct bl_generation *copy_of; /* ... or only holds its bytes, once more */
+        bool settled;   /* left alone, and nothing has changed since */
         bool hold;      /* cannot be told now: left alone this time */
         bool rewritten; /* the same file was read before, with other contents: what is new is news */
     } *found;
@@ -102,9 +105,10 @@ bool bl_follow_is_between(const struct bl_follow *f, const struct bl_look *look,
 
 /* follow_memory.c */
 struct bl_left_alone *bl_follow_recall(struct bl_follow *f, const struct bl_file_id *id);
-bool bl_follow_is_settled(struct bl_follow *f, const struct bl_sibling *s);
-void bl_follow_leave(struct bl_follow *f, const struct bl_sibling *s, const char *copy); /* `copy`: of what; said once */
-void bl_follow_ask_again(struct bl_follow *f, const struct bl_sibling *s, bool wanted);
+void bl_follow_recall_all(struct bl_follow *f, struct bl_look *look);
+void bl_follow_leave(struct bl_follow *f, struct bl_look *look, size_t i);
+void bl_follow_leave_copy(struct bl_follow *f, struct bl_look *look, size_t i, const char *of); /* said once */
+void bl_follow_ask_again(struct bl_follow *f, struct bl_look *look, size_t i, bool wanted);
 void bl_follow_forget_vanished(struct bl_follow *f);
 
 static inline bool bl_follow_is_same_file(const struct bl_file_id *a, const struct bl_file_id *b)

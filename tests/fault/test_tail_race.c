@@ -182,6 +182,73 @@ static void taken_for_a_head_it_loses_lines(void **state)
     assert_true(missing_after_half_a_line(*state) > 0);
 }
 
+static void pack(struct rig *rig, const char *name)
+{
+    char packed[32];
+
+    snprintf(packed, sizeof packed, "%s.gz", name);
+    rig_pack(rig, name, packed);
+    rig_remove(rig, name);
+}
+
+/* Of two unread files the older one cannot be opened at first, and the younger one is packed and deleted before
+ * anything is read: it has no name any more, but its archive has, and says where it belongs. */
+static void a_file_that_was_packed_unread_keeps_its_place(void **state)
+{
+    struct rig *rig = *state;
+    bool root = geteuid() == 0;
+
+    rig_write(rig, "mail.log", 10);
+    rig_start(rig, NULL);
+    rig_wait(rig, 10);
+    rig_stop(rig);
+    rig_rename(rig, "mail.log", "mail.log.3");
+    rig_write(rig, "mail.log.2", 10);
+    rig_write(rig, "mail.log.1", 10);
+    rig_write(rig, "mail.log", 10);
+    chmod(rig_path(rig, "mail.log.2"), 0);
+    rig->withheld = RIG_BLOCKS;
+    if (root)
+        assert_int_equal(seteuid(65534), 0); /* root reads everything */
+    rig_start(rig, NULL);
+    rig_wait_note(rig, "Permission denied");
+    rig_spin(rig, 100);
+    if (root)
+        assert_int_equal(seteuid(0), 0);
+    pack(rig, "mail.log.1");
+    rig_spin(rig, 100);
+    chmod(rig_path(rig, "mail.log.2"), 0644);
+    rig_spin(rig, 100);
+    rig->withheld = 0;
+    bl_tail_kick(rig->tail);
+    rig_wait(rig, 40);
+    rig_settle(rig);
+    rig_expect_all(rig);
+    for (size_t g = 0; g + 1 < rig->gens; g++) /* oldest first */
+        assert_true(rig->gen[g].last < rig->gen[g + 1].last);
+}
+
+/* What was read last has no name but its archive's; what is older than that is no news. */
+static void an_archive_of_what_is_read_marks_the_frontier(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_append(rig, "mail.log.1", "SEQ999999 older than the first start: not named\n", 48);
+    rig_write(rig, "mail.log", 10);
+    rig_start(rig, NULL);
+    rig_wait(rig, 10);
+    rig->options.grace_ms = 3600000;
+    rotate(rig);
+    close(rig_open(rig, "mail.log")); /* and nothing is written yet */
+    pack(rig, "mail.log.1");
+    rig_settle(rig);
+    rig_spin(rig, 200);
+    assert_int_equal(rig->times[999999], 0);
+    rig_write(rig, "mail.log", 10);
+    rig_wait(rig, 20);
+    rig_expect_all(rig);
+}
+
 /* The file was put between two that are known, too late to be read in order. */
 static void a_file_that_turns_up_too_late_is_counted_as_lost(void **state)
 {
@@ -240,6 +307,8 @@ int main(void)
         TEST(for_a_copy_it_takes_a_second_list),
         TEST(half_a_line_is_no_head),
         TEST(taken_for_a_head_it_loses_lines),
+        TEST(a_file_that_was_packed_unread_keeps_its_place),
+        TEST(an_archive_of_what_is_read_marks_the_frontier),
         TEST(a_file_that_turns_up_too_late_is_counted_as_lost),
         TEST(a_rename_does_not_make_a_file_younger),
     };
