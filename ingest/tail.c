@@ -302,6 +302,7 @@ static void free_tail(struct bl_tail *t)
 static enum bl_code init_source(struct bl_tail *t, size_t i)
 {
     struct source *s = &t->sources[i];
+    struct bl_tail_options options = t->options;
     const char *path = t->logs[i].path, *slash = strrchr(path, '/');
     size_t folder_n = slash == path ? 1 : (size_t)(slash - path);
 
@@ -311,7 +312,9 @@ static enum bl_code init_source(struct bl_tail *t, size_t i)
     s->base = (bl_slice){slash + 1, strlen(slash + 1)};
     s->watched = -ENOENT;
     s->folder = bl_malloc(folder_n + 1);
-    s->follow = bl_follow_new(&t->logs[i], &t->options);
+    if (options.from_end_of)
+        options.from_end = options.from_end_of(t->arg, path);
+    s->follow = bl_follow_new(&t->logs[i], &options);
     if (!s->folder || !s->follow)
         return BL_NO_MEMORY;
     memcpy(s->folder, path, folder_n);

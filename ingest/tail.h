@@ -27,6 +27,7 @@ struct bl_tail_options {
     const char *const *paths; /* as named; rotated siblings of another path fold into it */
     size_t             n;
     bool               from_end; /* at first sight: begin at the end */
+    bool             (*from_end_of)(void *arg, const char *path); /* instead, by log; NULL: all alike */
     bool               once;     /* stop at the end of every file; half a line at the end of the log
                                   * itself is left, of rotated files it is taken */
     bool               watch;    /* inotify; false: the sweep alone (tests) */

@@ -17,7 +17,6 @@
 
 enum {
     DAY_S = 86400, HOUR_S = 3600, MINUTE_S = 60, HOUR_MINUTES = 60, DAY_MINUTES = 1440,
-    MINUTE_KEPT_S = 26 * HOUR_S, HOUR_KEPT_S = 40 * DAY_S, DAY_KEPT_S = 400 * DAY_S,
     CLOCKS_DIFFER_S = 60, /* a bucket that expires this soon is not begun any more */
     FIELD_MAX = BL_COMMIT_KEY_MAX + 256,
     NO_CATEGORY = -1
@@ -224,23 +223,24 @@ static int64_t expiry_of(int64_t number, int64_t per_s, int64_t kept_s, int64_t 
     return expiry_s > now_s + CLOCKS_DIFFER_S ? expiry_s : 0;
 }
 
-static int64_t day_of(int64_t minute, int64_t now_s)
+static int64_t day_of(const struct bl_commit *commit, int64_t minute, int64_t now_s)
 {
     int64_t day = minute / DAY_MINUTES;
 
-    return expiry_of(day, DAY_S, DAY_KEPT_S, now_s) ? day : OLD;
+    return expiry_of(day, DAY_S, commit->limits.day_kept_s, now_s) ? day : OLD;
 }
 
 static bool need_buckets(struct bl_commit *commit, int64_t minute, int64_t now_s)
 {
-    int64_t day = day_of(minute, now_s), hour = minute / HOUR_MINUTES;
-    int64_t day_expiry_s = day == OLD ? 0 : expiry_of(day, DAY_S, DAY_KEPT_S, now_s);
-    int64_t hour_expiry_s = expiry_of(hour, HOUR_S, HOUR_KEPT_S, now_s);
-    int64_t minute_expiry_s = expiry_of(minute, MINUTE_S, MINUTE_KEPT_S, now_s);
+    const struct bl_counter_limits *limits = &commit->limits;
+    int64_t day = day_of(commit, minute, now_s), hour = minute / HOUR_MINUTES;
+    int64_t day_expiry_s = day == OLD ? 0 : expiry_of(day, DAY_S, limits->day_kept_s, now_s);
+    int64_t hour_expiry_s = expiry_of(hour, HOUR_S, limits->hour_kept_s, now_s);
+    int64_t minute_expiry_s = expiry_of(minute, MINUTE_S, limits->minute_kept_s, now_s);
 
-    return need_bucket(commit, 'd', day, day_expiry_s, BL_COMMIT_DAY_CAP) &&
-           (!hour_expiry_s || need_bucket(commit, 'h', hour, hour_expiry_s, BL_COMMIT_HOUR_CAP)) &&
-           (!minute_expiry_s || need_bucket(commit, 'm', minute, minute_expiry_s, BL_COMMIT_MINUTE_CAP));
+    return need_bucket(commit, 'd', day, day_expiry_s, limits->day_cap) &&
+           (!hour_expiry_s || need_bucket(commit, 'h', hour, hour_expiry_s, limits->hour_cap)) &&
+           (!minute_expiry_s || need_bucket(commit, 'm', minute, minute_expiry_s, limits->minute_cap));
 }
 
 /* Forgets those that were not used lately, as far as there are too many; but none whose answer is on its
@@ -329,6 +329,7 @@ struct bl_commit *bl_commit_new(const struct bl_rules *rules, void *owner)
         return NULL;
     commit->rules = rules;
     commit->owner = owner;
+    commit->limits = bl_counter_limits_default;
     commit->categories = bl_rules_categories(rules);
     commit->suffixes = bl_calloc(BL_OUTCOMES * (1 + commit->categories), sizeof *commit->suffixes);
     commit->marks = bl_calloc(BL_DIMENSIONS, sizeof *commit->marks);
@@ -497,7 +498,7 @@ static bool count_tally(struct bl_commit *commit, const struct bl_tally *tally, 
 
         if (entity->minute != last) {
             last = entity->minute;
-            three.day = find_bucket(commit, 'd', day_of(last, now_s));
+            three.day = find_bucket(commit, 'd', day_of(commit, last, now_s));
             three.hour = find_bucket(commit, 'h', last / HOUR_MINUTES);
             three.minute = find_bucket(commit, 'm', last);
         }

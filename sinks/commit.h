@@ -16,13 +16,8 @@
 #define BOUNCELINE_COMMIT_H
 
 #include "bounceline/batch.h"
+#include "counter_limits.h"
 #include "pack.h"
-
-enum { /* keys per bucket and dimension; the rest counts under ~other */
-    BL_COMMIT_MINUTE_CAP = 200,
-    BL_COMMIT_HOUR_CAP = 1000,
-    BL_COMMIT_DAY_CAP = 4000
-};
 
 enum {
     BL_COMMIT_BATCHES = 64,
@@ -55,6 +50,7 @@ bool bl_bucket_add(struct bl_bucket *bucket, bl_slice field, bl_slice value);
 struct bl_commit {
     const struct bl_rules *rules;
     void *owner;
+    struct bl_counter_limits limits; /* the defaults; may be changed before the first commit */
     struct bl_pack ranges, counters; /* arguments 6 and 7 */
     struct bl_bucket **buckets;
     size_t   buckets_n, buckets_cap;

@@ -8,7 +8,9 @@
 --       6  ranges: {{generation, from, position behind it, field, n, field, n, ...}, ...}; the fields are added
 --          to the generation's totals
 --       7  buckets: {{name, expiry or 0, day + 1 (1: "old") or 0, {field, value, field, value, ...}}, ...}
---       8  time, text, time, text ... of the latest failures
+--       8  how many of the latest failures to keep, about
+--       9  for how many days a day's counters are kept
+--      10  time, text, time, text ... of the latest failures
 -- returns  {"OK"}  or  {"FENCE", what does not fit}
 --
 -- The writer knows what the buckets hold, since nobody else writes them and the fence says that its last
@@ -100,10 +102,10 @@ local function write(pos, base, node, ranges, buckets, sums)
         end
     end
     if #buckets > 0 then
-        call('ZREMRANGEBYSCORE', base .. 'days', 1, fmt('%d', math.floor(time[1] / 86400) - 401))
+        call('ZREMRANGEBYSCORE', base .. 'days', 1, fmt('%d', math.floor(time[1] / 86400) - ARGV[9] - 1))
     end
-    for i = 8, #ARGV, 2 do
-        call('XADD', base .. 'recent', 'MAXLEN', '~', '1000', '*', 't', ARGV[i], 'x', ARGV[i + 1])
+    for i = 10, #ARGV, 2 do
+        call('XADD', base .. 'recent', 'MAXLEN', '~', ARGV[8], '*', 't', ARGV[i], 'x', ARGV[i + 1])
     end
     for i = 1, #ranges do
         place[#place + 1] = node .. '|g|' .. ranges[i][1]

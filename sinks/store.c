@@ -279,10 +279,11 @@ static void on_commit(void *arg, redisReply *reply)
 static bool send_commit(struct bl_slot *slot, bool release, const struct bl_batch *const *batches, size_t n,
                         bl_redis_reply_fn *fn, void *arg)
 {
-    enum { FIXED = 11 };
+    enum { FIXED = 13 };
+    const struct bl_counter_limits *limits = &slot->store->commit->limits;
     struct bl_store *store = slot->store;
     bl_slice argv[FIXED + 2 * BL_BATCH_RECENT];
-    char lease[24], times[BL_BATCH_RECENT][24];
+    char lease[24], recent[24], days[24], times[BL_BATCH_RECENT][24];
     size_t argc = FIXED, recents = 0;
 
     if (!bl_commit_pack(store->commit, batches, n, &store->queued, store->commit_ms)) {
@@ -290,11 +291,13 @@ static bool send_commit(struct bl_slot *slot, bool release, const struct bl_batc
         return false;
     }
     snprintf(lease, sizeof lease, "%" PRIu64, release ? 0 : store->options.lease_ms);
+    snprintf(recent, sizeof recent, "%u", limits->recent);
+    snprintf(days, sizeof days, "%" PRId64, limits->day_kept_s / 86400);
     const bl_slice fixed[FIXED] = {
         BL_SLICE("EVAL"), bl_script_commit, BL_SLICE("1"), bl_redis_key_slice(&slot->pos),
         bl_store_text(store->keys.node), bl_store_text(slot->epoch), bl_store_text(store->dataset), bl_store_text(lease),
         store->options.no_fence ? BL_SLICE("0") : BL_SLICE("1"), bl_pack_slice(&store->commit->ranges),
-        bl_pack_slice(&store->commit->counters)};
+        bl_pack_slice(&store->commit->counters), bl_store_text(recent), bl_store_text(days)};
     memcpy(argv, fixed, sizeof fixed);
     for (size_t i = n; i-- > 0 && recents < BL_BATCH_RECENT;)
         for (size_t j = 0; j < batches[i]->recents && recents < BL_BATCH_RECENT; j++) {
@@ -655,6 +658,8 @@ enum bl_code bl_store_open(struct bl_store **out, uv_loop_t *loop, const struct 
         free_store(store);
         return bl_fail(err, BL_NO_MEMORY, 0, "no memory for the store");
     }
+    if (options->limits)
+        store->commit->limits = *options->limits;
     conn_options = (struct bl_redis_options){.url = options->url, .connect_ms = options->connect_ms,
                                              .command_ms = options->command_ms, .denied_ms = store->options.denied_ms,
                                              .retry_max_ms = store->options.retry_max_ms, .retry = true};

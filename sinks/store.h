@@ -17,6 +17,7 @@
 #include <uv.h>
 
 #include "bounceline/batch.h"
+#include "counter_limits.h"
 #include "redis_url.h"
 
 struct bl_store;
@@ -32,6 +33,7 @@ struct bl_store_options {
     size_t      in_flight_bytes;  /* 8 MiB */
     struct bl_suppress_policy policy;
     const struct bl_rules *rules;
+    const struct bl_counter_limits *limits; /* copied; NULL: the defaults */
     unsigned    partitions;       /* only when this store creates the dataset: 1 */
     uint64_t    tick_ms;          /* leases, lazy positions, other hosts' changes: 1 000 */
     uint64_t    retry_max_ms;     /* 10 000: longest back-off while Redis refuses for now */

@@ -23,6 +23,7 @@ struct bl_stage {
 
     struct bl_batch *open, *due;
     struct bl_range *range; /* of the block at hand */
+    bool known_only;        /* its source is not believed by its word alone */
     bool wanted[1 + BL_PARTITIONS_MAX];
     bool counting, addressing;
     bool at_is_short;    /* a position found no room: no snapshot is true until the next run */
@@ -163,6 +164,10 @@ static void note_address(struct bl_stage *stage, const bl_event *event)
 
     if (!moves_address(event, &kind))
         return;
+    if (stage->known_only && !event->known) {
+        stage->stats.unknown_refused++;
+        return;
+    }
     if (kind == BL_ADDRESS_DELIVERED && stage->filter.n == 0 && !stage->filter.full)
         return;
     if (!bl_address_normalise(event->recipient, address, &n)) {
@@ -231,7 +236,14 @@ static void note_recent(struct bl_stage *stage, const bl_event *event)
 static void on_event(void *arg, const bl_event *event)
 {
     struct bl_stage *stage = arg;
+    bl_event relayed;
 
+    if (event->outcome == BL_DELIVERED && stage->options.is_relay &&
+        stage->options.is_relay(stage->options.relay_arg, event)) {
+        relayed = *event;
+        relayed.outcome = BL_RELAYED;
+        event = &relayed;
+    }
     if (stage->counting) {
         int64_t minute = event->time_us > 0 ? event->time_us / 60000000 : 0;
 
@@ -310,6 +322,7 @@ static void take_lines(struct bl_stage *stage, struct bl_block *block)
     struct bl_batch *batch = stage->open;
 
     look_at_slots(stage, block);
+    stage->known_only = stage->options.known_only[block->source];
     if (block->warm_up) {
         bl_join_block(stage->join[block->source], block, on_event, stage);
         return;
@@ -442,6 +455,13 @@ void bl_stage_block(struct bl_stage *stage, struct bl_block *block)
             take_lines(stage, block);
         break;
     }
+}
+
+void bl_stage_set_rules(struct bl_stage *stage, const struct bl_rules *rules)
+{
+    stage->rules = rules;
+    for (size_t i = 0; i < stage->options.sources; i++)
+        bl_join_set_rules(stage->join[i], rules);
 }
 
 struct bl_batch *bl_stage_take(struct bl_stage *stage)

@@ -119,6 +119,7 @@ static inline void set_event(bl_event *event, const bl_record *record, enum bl_o
     event->outcome = outcome;
     event->attempt = !(record->flags & BL_RECORD_NO_ATTEMPT);
     event->has_sender = record->flags & BL_RECORD_HAS_SENDER;
+    event->known = false;
     event->failed = outcome == BL_DEFERRED || outcome == BL_BOUNCED || outcome == BL_REJECTED ||
                     outcome == BL_DROPPED;
     event->phase = record->phase;
@@ -142,6 +143,7 @@ static inline void set_event(bl_event *event, const bl_record *record, enum bl_o
 /* A sender on the line itself counts for more. */
 static inline void add_known(struct bl_join *join, bl_event *event, const struct entry *entry)
 {
+    event->known = !(entry->flags & DEAD) && entry->flags & (HAS_SENDER | HAS_MESSAGE_ID | QUEUED);
     if (!event->has_sender) {
         event->has_sender = entry->flags & HAS_SENDER;
         event->sender = text_of(join, entry, SENDER);

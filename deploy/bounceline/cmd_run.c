@@ -8,20 +8,24 @@
 #include "log.h"
 #include "options.h"
 #include "redis_private.h"
+#include "sources.h"
 #include "wire.h"
 
-enum { PATIENCE_MS = 30000, PRIVATE_WAIT_MS = 20000, OPTION_ONCE = BL_OPTION_OWN, OPTION_FROM };
+enum { PATIENCE_MS = 30000, PRIVATE_WAIT_MS = 20000, OPTION_ONCE = BL_OPTION_OWN, OPTION_FROM, OPTION_LEVEL };
 
 static const char usage[] =
+    "bounceline run                                  follow what /etc/bounceline/bounceline.yaml names\n"
     "bounceline run /var/log/mail.log                follow a log, with a private Redis\n"
     "bounceline run --redis unix:/run/redis/redis.sock /var/log/mail.log*\n"
     "bounceline run --once old.log old.log.1.gz      to the end of every file, commit, print stats\n"
     "bounceline run --from end /var/log/mail.log     what is there already is passed over\n"
     "\n"
+    "  -c FILE       the configuration; what stands on the command line counts for more\n"
     "  --once        stop at the end of every file and print `bounceline stats`\n"
     "  --from end    at first sight of a log, begin at its end\n"
     "  -j N          parse with N threads (default: one less than the processors, at least 1)\n"
-    "  -q            say less: warnings and errors only\n"
+    "  --log-level L error, warning, notice, info (default) or debug\n"
+    "  -q            the same as --log-level warning\n"
     "  --redis URL   unix:/path or redis://[user[:password]@]host[:port][/db]; default: a private server\n"
     "  --state DIR   lock, identity, snapshots, the private server's data\n"
     "  --node NAME   this host's name in the counters\n"
@@ -31,7 +35,10 @@ static const char usage[] =
 struct run_options {
     struct bl_where where;
     struct bl_daemon_options daemon;
-    bool help;
+    char   **files; /* of the command line; they replace those of the configuration */
+    size_t   files_n;
+    bool     from_end, help;
+    int      level; /* 0: not given */
 };
 
 /* The tests switch a protection off to see that they notice. */
@@ -60,6 +67,7 @@ static int read_options(int argc, char **argv, struct run_options *out)
         {"from", required_argument, 0, OPTION_FROM},
         {"help", no_argument, 0, 'h'},
         {"quiet", no_argument, 0, 'q'},
+        {"log-level", required_argument, 0, OPTION_LEVEL},
         BL_OPTIONS_WHERE,
         {0},
     };
@@ -67,7 +75,7 @@ static int read_options(int argc, char **argv, struct run_options *out)
     int option;
 
     opterr = 0;
-    while ((option = getopt_long(argc, argv, ":hqj:", known, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":hqj:c:", known, NULL)) != -1) {
         if (bl_where_take(&out->where, option, optarg))
             continue;
         switch (option) {
@@ -75,7 +83,14 @@ static int read_options(int argc, char **argv, struct run_options *out)
             out->help = true;
             return 0;
         case 'q':
-            bl_log_set_level(4);
+            out->level = 4;
+            break;
+        case 'c':
+            bl_where_take(&out->where, BL_OPTION_CONFIG, optarg);
+            break;
+        case OPTION_LEVEL:
+            if (!bl_log_level(optarg, &out->level))
+                return bl_usage("run", "--log-level takes error, warning, notice, info or debug, not '%s'", optarg);
             break;
         case 'j':
             if (!bl_option_number(optarg, 1, 64, &workers))
@@ -88,74 +103,91 @@ static int read_options(int argc, char **argv, struct run_options *out)
         case OPTION_FROM:
             if (strcmp(optarg, "end") != 0)
                 return bl_usage("run", "--from takes 'end', not '%s'", optarg);
-            out->daemon.from_end = true;
+            out->from_end = true;
             break;
         default:
-            if (option == '?' && optopt == 'c')
-                return bl_usage("run", "-c: configuration files are not in this version");
-            return bl_usage_option("run", argc, argv, option);
+            return bl_usage_known("run", known, argc, argv, option);
         }
     }
-    if (optind == argc)
-        return bl_usage("run", "which log? for example: bounceline run /var/log/mail.log");
-    out->daemon.paths = (const char *const *)(argv + optind);
-    out->daemon.paths_n = (size_t)(argc - optind);
+    out->files = argv + optind;
+    out->files_n = (size_t)(argc - optind);
     return 0;
 }
 
-static int print_stats(const struct bl_where *where, const char *redis)
+/* `stats` as a user would call it: the environment says where. */
+static int print_stats(const struct bl_where *where)
 {
-    char *argv[] = {(char[]){"stats"}, (char[]){"--redis"}, strdup(redis), (char[]){"--node"},
-                    strdup(where->node), NULL};
-    int code = argv[2] && argv[4] ? 0 : BL_EXIT_OS;
+    char *argv[] = {(char[]){"stats"}, (char[]){"--node"}, strdup(where->node), NULL};
+    int code = argv[2] ? 0 : BL_EXIT_OS;
 
+    if (where->redis_by > BL_SAID_CONFIG)
+        setenv("BOUNCELINE_REDIS", where->redis, 1);
+    setenv("BOUNCELINE_STATE", where->state, 1);
+    if (where->config->path)
+        setenv("BOUNCELINE_CONFIG", where->config->path, 1);
     optind = 0; /* getopt begins anew */
     if (code == 0)
         code = cmd_stats((int)BL_COUNT(argv) - 1, argv);
     free(argv[2]);
-    free(argv[4]);
     return code;
 }
 
-int cmd_run(int argc, char **argv)
+/* What the configuration says, as far as the command line does not. */
+static enum bl_code settle(struct run_options *options, struct bl_sources *sources, bl_err *err)
 {
-    struct run_options options = {.daemon = {.workers = default_workers(), .patience_ms = PATIENCE_MS}};
-    struct bl_redis_private *own = NULL;
-    struct bl_state state;
-    char own_url[256];
-    const char *url;
-    bl_err err = {0};
-    enum bl_code rc;
-    int code;
+    const struct bl_config *config = options->where.config;
+    enum bl_code rc = bl_where_check(&options->where, err);
 
-    bl_where_init(&options.where);
-    code = read_options(argc, argv, &options);
-    if (code != 0)
-        return code;
-    if (options.help) {
-        fputs(usage, stdout);
-        return 0;
-    }
-    read_test_switches(&options.daemon);
-    rc = bl_state_open(&state, options.where.state, &err);
     if (rc != BL_OK)
-        return bl_complain(rc, &err);
-    url = options.where.redis;
-    if (!url) {
-        rc = bl_redis_private_open(&own, options.where.state, 0, PRIVATE_WAIT_MS, &err);
-        if (rc == BL_OK)
-            snprintf(own_url, sizeof own_url, "unix:%s", bl_redis_private_socket(own));
-        url = own_url;
-    }
+        return rc;
+    bl_log_set_level(options->level ? options->level : config->log_level);
+    options->daemon.config = config;
+    options->daemon.sources = sources;
+    if (!options->daemon.workers)
+        options->daemon.workers = config->threads ? (unsigned)config->threads : default_workers();
+    if (options->files_n)
+        return bl_sources_from_arguments(sources, options->files, options->files_n, options->from_end, err);
+    if (config->sources == 0)
+        return bl_fail(err, BL_USAGE, 0, "which log? for example: bounceline run /var/log/mail.log, or 'sources' in %s",
+                       config->path ? config->path : BL_CONFIG_DEFAULT_PATH);
+    return bl_sources_from_config(sources, config, err);
+}
+
+/* The server that is named, or our own. */
+static enum bl_code find_redis(struct run_options *options, struct bl_redis_private **own, bl_err *err)
+{
+    char url[256];
+    enum bl_code rc;
+
+    if (options->where.redis)
+        return bl_where_redis(&options->where, &options->daemon.redis, err);
+    rc = bl_redis_private_open(own, options->where.state, options->where.config->redis.memory_bytes, PRIVATE_WAIT_MS, err);
+    if (rc != BL_OK)
+        return rc;
+    snprintf(url, sizeof url, "unix:%s", bl_redis_private_socket(*own));
+    return bl_redis_url_parse(url, &options->daemon.redis, err);
+}
+
+static int run(struct run_options *options)
+{
+    struct bl_redis_private *own = NULL;
+    struct bl_sources sources = {0};
+    struct bl_state state = {.lock_fd = -1};
+    bl_err err = {0};
+    int code;
+    enum bl_code rc = settle(options, &sources, &err);
+
     if (rc == BL_OK)
-        rc = bl_redis_url_parse(url, &options.daemon.redis, &err);
+        rc = bl_state_open(&state, options->where.state, &err);
+    if (rc == BL_OK)
+        rc = find_redis(options, &own, &err);
     if (rc == BL_OK) {
-        options.daemon.node = options.where.node;
-        options.daemon.state = &state;
-        options.daemon.own_redis = own;
-        code = bl_daemon_run(&options.daemon);
-        if (options.daemon.once && (code == 0 || code == BL_EXIT_NO_INPUT || code == BL_EXIT_DATA)) {
-            int printed = print_stats(&options.where, url); /* what was read counts */
+        options->daemon.node = options->where.node;
+        options->daemon.state = &state;
+        options->daemon.own_redis = own;
+        code = bl_daemon_run(&options->daemon);
+        if (options->daemon.once && (code == 0 || code == BL_EXIT_NO_INPUT || code == BL_EXIT_DATA)) {
+            int printed = print_stats(&options->where); /* what was read counts */
 
             code = code ? code : printed;
         }
@@ -164,5 +196,23 @@ int cmd_run(int argc, char **argv)
     }
     bl_redis_private_close(own);
     bl_state_close(&state);
+    bl_sources_release(&sources);
+    return code;
+}
+
+int cmd_run(int argc, char **argv)
+{
+    struct run_options options = {.daemon = {.patience_ms = PATIENCE_MS}};
+    int code;
+
+    bl_where_init(&options.where);
+    code = read_options(argc, argv, &options);
+    if (code == 0 && options.help)
+        fputs(usage, stdout);
+    else if (code == 0) {
+        read_test_switches(&options.daemon);
+        code = run(&options);
+    }
+    bl_where_release(&options.where);
     return code;
 }

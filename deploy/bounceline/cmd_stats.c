@@ -18,9 +18,7 @@
 enum {
     MINUTE_MS = 60000,
     HOUR_MIN = 60,
-    DAY_MIN = 1440,
-    MINUTES_KEPT = 26 * HOUR_MIN,
-    HOURS_KEPT = 40 * DAY_MIN
+    DAY_MIN = 1440
 };
 
 struct stats {
@@ -43,7 +41,8 @@ static void help(void)
         "  bounceline stats --json | jq .rates\n"
         "\n"
         "  --json         one JSON object, as from scan --json\n"
-        "  --since T      counted by the minute for 26 hours, by the hour for 40 days, by the day for longer\n"
+        "  --since T      counted by the minute for 26 hours, by the hour for 40 days (see retention in\n"
+        "                 bounceline.yaml(5)), by the day for longer\n"
         "  --node NAME    one node only, exit code 1 when there is none of that name; without it all of them\n"
         "  --redis URL, --state DIR   where the data is; see bounceline --help\n",
         stdout);
@@ -143,11 +142,12 @@ static enum bl_code visit_days(struct stats *stats, const char *node, int64_t fi
  * back. */
 static int64_t first_minute(const struct stats *stats, int64_t since_ms)
 {
+    const struct bl_config *config = stats->where.config;
     int64_t now = stats->now_ms / MINUTE_MS, from = since_ms > 0 ? since_ms / MINUTE_MS : 0;
 
-    if (now - from > HOURS_KEPT)
+    if (now - from > config->hours_ms / MINUTE_MS)
         return from - from % DAY_MIN;
-    return now - from > MINUTES_KEPT ? from - from % HOUR_MIN : from;
+    return now - from > config->minutes_ms / MINUTE_MS ? from - from % HOUR_MIN : from;
 }
 
 static enum bl_code visit_period(struct stats *stats, const char *node, int64_t since_ms,

@@ -23,7 +23,6 @@
 
 enum { FAULTS_KEPT = 20, FAULT_MAX = 300, TRIES = 3 };
 
-static const int64_t DAYS_KEPT_MS = 400 * INT64_C(86400000);
 
 struct verify {
     struct bl_where   where;
@@ -254,7 +253,7 @@ out:
 /* Days expire, totals do not: then the totals may be more than the days. */
 static bool days_may_have_expired(const struct verify *verify, const struct node_view *view)
 {
-    if (verify->created_ms && bl_now_ms() - verify->created_ms > DAYS_KEPT_MS)
+    if (verify->created_ms && bl_now_ms() - verify->created_ms > verify->where.config->days_ms)
         return true;
     for (size_t i = 2; i < view->all->elements; i++) {
         bool there = false;

@@ -18,5 +18,6 @@ int cmd_classify(int argc, char **argv);
 int cmd_stats(int argc, char **argv);
 int cmd_suppress(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
+int cmd_check_config(int argc, char **argv);
 
 #endif

@@ -13,6 +13,18 @@ void bl_log_set_level(int most)
     most_level = most;
 }
 
+bool bl_log_level(const char *name, int *out)
+{
+    static const char *const names[] = {"error", "warning", "notice", "info", "debug"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i]) == 0) {
+            *out = 3 + (int)i;
+            return true;
+        }
+    return false;
+}
+
 /* Paths and Redis' own words stand in these lines: nothing of them may drive a terminal. */
 static void make_printable(char *text)
 {

@@ -12,7 +12,10 @@
 #ifndef BL_LOG_H
 #define BL_LOG_H
 
+#include <stdbool.h>
+
 void bl_log_set_level(int most); /* lines above it are not written; 6 at start */
+bool bl_log_level(const char *name, int *out); /* "error".."debug"; false: no such level */
 __attribute__((format(printf, 2, 3))) void bl_log(int level, const char *format, ...);
 
 #endif

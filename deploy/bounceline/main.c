@@ -19,6 +19,7 @@ static const struct command {
     {"stats", cmd_stats, "totals, rates, categories and domains out of Redis"},
     {"suppress", cmd_suppress, "look at the suppression list and change it"},
     {"verify", cmd_verify, "check that what Redis holds adds up"},
+    {"check-config", cmd_check_config, "is the configuration good?"},
 };
 
 static void help(FILE *to)
@@ -34,13 +35,15 @@ static void help(FILE *to)
           "Commands (bounceline COMMAND --help says more):\n",
           to);
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].what);
+        fprintf(to, "  %-13s %s\n", commands[i].name, commands[i].what);
     fputs("\n"
           "On every command that needs them:\n"
           "  --redis URL   unix:/path or redis://[user[:password]@]host[:port][/db]; without it a private\n"
           "                redis-server in the state directory        (or BOUNCELINE_REDIS)\n"
           "  --state DIR   the state directory                        (or BOUNCELINE_STATE)\n"
           "  --node NAME   this host's name in Redis                  (or BOUNCELINE_NODE)\n"
+          "  --config FILE the configuration, /etc/bounceline/bounceline.yaml when it is there\n"
+          "                                                           (or BOUNCELINE_CONFIG)\n"
           "\n"
           "Exit codes: 0 done, 1 a clean no, 64 usage, 65 bad data, 66 no such input, 69 Redis unavailable,\n"
           "74 input or output error, 78 configuration.\n",
@@ -50,7 +53,7 @@ static void help(FILE *to)
 /* What the design has and this version lacks. */
 static bool is_later(const char *name)
 {
-    static const char *const later[] = {"explain", "rules", "status", "top", "check-config"};
+    static const char *const later[] = {"explain", "rules", "status", "top"};
 
     for (size_t i = 0; i < sizeof later / sizeof *later; i++)
         if (strcmp(later[i], name) == 0)
@@ -58,7 +61,7 @@ static bool is_later(const char *name)
     return false;
 }
 
-/* --redis, --state and --node may also stand before the command: they become the environment's.  Returns
+/* --redis, --state, --node and --config may also stand before the command: they become the environment's.  Returns
  * how many words were taken, -1 when the value is missing. */
 static int take_leading(int argc, char **argv, int at)
 {
@@ -66,6 +69,7 @@ static int take_leading(int argc, char **argv, int at)
         {"--redis", "BOUNCELINE_REDIS"},
         {"--state", "BOUNCELINE_STATE"},
         {"--node", "BOUNCELINE_NODE"},
+        {"--config", "BOUNCELINE_CONFIG"},
     };
 
     for (size_t i = 0; i < sizeof leading / sizeof *leading; i++) {

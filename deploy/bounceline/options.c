@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "bounceline/stamp.h"
+#include "suggest.h"
 #include "text.h"
 #include "zone.h"
 
@@ -36,20 +37,68 @@ static const char *default_state(char *room, size_t n)
     return room;
 }
 
+const char *bl_config_path(void)
+{
+    const char *named = environment("BOUNCELINE_CONFIG");
+
+    return named ? named : BL_CONFIG_DEFAULT_PATH;
+}
+
+/* What was said by somebody who counts for more stays. */
+static void use_config(struct bl_where *where)
+{
+    const struct bl_config *config = where->config;
+
+    if (where->redis_by <= BL_SAID_CONFIG) {
+        where->redis = config->redis.url;
+        where->redis_by = config->redis.url ? BL_SAID_CONFIG : BL_SAID_DEFAULT;
+    }
+    if (where->state_by <= BL_SAID_CONFIG) {
+        where->state = config->state ? config->state : where->state_room;
+        where->state_by = config->state ? BL_SAID_CONFIG : BL_SAID_DEFAULT;
+    }
+    if (where->node_by <= BL_SAID_CONFIG) {
+        where->node = config->node ? config->node : where->node_room;
+        where->node_by = config->node ? BL_SAID_CONFIG : BL_SAID_DEFAULT;
+    }
+}
+
+/* A named file must be there; the default one need not. */
+static void read_config(struct bl_where *where, const char *path, bool must)
+{
+    struct bl_config *config = NULL;
+
+    where->config_code = bl_config_read(path, &config, NULL, &where->config_err);
+    if (where->config_code == BL_NO_INPUT && !must)
+        where->config_code = bl_config_default(&config);
+    if (where->config_code != BL_OK)
+        return;
+    bl_config_free(where->config);
+    where->config = config;
+    use_config(where);
+}
+
 void bl_where_init(struct bl_where *where)
 {
-    where->redis = environment("BOUNCELINE_REDIS");
-    where->state = environment("BOUNCELINE_STATE");
-    where->node = environment("BOUNCELINE_NODE");
-    where->node_given = where->node != NULL;
-    if (!where->state)
-        where->state = default_state(where->state_room, sizeof where->state_room);
-    if (!where->node) {
-        if (gethostname(where->node_room, sizeof where->node_room) != 0 || !where->node_room[0])
-            strcpy(where->node_room, "localhost");
-        where->node_room[sizeof where->node_room - 1] = 0;
-        where->node = where->node_room;
-    }
+    const char *state = environment("BOUNCELINE_STATE"), *node = environment("BOUNCELINE_NODE");
+
+    *where = (struct bl_where){.redis = environment("BOUNCELINE_REDIS"), .node_given = node != NULL};
+    default_state(where->state_room, sizeof where->state_room);
+    if (gethostname(where->node_room, sizeof where->node_room) != 0 || !where->node_room[0])
+        strcpy(where->node_room, "localhost");
+    where->node_room[sizeof where->node_room - 1] = 0;
+    where->state = state ? state : where->state_room;
+    where->node = node ? node : where->node_room;
+    where->redis_by = where->redis ? BL_SAID_ENVIRONMENT : BL_SAID_DEFAULT;
+    where->state_by = state ? BL_SAID_ENVIRONMENT : BL_SAID_DEFAULT;
+    where->node_by = node ? BL_SAID_ENVIRONMENT : BL_SAID_DEFAULT;
+    read_config(where, bl_config_path(), environment("BOUNCELINE_CONFIG") != NULL);
+}
+
+void bl_where_release(struct bl_where *where)
+{
+    bl_config_free(where->config);
+    where->config = NULL;
 }
 
 bool bl_where_take(struct bl_where *where, int option, const char *value)
@@ -57,17 +106,45 @@ bool bl_where_take(struct bl_where *where, int option, const char *value)
     switch (option) {
     case BL_OPTION_REDIS:
         where->redis = value;
+        where->redis_by = BL_SAID_OPTION;
         return true;
     case BL_OPTION_STATE:
         where->state = value;
+        where->state_by = BL_SAID_OPTION;
         return true;
     case BL_OPTION_NODE:
         where->node = value;
+        where->node_by = BL_SAID_OPTION;
         where->node_given = true;
+        return true;
+    case BL_OPTION_CONFIG:
+        read_config(where, value, true);
         return true;
     default:
         return false;
     }
+}
+
+enum bl_code bl_where_check(const struct bl_where *where, bl_err *err)
+{
+    if (where->config_code == BL_OK)
+        return BL_OK;
+    if (where->config_code == BL_NO_MEMORY)
+        return bl_fail(err, BL_NO_MEMORY, 0, "no memory for the configuration");
+    return bl_fail(err, BL_CONFIG, 0, "%s", where->config_err.text);
+}
+
+enum bl_code bl_where_redis(const struct bl_where *where, struct bl_redis_url *out, bl_err *err)
+{
+    enum bl_code rc = bl_redis_url_parse(where->redis, out, err);
+
+    if (rc != BL_OK || where->redis_by != BL_SAID_CONFIG)
+        return rc; /* a server named elsewhere is not told this one's password */
+    if (where->config->redis.user)
+        snprintf(out->user, sizeof out->user, "%s", where->config->redis.user);
+    if (where->config->redis.password_file)
+        return bl_config_password(where->config, out->password, sizeof out->password, err);
+    return BL_OK;
 }
 
 int bl_exit_code(enum bl_code code)
@@ -110,15 +187,32 @@ int bl_usage(const char *command, const char *format, ...)
     return BL_EXIT_USAGE;
 }
 
-int bl_usage_option(const char *command, int argc, char **argv, int returned)
+int bl_usage_known(const char *command, const struct option *known, int argc, char **argv, int returned)
 {
-    char letter[] = {'-', (char)optopt, 0};
-    const char *typed = optind > 0 && optind <= argc ? argv[optind - 1] : "";
+    enum { NAMES_MAX = 64, NAME_MAX_BYTES = 64 };
+    char letter[] = {'-', (char)optopt, 0}, word[NAME_MAX_BYTES];
+    const char *typed = optind > 0 && optind <= argc ? argv[optind - 1] : "", *names[NAMES_MAX], *near = NULL;
     const char *name = optopt > 0 && optopt < 256 ? letter : typed;
+    size_t n = 0;
 
     if (returned == ':')
         return bl_usage(command, "%s needs a value", name);
+    while (known && n < NAMES_MAX && known[n].name) {
+        names[n] = known[n].name;
+        n++;
+    }
+    if (name == typed && strncmp(typed, "--", 2) == 0) {
+        snprintf(word, sizeof word, "%.*s", (int)strcspn(typed + 2, "="), typed + 2);
+        near = bl_suggest(word, names, n);
+    }
+    if (near)
+        return bl_usage(command, "there is no option %s; did you mean --%s?", name, near);
     return bl_usage(command, "there is no option %s", name);
+}
+
+int bl_usage_option(const char *command, int argc, char **argv, int returned)
+{
+    return bl_usage_known(command, NULL, argc, argv, returned);
 }
 
 int64_t bl_now_ms(void)

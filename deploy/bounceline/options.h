@@ -15,14 +15,22 @@
 #include <stdint.h>
 
 #include "bounceline/err.h"
+#include "config.h"
+#include "redis_url.h"
 
-/* Where the data is: --redis, --state, --node; before them BOUNCELINE_REDIS, _STATE, _NODE; before
- * those the defaults. */
+enum bl_said { BL_SAID_DEFAULT, BL_SAID_CONFIG, BL_SAID_ENVIRONMENT, BL_SAID_OPTION };
+
+/* Where the data is: --redis, --state, --node; before them BOUNCELINE_REDIS, _STATE, _NODE; before those the
+ * configuration, then the defaults. */
 struct bl_where {
     const char *redis;      /* NULL: the private server in the state directory */
     const char *state;
     const char *node;
     bool        node_given; /* by option or environment: readers then look at this node only */
+    enum bl_said redis_by, state_by, node_by;
+    struct bl_config *config; /* never NULL unless config_code says why */
+    enum bl_code config_code; /* what reading it came to; bl_where_check complains */
+    bl_err      config_err;
     char        state_room[4096], node_room[256];
 };
 
@@ -30,17 +38,30 @@ enum {
     BL_OPTION_REDIS = 256,
     BL_OPTION_STATE,
     BL_OPTION_NODE,
+    BL_OPTION_CONFIG,
     BL_OPTION_OWN
 }; /* getopt_long values */
 
 #define BL_OPTIONS_WHERE                                  \
     {"redis", required_argument, 0, BL_OPTION_REDIS},     \
     {"state", required_argument, 0, BL_OPTION_STATE},     \
-    {"node", required_argument, 0, BL_OPTION_NODE}
+    {"node", required_argument, 0, BL_OPTION_NODE},       \
+    {"config", required_argument, 0, BL_OPTION_CONFIG}
 
+/* Also reads the configuration: BOUNCELINE_CONFIG, or the default one when there is one. */
 void bl_where_init(struct bl_where *where);
+void bl_where_release(struct bl_where *where);
 bool bl_where_take(struct bl_where *where, int option,
-                   const char *value); /* false: not one of the three */
+                   const char *value); /* false: not one of the four */
+
+/* BL_CONFIG and the first complaint when the configuration was no good. */
+enum bl_code bl_where_check(const struct bl_where *where, bl_err *err);
+
+/* The server that was named, with user and password; `where->redis` must be set. */
+enum bl_code bl_where_redis(const struct bl_where *where, struct bl_redis_url *out, bl_err *err);
+
+/* BOUNCELINE_CONFIG, or the default path. */
+const char *bl_config_path(void);
 
 enum {
     BL_EXIT_NO = 1,
@@ -63,6 +84,9 @@ __attribute__((format(printf, 2, 3))) int bl_usage(const char *command, const ch
 
 /* After getopt_long returned '?' or ':' (with opterr 0): says which option it was. */
 int bl_usage_option(const char *command, int argc, char **argv, int returned);
+
+/* The same, and which of the known ones may have been meant. */
+int bl_usage_known(const char *command, const struct option *known, int argc, char **argv, int returned);
 
 int64_t bl_now_ms(void);
 

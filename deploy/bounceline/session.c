@@ -91,8 +91,8 @@ static enum bl_code find_server(struct bl_session *session, const struct bl_wher
     enum bl_code rc;
 
     if (where->redis)
-        return bl_redis_url_parse(where->redis, out, err);
-    rc = bl_redis_private_open(&session->server, where->state, 0, PRIVATE_WAIT_MS, err);
+        return bl_where_redis(where, out, err);
+    rc = bl_redis_private_open(&session->server, where->state, where->config->redis.memory_bytes, PRIVATE_WAIT_MS, err);
     if (rc != BL_OK)
         return rc;
     snprintf(url, sizeof url, "unix:%s", bl_redis_private_socket(session->server));
@@ -103,14 +103,20 @@ enum bl_code bl_session_open(struct bl_session *session, const struct bl_where *
 {
     struct bl_redis_options options = {.retry = false};
     const struct bl_redis_events events = {0};
-    enum bl_code rc;
+    enum bl_code rc = bl_where_check(where, err);
 
     memset(session, 0, sizeof *session);
-    if (!bl_redis_keys_init(&session->keys, "bl:", where->node))
+    if (rc != BL_OK)
+        return rc;
+    options.connect_ms = (uint64_t)where->config->redis.connect_ms;
+    options.command_ms = (uint64_t)where->config->redis.command_ms;
+    if (!bl_redis_keys_init(&session->keys, where->config->redis.prefix, where->node))
         return bl_fail(err, BL_USAGE, 0,
                        "'%.80s' cannot be a node's name: up to %d printable characters, no blanks, "
                        "braces and bars",
                        where->node, BL_REDIS_NODE_MAX);
+    snprintf(session->partitions, sizeof session->partitions, "%llu",
+             (unsigned long long)where->config->redis.partitions);
     rc = find_server(session, where, &options.url, err);
     if (rc != BL_OK)
         return rc;
@@ -163,7 +169,7 @@ enum bl_code bl_session_nodes(struct bl_session *session, const struct bl_where 
 
 enum bl_code bl_session_begin(struct bl_session *session, bl_err *err)
 {
-    static const char *const fields[][2] = {{"schema", "1"}, {"partitions", "1"}};
+    const char *const fields[][2] = {{"schema", "1"}, {"partitions", session->partitions}};
     bl_redis_key key = bl_redis_key_global(&session->keys, "meta");
     enum bl_code rc = BL_OK;
 

@@ -32,6 +32,7 @@ struct bl_session {
     struct bl_redis_keys  keys;  /* of where->node; knows the number of partitions */
     bool                  empty; /* nothing of bounceline is there yet */
     char                  place[400]; /* where it is, for people */
+    char                  partitions[24]; /* how many a new dataset gets */
     const char          **node; /* after bl_session_nodes */
     size_t                nodes;
     redisReply           *node_reply;

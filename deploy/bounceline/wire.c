@@ -29,6 +29,8 @@
 #include "bounceline/stage.h"
 #include "log.h"
 #include "pipeline.h"
+#include "relays.h"
+#include "sources.h"
 #include "store.h"
 #include "tail.h"
 #include "zone.h"
@@ -65,6 +67,7 @@ struct daemon {
 
     /* The stage thread's; the loop touches it only while the pipeline does not run. */
     struct bl_stage *stage;
+    struct bl_relays *relays;
     struct bl_ring lent;     /* loop -> stage: empty batches */
     struct bl_ring due;      /* stage -> loop: full ones */
     uv_sem_t lent_sem;       /* counts what is in `lent` */
@@ -558,9 +561,18 @@ static void close_all(struct daemon *d)
 
 /* --- start --- */
 
+static bool is_relay(void *arg, const bl_event *event)
+{
+    const struct daemon *d = arg;
+
+    return bl_relays_has(d->relays, event->relay_host, event->relay_ip);
+}
+
 static enum bl_code start_stage(struct daemon *d)
 {
     struct bl_stage_options options = {
+        .is_relay = is_relay,
+        .relay_arg = d,
         .sources = bl_tail_sources(d->tail),
         .join_entries = JOIN_ENTRIES,
         .join_text_bytes = JOIN_TEXT_BYTES,
@@ -575,7 +587,11 @@ static enum bl_code start_stage(struct daemon *d)
         const char *path = bl_tail_source_path(d->tail, i);
 
         options.source[i] = bl_hash64((bl_slice){path, strlen(path)});
+        options.known_only[i] = bl_sources_how(d->options->sources, path)->trust == BL_TRUST_JOIN;
     }
+    d->relays = bl_relays_new(d->options->config->relay, d->options->config->relays);
+    if (!d->relays)
+        return BL_NO_MEMORY;
     d->stage = bl_stage_new(bl_rules_builtin(), &options);
     if (!d->stage || bl_ring_init(&d->lent, RING) != BL_OK || bl_ring_init(&d->due, RING) != BL_OK)
         return BL_NO_MEMORY;
@@ -606,13 +622,20 @@ static void init_handles(struct daemon *d)
     uv_signal_start(&d->on_hup, on_signal, SIGHUP); /* the terminal went */
 }
 
+static bool from_end_of(void *arg, const char *path)
+{
+    const struct daemon *d = arg;
+
+    return bl_sources_how(d->options->sources, path)->from_end;
+}
+
 static enum bl_code start_tail(struct daemon *d, bl_err *err)
 {
     static const struct bl_tail_events events = {on_want, on_refuse, on_block, on_end, on_tail_note};
     struct bl_tail_options options = {
-        .paths = d->options->paths,
-        .n = d->options->paths_n,
-        .from_end = d->options->from_end,
+        .paths = d->options->sources->path,
+        .n = d->options->sources->n,
+        .from_end_of = from_end_of,
         .once = d->options->once,
         .watch = true,
         .sweep_ms = SWEEP_MS,
@@ -653,17 +676,30 @@ static enum bl_code start_store(struct daemon *d, bl_err *err)
         .ready = on_ready, .done = on_done, .void_ = on_void, .lost = on_lost,
         .addresses = on_addresses, .note = on_store_note, .refused = on_refused,
     };
+    const struct bl_config *config = d->options->config;
+    const struct bl_counter_limits limits = {
+        .minute_cap = config->keys_per_minute,
+        .hour_cap = config->keys_per_hour,
+        .day_cap = config->keys_per_day,
+        .minute_kept_s = config->minutes_ms / 1000,
+        .hour_kept_s = config->hours_ms / 1000,
+        .day_kept_s = config->days_ms / 1000,
+        .recent = (unsigned)config->recent,
+    };
     struct bl_store_options options = {
         .url = d->options->redis,
-        .prefix = "bl:",
+        .prefix = config->redis.prefix,
         .node = d->options->node,
         .instance = d->options->state->instance,
-        .lease_ms = 30000,
-        .connect_ms = 2000,
-        .command_ms = 5000,
+        .lease_ms = (uint64_t)config->redis.lease_ms,
+        .connect_ms = (uint64_t)config->redis.connect_ms,
+        .command_ms = (uint64_t)config->redis.command_ms,
+        .retry_max_ms = (uint64_t)config->redis.retry_max_ms,
+        .partitions = (unsigned)config->redis.partitions,
+        .limits = &limits,
         .hurry_batches = BATCHES / 2,
         .in_flight_bytes = 8 << 20,
-        .policy = bl_suppress_balanced,
+        .policy = config->suppression,
         .rules = bl_rules_builtin(),
         .no_fence = d->options->no_fence,
         .no_slot_positions = d->options->no_slot_positions,
@@ -691,6 +727,7 @@ static void release(struct daemon *d)
         bl_batch_free(batch);
     bl_ring_release(&d->lent);
     bl_ring_release(&d->due);
+    bl_relays_free(d->relays);
     bl_resume_free(d->reset);
     bl_resume_free(d->start);
     bl_address_hashes_free(d->addresses);

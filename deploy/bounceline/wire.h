@@ -12,14 +12,17 @@
 #ifndef BL_WIRE_H
 #define BL_WIRE_H
 
+#include "config.h"
 #include "redis_private.h"
 #include "redis_url.h"
 #include "state.h"
 
+struct bl_sources;
+
 struct bl_daemon_options {
-    const char *const   *paths;
-    size_t               paths_n;
-    bool                 once, from_end;
+    const struct bl_config  *config;
+    const struct bl_sources *sources;
+    bool                 once;
     unsigned             workers;      /* at least 1 */
     struct bl_redis_url  redis;
     struct bl_redis_private *own_redis; /* the private server behind `redis`, or NULL */

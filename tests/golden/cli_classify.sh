@@ -88,8 +88,8 @@ grep -q -- '--phase needs a value' err || fail "which option? $(cat err)"
 grep -q -- '--redis needs a value' err || fail "--redis: $(cat err)"
 "$BL" explain x >/dev/null 2>err; check "a later command" 64 $?
 grep -q "'explain' is not in this version" err || fail "explain: $(cat err)"
-"$BL" run -c x y >/dev/null 2>err; check "run -c" 64 $?
-grep -q 'not in this version' err || fail "run -c: $(cat err)"
+"$BL" run -c ./nothing y >/dev/null 2>err; check "run -c" 78 $?
+grep -q "cannot open './nothing'" err || fail "run -c: $(cat err)"
 "$BL" nonsense >/dev/null 2>&1; check "unknown command" 64 $?
 "$BL" >/dev/null 2>&1; check "no command" 64 $?
 "$BL" --help | grep -q 'bounceline scan /var/log' || fail "help without an example"

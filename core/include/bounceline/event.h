@@ -22,6 +22,7 @@ typedef struct bl_event {
     bool            attempt;   /* false: nothing was tried */
     bool            has_sender;
     bool            failed;    /* verdict is set */
+    bool            known;     /* the queue id is live: another line told of this message before */
     enum bl_phase   phase;
     uint16_t        code;
     uint16_t        provider;

@@ -22,6 +22,10 @@ struct bl_stage_options {
     size_t sources;
     uint64_t source[BL_SOURCES_MAX]; /* bl_hash64 of each source's path */
     size_t join_entries, join_text_bytes;
+    bool known_only[BL_SOURCES_MAX]; /* an address moves only by a queue id that the join knows */
+    /* What was accepted there is only handed on: relayed, not delivered.  NULL: nowhere.  On the stage thread. */
+    bool (*is_relay)(void *arg, const bl_event *event);
+    void *relay_arg;
     size_t batch_fields;             /* close the batch at this many counters: 4000 */
     size_t batch_events;             /* ... or this many address events */
     size_t filter_cap;               /* addresses; beyond it every delivery is treated as a hit */
@@ -32,6 +36,7 @@ struct bl_stage_options {
 struct bl_stage_stats {
     struct bl_join_stats join;
     uint64_t unparsed, address_refused; /* recipients that no key can be made of */
+    uint64_t unknown_refused; /* not believed, by known_only */
     uint64_t filter_hits, events_lost; /* lost: no memory, counted and never silent */
     bool     filter_full;
 };
@@ -44,6 +49,9 @@ bool bl_stage_wants_batch(const struct bl_stage *stage);
 void bl_stage_lend(struct bl_stage *stage, struct bl_batch *empty);
 
 void bl_stage_block(struct bl_stage *stage, struct bl_block *block);
+
+/* Other rules from here on; their categories and order must be those of the ones before. */
+void bl_stage_set_rules(struct bl_stage *stage, const struct bl_rules *rules);
 
 /* The batch that is due, or NULL; after a FLUSH block every non-empty batch is due. */
 struct bl_batch *bl_stage_take(struct bl_stage *stage);
