@@ -162,12 +162,14 @@ int main(int argc, char **argv)
 {
     const struct bl_rules *rules = bl_rules_builtin();
     double one = 1e9, many = 1e9, linear = 1e9;
+    struct rt_report report = {.err = NULL};
     struct rt_model model;
     size_t bytes = 0, found = 0;
     bl_err err = {0};
 
+    report.err = &err;
     if (!read_rules(argc > 1 ? argv[1] : "core/rules") ||
-        bl_rules_text_read(&model, files, n_files, &err) != BL_OK) {
+        bl_rules_text_read(&model, files, n_files, n_files, &report) != BL_OK) {
         fprintf(stderr, "bench_classify: cannot read the rules: %s\n", err.text);
         return 1;
     }

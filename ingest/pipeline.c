@@ -7,7 +7,7 @@
  * the put included, and the second look finds the item.  A busy pipeline never gets to the semaphore, an
  * idle one stands there without using the CPU.
  *
- * Rules travel with the block (`struct trip`) instead of being read from a shared pointer: the change
+ * Rules travel with the block instead of being read from a shared pointer: the change
  * then happens at one block in the order of the log, the same for any number of workers, and "everybody
  * has passed a block boundary" is simply that the older blocks came out at the end. */
 #include "pipeline.h"
@@ -31,10 +31,9 @@ struct channel {
     bool ready;
 };
 
-/* A block on its way, and the rules it is to be read by. */
+/* A block on its way. */
 struct trip {
     struct bl_block *block; /* NULL: the end */
-    const struct bl_rules *rules;
 };
 
 struct worker {
@@ -151,7 +150,7 @@ static struct trip *channel_take(struct channel *c)
 static void parse(struct bl_worker *parser, struct trip *trip)
 {
     if (trip->block->kind == BL_BLOCK_DATA)
-        bl_block_parse(parser, trip->rules, trip->block);
+        bl_block_parse(parser, trip->block->rules, trip->block);
 }
 
 static void run_worker(void *arg)
@@ -327,7 +326,7 @@ void bl_pipeline_submit(struct bl_pipeline *p, struct bl_block *block)
 {
     struct trip *trip = trip_of(p, block);
 
-    trip->rules = p->options.rules;
+    block->rules = p->options.rules;
     p->submitted++;
     if (p->workers_n == 0) {
         parse(p->parser, trip);

@@ -300,7 +300,7 @@ bool bl_commit_knows_all(const struct bl_commit *commit)
 
 /* ---- life ---- */
 
-static void make_names(struct bl_commit *commit)
+static void make_names(struct bl_commit *commit, const struct bl_rules *rules)
 {
     for (size_t o = 0; o < BL_OUTCOMES; o++)
         for (size_t c = 0; c <= commit->categories; c++) {
@@ -310,7 +310,7 @@ static void make_names(struct bl_commit *commit)
             int n;
 
             if (c > 0)
-                name = bl_slice_head(bl_rules_category(commit->rules, (uint16_t)(c - 1))->name, 150);
+                name = bl_slice_head(bl_rules_category(rules, (uint16_t)(c - 1))->name, 150);
             n = snprintf(suffix->text, sizeof suffix->text, "|%s%s%.*s", outcome, c ? "|" : "", (int)name.n, name.p);
             suffix->n = (uint32_t)n;
         }
@@ -327,7 +327,6 @@ struct bl_commit *bl_commit_new(const struct bl_rules *rules, void *owner)
 
     if (!commit)
         return NULL;
-    commit->rules = rules;
     commit->owner = owner;
     commit->limits = bl_counter_limits_default;
     commit->categories = bl_rules_categories(rules);
@@ -337,7 +336,7 @@ struct bl_commit *bl_commit_new(const struct bl_rules *rules, void *owner)
         bl_commit_free(commit);
         return NULL;
     }
-    make_names(commit);
+    make_names(commit, rules);
     return commit;
 }
 

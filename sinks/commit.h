@@ -48,7 +48,6 @@ struct bl_bucket {
 bool bl_bucket_add(struct bl_bucket *bucket, bl_slice field, bl_slice value);
 
 struct bl_commit {
-    const struct bl_rules *rules;
     void *owner;
     struct bl_counter_limits limits; /* the defaults; may be changed before the first commit */
     struct bl_pack ranges, counters; /* arguments 6 and 7 */

@@ -433,8 +433,17 @@ static void learn_addresses(struct bl_stage *stage, const struct bl_address_hash
         bl_hash_set_add(&stage->filter, hashes->v[i]);
 }
 
+static void change_rules(struct bl_stage *stage, const struct bl_rules *rules)
+{
+    stage->rules = rules;
+    for (size_t i = 0; i < stage->options.sources; i++)
+        bl_join_set_rules(stage->join[i], rules);
+}
+
 void bl_stage_block(struct bl_stage *stage, struct bl_block *block)
 {
+    if (block->rules && block->rules != stage->rules)
+        change_rules(stage, block->rules);
     switch (block->kind) {
     case BL_BLOCK_RESET:
         reset(stage, block->payload);

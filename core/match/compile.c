@@ -7,7 +7,10 @@
  * asks for (its phrases and codes, nothing else), must be what decides; else whatever decides
  * instead always does, and the rule can never win (or says the same, or the opposite, of another
  * one);
- *   - every sample must get its rule's category. */
+ *   - every sample must get its rule's category, and some sample of a rule must reach it.
+ *
+ * Where an operator's rule takes over what a shipped one answered, that is what it was written for: then
+ * the same findings about shipped rules are notes. */
 #include "compile.h"
 
 #include "digits.h"
@@ -29,6 +32,7 @@ struct owned_rules {
 
 struct compiler {
     struct rt_model model;
+    struct rt_report report;
     struct bl_rules *rules;
     struct bl_arena *arena;
     struct sort_key *sorted; /* rank -> model rule */
@@ -40,7 +44,7 @@ struct compiler {
 /* Precedence. */
 
 struct sort_key {
-    uint32_t rule, tier, grave, weight;
+    uint32_t rule, tier, shipped, grave, weight;
 };
 
 static uint32_t bits(uint32_t mask)
@@ -77,6 +81,8 @@ static int by_precedence(const void *a, const void *b)
 
     if (x->tier != y->tier)
         return x->tier < y->tier ? -1 : 1;
+    if (x->shipped != y->shipped)
+        return x->shipped < y->shipped ? -1 : 1;
     if (x->grave != y->grave)
         return x->grave < y->grave ? -1 : 1;
     if (x->weight != y->weight)
@@ -100,7 +106,8 @@ static enum bl_code sort_rules(struct compiler *c)
     for (size_t i = 0; i < n; i++) {
         const struct rt_rule *rule = rt_rule(&c->model, i);
 
-        c->sorted[i] = (struct sort_key){(uint32_t)i, rule->tier, is_grave(rule), weight_of(rule)};
+        c->sorted[i] = (struct sort_key){(uint32_t)i, rule->tier, !rule->own, is_grave(rule),
+                                         weight_of(rule)};
     }
     qsort(c->sorted, n, sizeof *c->sorted, by_precedence);
     for (size_t i = 0; i < n; i++)
@@ -162,11 +169,14 @@ static struct bl_rule_info info_of(const struct rt_model *model, const struct rt
 {
     return (struct bl_rule_info){
         .id = rule->id,
-        .file = bl_rules_text_file_name(model->files[rule->place.file].name),
+        .file = rule->own ? model->files[rule->place.file].name
+                          : bl_rules_text_file_name(model->files[rule->place.file].name),
         .line = rule->place.line,
         .column = rule->place.column,
         .category = rule->category,
         .source = rule->source,
+        .tier = rule->tier,
+        .own = rule->own,
     };
 }
 
@@ -176,17 +186,31 @@ static bool keep_info(struct compiler *c, struct bl_rule_info *info, const struc
     return keep_slice(c, &info->id) && keep_slice(c, &info->file) && keep_slice(c, &info->source);
 }
 
+static bool keep_words(struct compiler *c, struct bl_rule_words *words, const struct rt_rule *rule)
+{
+    bool ok = true;
+
+    *words = (struct bl_rule_words){.n = rule->n_phrases};
+    for (int i = 0; i < rule->n_phrases; i++) {
+        words->phrases[i] = rule->phrases[i];
+        ok = ok && keep_slice(c, &words->phrases[i]);
+    }
+    return ok;
+}
+
 static enum bl_code keep_rules(struct compiler *c)
 {
     size_t n = c->model.rules.n;
     struct bl_rule *rules = bl_arena_alloc(c->arena, (n + 1) * sizeof *rules);
     struct bl_rule_info *infos = bl_arena_alloc(c->arena, (n + 1) * sizeof *infos);
+    struct bl_rule_words *words = bl_arena_alloc(c->arena, (n + 1) * sizeof *words);
     struct rt_rule fallback = {.id = BL_SLICE("codes/none"),
                                .place = c->model.fallback,
                                .source = BL_SLICE("nothing else matched"),
+                               .tier = BL_TIER_FALLBACK,
                                .category = c->rules->unclassified};
 
-    if (!rules || !infos)
+    if (!rules || !infos || !words)
         return no_memory(c);
     for (size_t i = 0; i < n; i++) {
         const struct rt_rule *from = rt_rule(&c->model, c->sorted[i].rule);
@@ -205,15 +229,16 @@ static enum bl_code keep_rules(struct compiler *c)
                                           BL_SEQUENCES_MAX);
             rules[i].sequence = ++c->rules->n_sequences;
         }
-        if (!keep_info(c, &infos[i], from))
+        if (!keep_info(c, &infos[i], from) || !keep_words(c, &words[i], from))
             return no_memory(c);
     }
     rules[n] = (struct bl_rule){.category = c->rules->unclassified,
                                 .tier = BL_TIER_FALLBACK,
                                 .type = (uint8_t)c->rules->categories[c->rules->unclassified].type,
                                 .action = BL_ACTION_NONE};
-    if (!keep_info(c, &infos[n], &fallback))
+    if (!keep_info(c, &infos[n], &fallback) || !keep_words(c, &words[n], &fallback))
         return no_memory(c);
+    c->rules->words = words;
     c->rules->rules = rules;
     c->rules->infos = infos;
     c->rules->n_rules = (uint32_t)n + 1;
@@ -360,15 +385,17 @@ static enum bl_code add_code(struct compiler *c, uint32_t model_rule)
 static enum bl_code build_digits(struct compiler *c)
 {
     struct bl_digit_node *kept;
-    enum bl_code rc = BL_OK;
+    enum bl_code rc = BL_OK, last;
     uint32_t root;
 
     if (!bl_digits_add(&c->digits, "", 0, &root))
         return no_memory(c);
     for (int reach = RT_EXACT; reach <= RT_ANY_CLASS; reach++)
-        for (uint32_t i = 0; i < c->model.rules.n && rc == BL_OK; i++)
-            if (rt_rule(&c->model, i)->is_code && rt_rule(&c->model, i)->reach == reach)
-                rc = add_code(c, i);
+        for (uint32_t i = 0; i < c->model.rules.n && rt_goes_on(&c->model, rc); i++)
+            if (rt_rule(&c->model, i)->is_code && rt_rule(&c->model, i)->reach == reach) {
+                last = add_code(c, i);
+                rc = last == BL_OK ? rc : last;
+            }
     if (rc != BL_OK)
         return rc;
     kept = bl_arena_alloc(c->arena, c->digits.n * sizeof *kept);
@@ -456,6 +483,22 @@ static bool code_reply(const struct rt_rule *rule, bl_reply *reply)
                      bl_status_absent(reply->enhanced));
 }
 
+/* A shipped rule under an operator's files: what it answers no longer is for him to decide. */
+static bool is_overruled(const struct compiler *c, const struct rt_rule *rule)
+{
+    return !rule->own && c->model.n_files > c->model.n_shipped;
+}
+
+static const struct rt_rule *winner_of(const struct compiler *c, uint32_t rank)
+{
+    return rank + 1 == c->rules->n_rules ? NULL : rt_rule(&c->model, c->sorted[rank].rule);
+}
+
+static bl_slice file_of(const struct compiler *c, const struct rt_rule *rule)
+{
+    return bl_rules_text_file_name(c->model.files[rule->place.file].name);
+}
+
 /* Who decides the weakest reply of a rule; its own rank when there is nothing to ask. */
 static uint32_t decided_by(const struct compiler *c, uint32_t model_rule)
 {
@@ -480,16 +523,21 @@ static bool same_alternative(const struct rt_rule *a, const struct rt_rule *b)
 
 static enum bl_code never_wins(const struct compiler *c, uint32_t model_rule, uint32_t by)
 {
-    const struct rt_rule *rule = rt_rule(&c->model, model_rule), *winner;
+    const struct rt_rule *rule = rt_rule(&c->model, model_rule), *winner = winner_of(c, by);
     const char *what = "can never win, decided first by";
     bl_slice file;
 
-    if (by + 1 == c->rules->n_rules)
+    if (!winner)
         return bl_rules_text_fail(&c->model, rule->place, "matches not even its own words");
-    winner = rt_rule(&c->model, c->sorted[by].rule);
     if (!rule->is_code && same_conditions(rule, winner))
         what = rule->category == winner->category ? "duplicate of" : "contradicts";
-    file = bl_rules_text_file_name(c->model.files[winner->place.file].name);
+    file = file_of(c, winner);
+    if (is_overruled(c, rule)) {
+        bl_rules_text_note(&c->model, rule->place, "'%.*s' can no longer win, decided first by '%.*s' (%.*s:%u)",
+                           (int)rule->id.n, rule->id.p, (int)winner->id.n, winner->id.p, (int)file.n,
+                           file.p, winner->place.line);
+        return BL_OK;
+    }
     return bl_rules_text_fail(&c->model, rule->place, "%s '%.*s' (%.*s:%u)", what,
                               (int)winner->id.n, winner->id.p, (int)file.n, file.p,
                               winner->place.line);
@@ -499,8 +547,9 @@ static enum bl_code never_wins(const struct compiler *c, uint32_t model_rule, ui
 static enum bl_code check_rules(const struct compiler *c)
 {
     uint32_t n = (uint32_t)c->model.rules.n;
+    enum bl_code rc = BL_OK, last;
 
-    for (uint32_t first = 0, next; first < n; first = next) {
+    for (uint32_t first = 0, next; first < n && rt_goes_on(&c->model, rc); first = next) {
         uint32_t by = 0;
         bool wins = false;
 
@@ -511,42 +560,73 @@ static enum bl_code check_rules(const struct compiler *c)
             by = next == first ? winner : by;
             wins = wins || winner == c->rank_of[next];
         }
-        if (!wins) {
-            enum bl_code rc = never_wins(c, first, by);
-
-            if (rc != BL_OK)
-                return rc;
-        }
+        last = wins ? BL_OK : never_wins(c, first, by);
+        rc = last == BL_OK ? rc : last;
     }
-    return BL_OK;
+    return rc;
 }
 
-static enum bl_code check_sample(const struct compiler *c, const struct rt_sample *sample)
+static bl_verdict run_sample(const struct compiler *c, const struct rt_sample *sample)
 {
-    const struct rt_rule *rule = rt_rule(&c->model, sample->rule), *winner;
+    const struct rt_rule *rule = rt_rule(&c->model, sample->rule);
     bl_reply reply = {.text = sample->text,
                       .relay_host = host_of(c, rule->want.provider),
                       .phase = phase_of(rule->want.phases, BL_PHASE_RCPT)};
-    bl_verdict v;
 
     bl_rules_text_codes(sample->text, &reply);
-    v = bl_classify(c->rules, &reply);
-    if (v.rule + 1 == c->rules->n_rules)
-        return bl_rules_text_fail(&c->model, sample->place, "no rule takes this sample");
-    winner = rt_rule(&c->model, c->sorted[v.rule].rule);
-    if (winner->category == rule->category)
+    return bl_classify(c->rules, &reply);
+}
+
+static enum bl_code check_sample(const struct compiler *c, const struct rt_sample *sample,
+                                 const struct rt_rule *winner)
+{
+    const struct rt_rule *rule = rt_rule(&c->model, sample->rule);
+
+    if (winner && winner->category == rule->category)
         return BL_OK;
+    if (is_overruled(c, rule)) {
+        bl_rules_text_note(&c->model, sample->place, "this sample of '%.*s' is decided by '%.*s' now",
+                           (int)rule->id.n, rule->id.p, winner ? (int)winner->id.n : 10,
+                           winner ? winner->id.p : "codes/none");
+        return BL_OK;
+    }
+    if (!winner)
+        return bl_rules_text_fail(&c->model, sample->place, "no rule takes this sample");
     return bl_rules_text_fail(&c->model, sample->place, "this sample is decided by '%.*s' as %.*s",
                               (int)winner->id.n, winner->id.p, (int)winner->category_name.n,
                               winner->category_name.p);
 }
 
+/* The samples of one rule, from `*at` on: they stand together. */
+static enum bl_code check_samples(const struct compiler *c, size_t *at)
+{
+    uint32_t first = rt_sample(&c->model, *at)->rule;
+    const struct rt_rule *rule = rt_rule(&c->model, first), *winner = NULL;
+    enum bl_code rc = BL_OK, last;
+    bool reached = false;
+
+    for (; *at < c->model.samples.n && rt_sample(&c->model, *at)->rule == first; ++*at) {
+        winner = winner_of(c, run_sample(c, rt_sample(&c->model, *at)).rule);
+        reached = reached || (winner && bl_slice_eq(winner->id, rule->id));
+        last = check_sample(c, rt_sample(&c->model, *at), winner);
+        rc = last == BL_OK ? rc : last;
+        if (!rt_goes_on(&c->model, rc))
+            return rc;
+    }
+    if (reached || rc != BL_OK || is_overruled(c, rule))
+        return rc;
+    return bl_rules_text_fail(&c->model, rule->place, "no sample reaches this rule: '%.*s' decides",
+                              (int)winner->id.n, winner->id.p);
+}
+
 static enum bl_code check(const struct compiler *c)
 {
-    enum bl_code rc = check_rules(c);
+    enum bl_code rc = check_rules(c), last;
 
-    for (size_t i = 0; i < c->model.samples.n && rc == BL_OK; i++)
-        rc = check_sample(c, rt_sample(&c->model, i));
+    for (size_t at = 0; at < c->model.samples.n && rt_goes_on(&c->model, rc);) {
+        last = check_samples(c, &at);
+        rc = last == BL_OK ? rc : last;
+    }
     return rc;
 }
 
@@ -579,20 +659,40 @@ static void leave_out(struct rt_model *model,
     model->rules.n = kept;
 }
 
-static enum bl_code compile(const struct bl_rules_file *files, size_t n,
+/* Both lists one behind the other; NULL without memory. */
+static struct bl_rules_file *join_files(const struct bl_rules_sources *sources)
+{
+    struct bl_rules_file *all = bl_calloc(sources->shipped_n + sources->own_n + 1, sizeof *all);
+
+    if (!all)
+        return NULL;
+    for (size_t i = 0; i < sources->shipped_n; i++)
+        all[i] = sources->shipped[i];
+    for (size_t i = 0; i < sources->own_n; i++)
+        all[sources->shipped_n + i] = sources->own[i];
+    return all;
+}
+
+static enum bl_code compile(const struct bl_rules_sources *sources,
                             bool (*wanted)(const struct bl_rule_info *rule, void *arg), void *arg,
                             bool checked, struct bl_rules **out, bl_err *err)
 {
     struct owned_rules *owned = bl_calloc(1, sizeof *owned);
-    struct compiler c = {.err = err};
+    struct bl_rules_file *files = join_files(sources);
+    struct compiler c = {.err = err,
+                         .report = {.problem = sources->problem, .arg = sources->arg, .err = err}};
     enum bl_code rc;
 
-    if (!owned)
+    if (!owned || !files) {
+        bl_free(owned);
+        bl_free(files);
         return bl_fail(err, BL_NO_MEMORY, 0, "out of memory compiling rules");
+    }
     bl_arena_init(&owned->arena, TABLES_BYTES);
     c.rules = &owned->rules;
     c.arena = &owned->arena;
-    rc = bl_rules_text_read(&c.model, files, n, err);
+    rc = bl_rules_text_read(&c.model, files, sources->shipped_n + sources->own_n,
+                            sources->shipped_n, &c.report);
     if (rc == BL_OK && wanted)
         leave_out(&c.model, wanted, arg);
     if (rc == BL_OK)
@@ -601,6 +701,7 @@ static enum bl_code compile(const struct bl_rules_file *files, size_t n,
     bl_digits_release(&c.digits);
     bl_free(c.sorted);
     bl_free(c.rank_of);
+    bl_free(files);
     if (rc == BL_OK) {
         *out = &owned->rules;
         return BL_OK;
@@ -612,14 +713,24 @@ static enum bl_code compile(const struct bl_rules_file *files, size_t n,
 enum bl_code bl_rules_compile(const struct bl_rules_file *files, size_t n, struct bl_rules **out,
                               bl_err *err)
 {
-    return compile(files, n, NULL, NULL, true, out, err);
+    struct bl_rules_sources sources = {.shipped = files, .shipped_n = n};
+
+    return compile(&sources, NULL, NULL, true, out, err);
+}
+
+enum bl_code bl_rules_compile_over(const struct bl_rules_sources *sources, struct bl_rules **out,
+                                   bl_err *err)
+{
+    return compile(sources, NULL, NULL, true, out, err);
 }
 
 enum bl_code bl_rules_compile_part(const struct bl_rules_file *files, size_t n,
                                    bool (*wanted)(const struct bl_rule_info *rule, void *arg),
                                    void *arg, struct bl_rules **out, bl_err *err)
 {
-    return compile(files, n, wanted, arg, false, out, err);
+    struct bl_rules_sources sources = {.shipped = files, .shipped_n = n};
+
+    return compile(&sources, wanted, arg, false, out, err);
 }
 
 void bl_rules_free(struct bl_rules *rules)

@@ -45,3 +45,41 @@ bl_slice bl_rules_provider_name(const struct bl_rules *rules, uint16_t provider)
 {
     return rules->providers[provider < rules->n_providers ? provider : 0];
 }
+
+size_t bl_rules_words(const struct bl_rules *rules, uint32_t index, bl_slice out[BL_PARTS_MAX])
+{
+    const struct bl_rule_words *words = rules->words;
+
+    if (!words || index >= rules->n_rules)
+        return 0;
+    for (size_t i = 0; i < words[index].n; i++)
+        out[i] = words[index].phrases[i];
+    return words[index].n;
+}
+
+bool bl_rules_same_categories(const struct bl_rules *a, const struct bl_rules *b)
+{
+    if (a->n_categories != b->n_categories)
+        return false;
+    for (uint16_t i = 0; i < a->n_categories; i++)
+        if (!bl_slice_eq(a->categories[i].name, b->categories[i].name))
+            return false;
+    return true;
+}
+
+const char *bl_tier_name(enum bl_tier tier)
+{
+    static const char *const names[BL_TIERS] = {
+        [BL_TIER_VETO] = "veto",
+        [BL_TIER_VETO_CODES] = "veto of codes and generic words",
+        [BL_TIER_PROVIDER_TEXT] = "a provider's own words",
+        [BL_TIER_SPECIFIC_TEXT] = "specific words",
+        [BL_TIER_PROVIDER_CODE] = "a provider's own code",
+        [BL_TIER_SPECIFIC_CODE] = "specific code",
+        [BL_TIER_GENERIC_TEXT] = "generic words",
+        [BL_TIER_GENERIC_CODE] = "generic code",
+        [BL_TIER_FALLBACK] = "nothing matched",
+    };
+
+    return (unsigned)tier < BL_TIERS ? names[tier] : "";
+}

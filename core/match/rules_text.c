@@ -8,12 +8,19 @@
 #include "rules_text.h"
 
 #include "bounceline/alloc.h"
+#include "bounceline/nearest.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { ARENA_BYTES = 64 << 20, COLUMNS_MAX = 16, NAME_MAX_BYTES = 80, ALTERNATIVES_MAX = 64,
-       WRITTEN_MAX = 1000 /* bytes of a phrase with its braces */ };
+enum {
+    ARENA_BYTES = 64 << 20,
+    COLUMNS_MAX = 16,
+    NAME_MAX_BYTES = 80,
+    ALTERNATIVES_MAX = 64,
+    WRITTEN_MAX = 1000, /* bytes of a phrase with its braces */
+    WHAT_BYTES = 300
+};
 
 /* Where the reader stands. */
 struct reader {
@@ -23,23 +30,51 @@ struct reader {
     bl_slice rest;
 };
 
+static void tell(const struct rt_model *model, struct rt_place place, bool note, const char *what)
+{
+    struct rt_report *report = model->report;
+    bl_slice name = model->files[place.file].name;
+    struct bl_rules_problem problem = {name, place.line, place.column, note, what};
+
+    if (report->problem)
+        report->problem(report->arg, &problem);
+    if (note)
+        return;
+    if (report->n++ == 0)
+        (void)bl_fail(report->err, BL_BAD_INPUT, 0, "%.*s:%u:%u: %s",
+                      (int)(name.n < 100 ? name.n : 100), name.p, place.line, place.column, what);
+}
+
 enum bl_code bl_rules_text_fail(const struct rt_model *model, struct rt_place place,
                                 const char *format, ...)
 {
-    bl_slice name = model->files[place.file].name;
-    char what[200];
+    char what[WHAT_BYTES];
     va_list args;
 
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
-    return bl_fail(model->err, BL_BAD_INPUT, 0, "%.*s:%u:%u: %s",
-                   (int)(name.n < 100 ? name.n : 100), name.p, place.line, place.column, what);
+    tell(model, place, false, what);
+    return BL_BAD_INPUT;
+}
+
+void bl_rules_text_note(const struct rt_model *model, struct rt_place place, const char *format,
+                        ...)
+{
+    char what[WHAT_BYTES];
+    va_list args;
+
+    if (!model->report->problem)
+        return;
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    tell(model, place, true, what);
 }
 
 static enum bl_code no_memory(const struct rt_model *model)
 {
-    return bl_fail(model->err, BL_NO_MEMORY, 0, "out of memory reading rules");
+    return bl_fail(model->report->err, BL_NO_MEMORY, 0, "out of memory reading rules");
 }
 
 bl_slice bl_rules_text_file_name(bl_slice path)
@@ -293,8 +328,9 @@ static enum bl_code read_table(struct reader *r, bl_slice text, row_reader *read
     struct table table = {.n = 0};
     enum bl_code rc = BL_OK;
 
-    for (r->line = 1; text.n && rc == BL_OK; r->line++) {
+    for (r->line = 1; text.n && rt_goes_on(r->model, rc); r->line++) {
         bl_slice fields[COLUMNS_MAX], line = take_line(&text);
+        enum bl_code row = BL_OK;
         size_t n;
 
         r->line_start = line.p;
@@ -305,8 +341,9 @@ static enum bl_code read_table(struct reader *r, bl_slice text, row_reader *read
             memcpy(table.names, fields, sizeof fields[0] * n);
             table.n = n;
         } else {
-            rc = read_row(r, &table, fields, n);
+            row = read_row(r, &table, fields, n);
         }
+        rc = row == BL_OK ? rc : row;
     }
     return rc;
 }
@@ -480,6 +517,52 @@ static enum bl_code use_category(struct reader *r, bl_slice name, struct rt_rule
     return BL_OK;
 }
 
+static bool is_own(const struct reader *r)
+{
+    return r->file >= r->model->n_shipped;
+}
+
+/* Switches off every alternative of a shipped rule; false when there is none of that id. */
+static bool drop_shipped(struct rt_model *model, bl_slice id)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < model->rules.n; i++) {
+        struct rt_rule *rule = rt_rule(model, i);
+
+        if (!rule->own && bl_slice_eq(rule->id, id))
+            rule->gone = found = true;
+    }
+    return found;
+}
+
+/* The shipped rule whose id is most like a mistyped one; empty when none is. */
+static bl_slice nearest_id(const struct rt_model *model, bl_slice id)
+{
+    size_t least = BL_NEAR_ENOUGH(id.n) + 1;
+    bl_slice found = {0};
+
+    for (size_t i = 0; i < model->rules.n; i++) {
+        const struct rt_rule *rule = rt_rule(model, i);
+        size_t distance = rule->own ? least : bl_distance(id, rule->id, least);
+
+        if (distance < least) {
+            least = distance;
+            found = rule->id;
+        }
+    }
+    return found;
+}
+
+static enum bl_code no_such_rule(const struct rt_model *model, struct rt_place place, bl_slice id)
+{
+    bl_slice like = nearest_id(model, id);
+
+    return bl_rules_text_fail(model, place, "no shipped rule is called '%.*s'%s%.*s%s", (int)id.n,
+                              id.p, like.n ? "; do you mean '" : "", (int)like.n, like.p,
+                              like.n ? "'?" : "");
+}
+
 static bl_slice code_id(struct rt_model *model, bl_slice basic, bl_slice enhanced)
 {
     char id[64];
@@ -501,7 +584,7 @@ static enum bl_code read_code(struct reader *r, const struct table *table, const
     bl_slice category = field(table, fields, n, BL_SLICE("category"));
     bl_slice source = field(table, fields, n, BL_SLICE("source"));
     uint16_t part[3] = {RT_NONE, RT_NONE, RT_NONE}, to = RT_NONE, value = 0, mask = 0;
-    struct rt_rule rule = {.is_code = true, .place = {r->file, r->line, 1}};
+    struct rt_rule rule = {.is_code = true, .own = is_own(r), .place = {r->file, r->line, 1}};
     enum bl_code rc = use_category(r, category, &rule);
 
     if (rc != BL_OK)
@@ -542,6 +625,8 @@ static enum bl_code read_code(struct reader *r, const struct table *table, const
         return bl_rules_text_fail(model, rule.place, "more than %d rules", BL_RULES_MAX);
     if (!rule.id.p || !rule.source.p)
         return no_memory(model);
+    if (rule.own)
+        (void)drop_shipped(model, rule.id); /* an operator's row for the same codes replaces it */
     return bl_rules_text_push(&model->rules, &rule) ? BL_OK : no_memory(model);
 }
 
@@ -699,6 +784,8 @@ static enum bl_code take_override(struct reader *r, struct rt_rule *rule)
     return BL_OK;
 }
 
+static const bl_slice disable_word = BL_SLICE_INIT("disable ");
+
 /* What a section sets for the rules below it. */
 struct section {
     bool open, specific, own_words; /* own_words: of one provider, whatever the relay host */
@@ -763,18 +850,73 @@ static enum bl_code read_section(struct reader *r, struct section *section)
                               "[veto] or [veto codes]");
 }
 
+/* `mailbox/over-quota:` in an operator's file: the shipped rule that this one replaces.  Leaves the last
+ * part to be taken as the name; empty when no slash stands there. */
+static bl_slice take_full_id(struct reader *r)
+{
+    struct reader look = *r;
+    bl_slice stem, name;
+
+    if (!is_own(r) || !take_name(&look, &stem) || !take_char(&look, '/'))
+        return (bl_slice){0};
+    r->rest = look.rest;
+    return take_name(&look, &name) ? (bl_slice){stem.p, stem.n + 1 + name.n} : (bl_slice){0};
+}
+
+static enum bl_code name_once(const struct rt_model *model, const struct rt_rule *rule,
+                              bl_slice name)
+{
+    for (size_t i = 0; i < model->rules.n; i++) {
+        const struct rt_rule *other = rt_rule(model, i);
+
+        if (other->is_code || other->gone || !bl_slice_eq(other->id, rule->id))
+            continue;
+        if (rule->own && !other->own)
+            return bl_rules_text_fail(model, rule->place,
+                                      "a shipped rule is called so; '%.*s:' in full replaces it",
+                                      (int)rule->id.n, rule->id.p);
+        return bl_rules_text_fail(model, rule->place, "the name '%.*s' is there twice",
+                                  (int)name.n, name.p);
+    }
+    return BL_OK;
+}
+
+/* `disable mailbox/over-quota ; why`, in an operator's file. */
+static enum bl_code read_disable(struct reader *r)
+{
+    struct rt_model *model = r->model;
+    struct rt_place place;
+    bl_slice id;
+
+    r->rest = bl_slice_drop(r->rest, disable_word.n);
+    skip_blanks(r);
+    place = here(r);
+    id = bl_slice_head(peek_word(r), bl_slice_find_byte(r->rest, ';'));
+    if (!is_own(r))
+        return bl_rules_text_fail(model, place, "only an operator's file switches rules off");
+    if (id.n == 0)
+        return bl_rules_text_fail(model, place, "expected the id of a shipped rule");
+    r->rest = bl_slice_drop(r->rest, id.n);
+    skip_blanks(r);
+    if (r->rest.n && r->rest.p[0] != ';')
+        return bl_rules_text_fail(model, here(r), "expected ';' or the end of the line");
+    return drop_shipped(model, id) ? BL_OK : no_such_rule(model, place, id);
+}
+
 /* `name: conditions -> category type:soft ; source` */
 static enum bl_code read_rule(struct reader *r, const struct section *section)
 {
     struct rt_model *model = r->model;
     struct alternatives alt = {.n = 0};
-    struct rt_rule rule = {.place = here(r), .want = {.provider = section->provider}};
-    bl_slice name, category;
+    struct rt_rule rule = {
+        .place = here(r), .own = is_own(r), .want = {.provider = section->provider}};
+    bl_slice name, category, replaced;
     enum bl_code rc;
 
     if (!section->open)
         return bl_rules_text_fail(model, rule.place,
                                   "a rule stands below a section like [specific]");
+    replaced = take_full_id(r);
     if (!take_name(r, &name) || !take_char(r, ':'))
         return bl_rules_text_fail(model, here(r), "expected a name (a-z, 0-9, -) and a colon");
     for (skip_blanks(r); !bl_slice_starts(r->rest, BL_SLICE("->")); skip_blanks(r)) {
@@ -806,13 +948,14 @@ static enum bl_code read_rule(struct reader *r, const struct section *section)
     if (alt.n == 0 && section->own_words)
         return bl_rules_text_fail(model, rule.place, "a rule below [provider] needs a phrase");
     rule.source = keep(model, trim(r->rest));
-    rule.id = full_id(model, r->file, name);
+    rule.id = replaced.n ? keep(model, replaced) : full_id(model, r->file, name);
     if (!rule.id.p || !rule.source.p)
         return no_memory(model);
-    for (size_t i = 0; i < model->rules.n; i++)
-        if (!rt_rule(model, i)->is_code && bl_slice_eq(rt_rule(model, i)->id, rule.id))
-            return bl_rules_text_fail(model, rule.place, "the name '%.*s' is there twice",
-                                      (int)name.n, name.p);
+    if (replaced.n && !drop_shipped(model, replaced))
+        return no_such_rule(model, rule.place, replaced);
+    rc = name_once(model, &rule, name);
+    if (rc != BL_OK)
+        return rc;
     if (model->rules.n >= BL_RULES_MAX - ALTERNATIVES_MAX)
         return bl_rules_text_fail(model, rule.place, "more than %d rules", BL_RULES_MAX);
     for (size_t i = 0; i < alt.n || i == 0; i++) {
@@ -850,35 +993,58 @@ static enum bl_code need_samples(const struct rt_model *model, size_t rule, size
                               "a rule needs a sample below it: '    = 550 5.1.1 the reply'");
 }
 
+/* Where a file of rules stands. */
+struct rules_file {
+    struct section section;
+    size_t rule;           /* that samples belong to; SIZE_MAX: none */
+    size_t samples_before; /* it */
+    bool broken;           /* the rule could not be read: its samples are passed over */
+};
+
+static enum bl_code read_rules_line(struct reader *r, struct rules_file *file)
+{
+    enum bl_code rc, missing;
+
+    if (take_char(r, '='))
+        return file->broken ? BL_OK : read_sample(r, file->rule);
+    missing = need_samples(r->model, file->rule, file->samples_before);
+    file->samples_before = r->model->samples.n;
+    file->rule = SIZE_MAX;
+    file->broken = false;
+    if (missing != BL_OK && !rt_goes_on(r->model, missing))
+        return missing;
+    if (r->rest.p[0] == '[') {
+        rc = read_section(r, &file->section);
+    } else if (bl_slice_starts(r->rest, disable_word)) {
+        rc = read_disable(r);
+    } else {
+        size_t first = r->model->rules.n;
+
+        rc = read_rule(r, &file->section);
+        file->broken = rc != BL_OK;
+        file->rule = rc == BL_OK ? first : SIZE_MAX;
+    }
+    return rc == BL_OK ? missing : rc;
+}
+
 static enum bl_code read_rules(struct reader *r, bl_slice text)
 {
-    struct section section = {0};
-    size_t rule = SIZE_MAX, samples_before = 0;
-    enum bl_code rc = BL_OK;
+    struct rules_file file = {.rule = SIZE_MAX};
+    enum bl_code rc = BL_OK, last;
 
-    for (r->line = 1; text.n && rc == BL_OK; r->line++) {
+    for (r->line = 1; text.n && rt_goes_on(r->model, rc); r->line++) {
         r->rest = take_line(&text);
         r->line_start = r->rest.p;
         skip_blanks(r);
         if (trim(r->rest).n == 0 || r->rest.p[0] == '#')
             continue;
-        if (take_char(r, '=')) {
-            rc = read_sample(r, rule);
-            continue;
-        }
-        rc = need_samples(r->model, rule, samples_before);
-        if (rc != BL_OK)
-            return rc;
-        samples_before = r->model->samples.n;
-        if (r->rest.p[0] == '[') {
-            rule = SIZE_MAX;
-            rc = read_section(r, &section);
-        } else {
-            rule = r->model->rules.n;
-            rc = read_rule(r, &section);
-        }
+        last = read_rules_line(r, &file);
+        rc = last == BL_OK ? rc : last;
     }
-    return rc == BL_OK ? need_samples(r->model, rule, samples_before) : rc;
+    if (!rt_goes_on(r->model, rc))
+        return rc;
+    last = need_samples(r->model, file.rule, file.samples_before);
+    return last == BL_OK ? rc : last;
 }
 
 enum pass { PASS_CATEGORIES, PASS_WORDS, PASS_PROVIDERS, PASS_CODES, PASS_RULES, PASSES };
@@ -921,14 +1087,59 @@ static enum bl_code read_file(struct reader *r, enum pass pass, bl_slice text)
     return BL_OK;
 }
 
-enum bl_code bl_rules_text_read(struct rt_model *model, const struct bl_rules_file *files, size_t n,
-                                bl_err *err)
+/* Takes rules that are gone, and their samples, out of the lists. */
+static enum bl_code drop_gone(struct rt_model *model)
 {
-    bl_slice other = BL_SLICE("other");
+    uint32_t *to = bl_calloc(model->rules.n + 1, sizeof *to);
+    size_t rules = 0, samples = 0;
+
+    if (!to)
+        return no_memory(model);
+    for (size_t i = 0; i < model->rules.n; i++) {
+        to[i] = rt_rule(model, i)->gone ? UINT32_MAX : (uint32_t)rules;
+        if (!rt_rule(model, i)->gone)
+            *rt_rule(model, rules++) = *rt_rule(model, i);
+    }
+    for (size_t i = 0; i < model->samples.n; i++) {
+        struct rt_sample sample = *rt_sample(model, i);
+
+        sample.rule = to[sample.rule];
+        if (sample.rule != UINT32_MAX)
+            *rt_sample(model, samples++) = sample;
+    }
+    model->rules.n = rules;
+    model->samples.n = samples;
+    bl_free(to);
+    return BL_OK;
+}
+
+static enum bl_code check_files(const struct rt_model *model)
+{
     size_t bytes = 0;
     enum pass of;
 
-    *model = (struct rt_model){.files = files, .n_files = n, .err = err};
+    for (size_t i = 0; i < model->n_files; i++) {
+        bytes += model->files[i].text.n;
+        if (!pass_of(model->files[i].name, &of))
+            return bl_rules_text_fail(
+                model, (struct rt_place){(uint32_t)i, 1, 1},
+                "expected categories.tsv, codes.tsv, providers.tsv, words.tsv or NAME.rules");
+    }
+    if (bytes > BL_RULES_TEXT_MAX)
+        return bl_fail(model->report->err, BL_LIMIT, 0, "rule files hold more than %d bytes",
+                       BL_RULES_TEXT_MAX);
+    return BL_OK;
+}
+
+enum bl_code bl_rules_text_read(struct rt_model *model, const struct bl_rules_file *files, size_t n,
+                                size_t n_shipped, struct rt_report *report)
+{
+    bl_slice other = BL_SLICE("other");
+    enum bl_code rc;
+    enum pass of;
+
+    *model = (struct rt_model){
+        .files = files, .n_files = n, .n_shipped = n_shipped, .report = report};
     bl_arena_init(&model->arena, ARENA_BYTES);
     model->categories.item_bytes = sizeof(struct bl_category);
     model->rules.item_bytes = sizeof(struct rt_rule);
@@ -939,26 +1150,17 @@ enum bl_code bl_rules_text_read(struct rt_model *model, const struct bl_rules_fi
     model->suffixes.item_bytes = sizeof(struct bl_provider_suffix);
     if (!bl_rules_text_push(&model->providers, &other))
         return no_memory(model);
-    for (size_t i = 0; i < n; i++) {
-        bytes += files[i].text.n;
-        if (!pass_of(files[i].name, &of))
-            return bl_rules_text_fail(
-                model, (struct rt_place){(uint32_t)i, 1, 1},
-                "expected categories.tsv, codes.tsv, providers.tsv, words.tsv or NAME.rules");
-    }
-    if (bytes > BL_RULES_TEXT_MAX)
-        return bl_fail(err, BL_LIMIT, 0, "rule files hold more than %d bytes", BL_RULES_TEXT_MAX);
-    for (int pass = 0; pass < PASSES; pass++)
-        for (size_t i = 0; i < n; i++) {
+    rc = check_files(model);
+    for (int pass = 0; pass < PASSES && rt_goes_on(model, rc); pass++)
+        for (size_t i = 0; i < n && rt_goes_on(model, rc); i++) {
             struct reader r = {.model = model, .file = (uint32_t)i};
-            enum bl_code rc = BL_OK;
+            enum bl_code read = BL_OK;
 
             if (pass_of(files[i].name, &of) && (int)of == pass)
-                rc = read_file(&r, of, files[i].text);
-            if (rc != BL_OK)
-                return rc;
+                read = read_file(&r, of, files[i].text);
+            rc = read == BL_OK ? rc : read;
         }
-    return BL_OK;
+    return rc == BL_OK ? drop_gone(model) : rc;
 }
 
 void bl_rules_text_release(struct rt_model *model)

@@ -25,6 +25,8 @@ struct rt_rule {
     uint16_t category;
     uint8_t tier, type, action, n_phrases;
     uint8_t near;                   /* bit i: phrase i stands close behind the one before */
+    bool own;  /* an operator's */
+    bool gone; /* replaced or switched off by an operator's file; only while reading */
     bl_slice phrases[BL_PARTS_MAX]; /* folded; of several phrases, each one's shortest variant ... */
     uint32_t uses_from, uses_n;     /* ... and all of them */
     /* rows of codes.tsv only */
@@ -56,20 +58,28 @@ struct rt_list {
     size_t n, room, item_bytes;
 };
 
+/* Who hears what is wrong. */
+struct rt_report {
+    bl_rules_problem_fn *problem; /* NULL: reading stops at the first */
+    void *arg;
+    bl_err *err; /* the first one */
+    size_t n;    /* problems, notes apart */
+};
+
 struct rt_model {
-    const struct bl_rules_file *files;
-    size_t n_files;
+    const struct bl_rules_file *files; /* the shipped ones first */
+    size_t n_files, n_shipped;
     struct bl_arena arena;
     struct rt_list categories, rules, samples, providers, suffixes, words, uses;
     struct rt_place fallback; /* the row of `unclassified`; line 0: none */
-    bl_err *err;
+    struct rt_report *report;
 };
 
 enum { RT_NONE = 0xffff };
 
 /* Call bl_rules_text_release afterwards in any case. */
 enum bl_code bl_rules_text_read(struct rt_model *model, const struct bl_rules_file *files, size_t n,
-                                bl_err *err);
+                                size_t n_shipped, struct rt_report *report);
 void bl_rules_text_release(struct rt_model *model);
 
 static inline struct rt_rule *rt_rule(const struct rt_model *model, size_t i)
@@ -87,15 +97,26 @@ static inline struct rt_sample *rt_sample(const struct rt_model *model, size_t i
     return (struct rt_sample *)(void *)model->samples.items + i;
 }
 
-/* "FILE:LINE:COLUMN: what", into model->err; returns BL_BAD_INPUT. */
+/* Reports "FILE:LINE:COLUMN: what"; returns BL_BAD_INPUT. */
 __attribute__((format(printf, 3, 4))) enum bl_code bl_rules_text_fail(const struct rt_model *model,
                                                                       struct rt_place place,
                                                                       const char *format, ...);
+
+/* The same for what is no reason to refuse. */
+__attribute__((format(printf, 3, 4))) void bl_rules_text_note(const struct rt_model *model,
+                                                              struct rt_place place,
+                                                              const char *format, ...);
 
 bool bl_rules_text_push(struct rt_list *list, const void *item);
 
 /* Adds an alternative with all that its braces stand for (words.c). */
 enum bl_code bl_rules_text_expand(struct rt_model *model, const struct rt_rule *rule);
+
+/* Whether to go on looking for problems after one: only when somebody hears of all of them. */
+static inline bool rt_goes_on(const struct rt_model *model, enum bl_code rc)
+{
+    return rc == BL_OK || (rc == BL_BAD_INPUT && model->report->problem);
+}
 
 /* The last part of a path. */
 bl_slice bl_rules_text_file_name(bl_slice path);

@@ -12,23 +12,8 @@
 
 #include "bounceline/rules.h"
 
-/* Which kind of evidence a rule rests on; the order is the precedence (core/rules/README.md). */
-enum bl_tier {
-    BL_TIER_VETO,       /* against any verdict that suppresses; no candidates themselves */
-    BL_TIER_VETO_CODES, /* against those by codes or generic words */
-    BL_TIER_PROVIDER_TEXT,
-    BL_TIER_SPECIFIC_TEXT,
-    BL_TIER_PROVIDER_CODE,
-    BL_TIER_SPECIFIC_CODE,
-    BL_TIER_GENERIC_TEXT,
-    BL_TIER_GENERIC_CODE,
-    BL_TIER_FALLBACK, /* the one rule that always matches: unclassified */
-    BL_TIERS
-};
-
 enum {
     BL_NO_RULE = 0xffffffff,
-    BL_PARTS_MAX = 7,    /* phrases in order within one rule */
     BL_PHRASE_MAX = 200, /* bytes of one phrase */
     BL_NEAR = 40,
     BL_SEQUENCES_MAX = 1024, /* rules with several phrases: bl_classify keeps a byte for each */
@@ -81,6 +66,12 @@ struct bl_provider_suffix {
     uint16_t provider;
 };
 
+/* The phrases of a rule, for people. */
+struct bl_rule_words {
+    bl_slice phrases[BL_PARTS_MAX];
+    uint8_t n;
+};
+
 struct bl_rules {
     const struct bl_category *categories;
     const struct bl_rule *rules;
@@ -97,6 +88,7 @@ struct bl_rules {
     uint64_t providers_mark; /* hash of suffixes and their providers */
     uint32_t longest_suffix;
     uint64_t endings[BL_ENDINGS / 64]; /* bits: by the last four bytes of a suffix; see providers.c */
+    const struct bl_rule_words *words; /* parallel to rules; NULL: not kept */
 };
 
 /* One entry of an output list: the end of the list, rule, which part of it, whether that is its

@@ -58,7 +58,7 @@ static enum bl_code add_use(struct expansion *e, uint8_t part, bl_slice phrase)
         *kept = phrase;
     return bl_rules_text_push(&e->model->uses, &use)
                ? BL_OK
-               : bl_fail(e->model->err, BL_NO_MEMORY, 0, "out of memory reading rules");
+               : bl_fail(e->model->report->err, BL_NO_MEMORY, 0, "out of memory reading rules");
 }
 
 static enum bl_code add_variant(struct expansion *e)
@@ -75,7 +75,7 @@ static enum bl_code add_variant(struct expansion *e)
         return bl_rules_text_fail(model, e->rule.place, "more than %d rules and variants", BL_RULES_MAX);
     return bl_rules_text_push(&model->rules, &e->variant)
                ? BL_OK
-               : bl_fail(model->err, BL_NO_MEMORY, 0, "out of memory reading rules");
+               : bl_fail(model->report->err, BL_NO_MEMORY, 0, "out of memory reading rules");
 }
 
 static enum bl_code write_phrase(struct expansion *e, int part, bl_slice rest, struct writing w, int depth);
@@ -93,7 +93,7 @@ static enum bl_code end_phrase(struct expansion *e, int part, const struct writi
                                   "a phrase needs at least three characters that are not blank");
     phrase = bl_arena_copy(&model->arena, (bl_slice){w->text, n});
     if (!phrase.p)
-        return bl_fail(model->err, BL_NO_MEMORY, 0, "out of memory reading rules");
+        return bl_fail(model->report->err, BL_NO_MEMORY, 0, "out of memory reading rules");
     if (e->rule.n_phrases > 1)
         return add_use(e, (uint8_t)part, phrase);
     e->variant.phrases[0] = phrase;

@@ -1,6 +1,8 @@
 /* rulec -- compiles core/rules/ at build time and prints the tables as C
  *
- *   rulec OUT.c FILE...
+ *   rulec TABLES.c TEXTS.c FILE...
+ *
+ * TEXTS.c holds the files themselves: an operator's rules are compiled with them at run time.
  *
  * The compiler is the library's own (core/match); here are only the files and the printing. */
 #include "tables.h"
@@ -104,7 +106,7 @@ static void print_rules(FILE *out, const struct bl_rules *r)
         print_slice(out, info->file);
         fprintf(out, ", %u, %u, %u, ", info->line, info->column, info->category);
         print_slice(out, info->source);
-        fputs("},\n", out);
+        fprintf(out, ", %u, %s},\n", info->tier, info->own ? "true" : "false");
     }
     fputs("};\n\n", out);
 }
@@ -166,18 +168,53 @@ static void print_tables(FILE *out, const struct bl_rules *r)
             r->unclassified, (unsigned long long)r->providers_mark, r->longest_suffix);
     for (size_t i = 0; i < BL_COUNT(r->endings); i++)
         fprintf(out, "UINT64_C(%#llx), ", (unsigned long long)r->endings[i]);
-    fputs("},\n};\n\n"
+    fputs("},\n    NULL,\n};\n\n"
           "const struct bl_rules *bl_rules_builtin(void)\n{\n    return &builtin;\n}\n",
           out);
 }
 
-static int write_tables(const char *path, const struct bl_rules *rules)
+static bl_slice base_name(bl_slice path)
+{
+    while (memchr(path.p, '/', path.n))
+        path = bl_slice_drop(path, bl_slice_find_byte(path, '/') + 1);
+    return path;
+}
+
+static void print_texts(FILE *out, const void *arg, size_t n)
+{
+    const struct bl_rules_file *files = arg;
+
+    fputs("/* made by rulec from core/rules/; do not edit */\n#include \"bounceline/rules.h\"\n\n", out);
+    for (size_t i = 0; i < n; i++) {
+        fprintf(out, "static const char text_%zu[] = {", i);
+        for (size_t at = 0; at < files[i].text.n; at++)
+            fprintf(out, "%s%d,", at % 32 ? "" : "\n    ", (signed char)files[i].text.p[at]);
+        fputs("0};\n\n", out);
+    }
+    fputs("static const struct bl_rules_file files[] = {\n", out);
+    for (size_t i = 0; i < n; i++) {
+        fputs("    {", out);
+        print_slice(out, base_name(files[i].name));
+        fprintf(out, ", {text_%zu, %zu}},\n", i, files[i].text.n);
+    }
+    fprintf(out, "};\n\nconst struct bl_rules_file *bl_rules_shipped(size_t *n)\n{\n"
+                 "    *n = %zu;\n    return files;\n}\n", n);
+}
+
+static void print_rules_tables(FILE *out, const void *arg, size_t n)
+{
+    (void)n;
+    print_tables(out, arg);
+}
+
+static int write_c(const char *path, void (*print)(FILE *out, const void *arg, size_t n),
+                   const void *arg, size_t n)
 {
     FILE *out = fopen(path, "w");
     bool ok = out;
 
     if (out) {
-        print_tables(out, rules);
+        print(out, arg, n);
         ok = !ferror(out);
         ok = fclose(out) == 0 && ok;
     }
@@ -186,28 +223,41 @@ static int write_tables(const char *path, const struct bl_rules *rules)
     return ok ? 0 : 1;
 }
 
+static void say(void *arg, const struct bl_rules_problem *problem)
+{
+    (void)arg;
+    fprintf(stderr, "%.*s:%u:%u: %s\n", (int)problem->file.n, problem->file.p, problem->line,
+            problem->column, problem->text);
+}
+
 int main(int argc, char **argv)
 {
     struct bl_rules_file *files = calloc((size_t)argc, sizeof *files);
+    struct bl_rules_sources sources = {.shipped = files, .problem = say};
     struct bl_rules *rules = NULL;
     bl_err err = {0};
+    enum bl_code rc;
     size_t n = 0;
     int status = 1;
 
-    for (int i = 2; files && i < argc; i++, n++) {
+    for (int i = 3; files && i < argc; i++, n++) {
         files[n].name = (bl_slice){argv[i], strlen(argv[i])};
         if (!read_file(argv[i], &files[n].text))
             goto out;
     }
     if (n == 0) {
-        fprintf(stderr, "usage: rulec OUT.c FILE...\n");
+        fprintf(stderr, "usage: rulec TABLES.c TEXTS.c FILE...\n");
         goto out;
     }
-    if (bl_rules_compile(files, n, &rules, &err) != BL_OK) {
-        fprintf(stderr, "%s\n", err.text);
+    sources.shipped_n = n;
+    rc = bl_rules_compile_over(&sources, &rules, &err);
+    if (rc != BL_OK && rc != BL_BAD_INPUT)
+        fprintf(stderr, "rulec: %s\n", err.text); /* what is wrong with the input was said */
+    if (rc != BL_OK)
         goto out;
-    }
-    status = write_tables(argv[1], rules);
+    status = write_c(argv[1], print_rules_tables, rules, 0);
+    if (status == 0)
+        status = write_c(argv[2], print_texts, files, n);
 out:
     bl_rules_free(rules);
     for (size_t i = 0; i < n; i++)

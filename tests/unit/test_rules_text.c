@@ -110,6 +110,8 @@ static const struct file_case cases[] = {
      .error = "my.rules:2:10: can never win, decided first by 'codes/x.1.1' (codes.tsv:2)"},
     {"a sample of another category", RULES(GOOD "b: \"bad user\" -> spam ; s\n = 550 5.1.1 what user\n"),
      .error = "my.rules:5:3: this sample is decided by 'codes/x.1.1' as gone"},
+    {"a sample of another rule", RULES(GOOD "b: \"user\" -> gone ; s\n = no such user\n"),
+     .error = "my.rules:4:4: no sample reaches this rule: 'my/a' decides"},
     {"a sample that nothing takes", RULES("b: \"bad user\" -> spam ; s\n = some text\n"),
      .error = "my.rules:3:3: no rule takes this sample"},
     {"hard without suppress", RULES("a: \"abc\" -> full type:hard ; s\n"),
@@ -181,6 +183,138 @@ static void errors_are_said_at_line_and_column(void **state)
     }
 }
 
+/* An operator's files over the shipped ones: what is said, and what then decides a reply. */
+struct own_case {
+    const char *name, *shipped, *own, *error, *reply, *rule;
+};
+
+#define SHIPPED                                                                                    \
+    "[specific]\na: \"no such user\" -> gone ; s\n = 550 no such user\n"                            \
+    "b: \"looks bad\" -> spam ; s\n = 550 looks bad\n"
+
+static const struct own_case own_cases[] = {
+    {"nothing of his own", SHIPPED, "", NULL, "550 no such user", "shipped/a"},
+    {"a rule is added", SHIPPED, "[specific]\nx: \"went away\" -> gone ; s\n = 550 went away\n", NULL,
+     "550 went away", "own/x"},
+    {"his come first among equals, however short", SHIPPED,
+     "[specific]\nx: \"such\" -> spam ; s\n = 550 such and such\n", NULL, "550 no such user", "own/x"},
+    {"and yield to a stronger section", SHIPPED,
+     "[generic]\nx: \"user\" -> spam ; s\n = 550 user\n", NULL, "550 no such user", "shipped/a"},
+    {"a rule is replaced", SHIPPED,
+     "[specific]\nshipped/a: \"other words\" -> gone ; s\n = 550 other words\n", NULL, "other words", "shipped/a"},
+    {"... and gone", SHIPPED,
+     "[specific]\nshipped/a: \"other words\" -> gone ; s\n = 550 other words\n", NULL, "550 no such user",
+     "codes/550"},
+    {"a rule is switched off", SHIPPED, "disable shipped/a ; wrong here\n", NULL, "550 no such user", "codes/550"},
+    {"a code is switched off", SHIPPED, "disable codes/550\n", NULL, "550 hm", "codes/none"},
+    {"no shipped rule of that name", SHIPPED, "disable shipped/aa\n",
+     .error = "own.rules:1:9: no shipped rule is called 'shipped/aa'; do you mean 'shipped/a'?"},
+    {"nothing like it either", SHIPPED, "disable my/uncommon-words\n",
+     .error = "own.rules:1:9: no shipped rule is called 'my/uncommon-words'"},
+    {"replacing what is not there", SHIPPED, "[specific]\nshipped/c: \"abc\" -> gone ; s\n = 550 abc\n",
+     .error = "own.rules:2:1: no shipped rule is called 'shipped/c'"},
+    {"disable without a name", SHIPPED, "disable \n", .error = "own.rules:1:9: expected the id"},
+    {"disable and more", SHIPPED, "disable shipped/a shipped/b\n", .error = "own.rules:1:19: expected ';'"},
+    {"only an operator switches off", SHIPPED "disable shipped/a\n", "",
+     .error = "shipped.rules:6:9: only an operator's file"},
+    {"his rule can never win", SHIPPED,
+     "[generic]\nx: \"no such user here\" -> full ; s\n = 550 no such user here\n",
+     .error = "own.rules:2:4: can never win, decided first by 'shipped/a' (shipped.rules:2)"},
+    {"his samples do not reach his rule", SHIPPED,
+     "[generic]\nx: \"deceased\" -> gone ; s\n = 550 no such user, deceased\n",
+     .error = "own.rules:2:4: no sample reaches this rule: 'shipped/a' decides"},
+};
+
+static enum bl_code compile_own(const struct own_case *c, bl_rules_problem_fn *problem, void *arg,
+                                struct bl_rules **out, bl_err *err)
+{
+    struct bl_rules_file shipped[] = {
+        {BL_SLICE_INIT("shipped.rules"), guarded(c->shipped)},
+        {BL_SLICE_INIT("codes.tsv"), guarded(CODES)},
+        {BL_SLICE_INIT("categories.tsv"), guarded(CATEGORIES)},
+        {BL_SLICE_INIT("providers.tsv"), guarded(PROVIDERS)},
+    };
+    struct bl_rules_file own = {BL_SLICE_INIT("rules.d/own.rules"), guarded(c->own)};
+    struct bl_rules_sources sources = {.shipped = shipped,
+                                       .shipped_n = BL_COUNT(shipped),
+                                       .own = &own,
+                                       .own_n = 1,
+                                       .problem = problem,
+                                       .arg = arg};
+
+    return bl_rules_compile_over(&sources, out, err);
+}
+
+static void an_operators_rules_add_replace_and_switch_off(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < BL_COUNT(own_cases); i++) {
+        const struct own_case *c = &own_cases[i];
+        struct bl_rules *rules = NULL;
+        bl_err err = {0};
+        enum bl_code rc = compile_own(c, NULL, NULL, &rules, &err);
+        const struct bl_rule_info *info;
+
+        print_message("%s\n", c->name);
+        if (c->error) {
+            assert_int_equal(rc, BL_BAD_INPUT);
+            if (!strstr(err.text, c->error))
+                fail_msg("want '%s', got '%s'", c->error, err.text);
+            continue;
+        }
+        if (rc != BL_OK)
+            fail_msg("%s", err.text);
+        {
+            bl_reply reply = {.phase = BL_PHASE_RCPT, .text = {c->reply, strlen(c->reply)}};
+
+            reply.code = c->reply[0] == '5' ? 550 : 0;
+            info = bl_rules_rule(rules, bl_classify(rules, &reply).rule);
+        }
+        if (!bl_slice_eq(info->id, (bl_slice){c->rule, strlen(c->rule)}))
+            fail_msg("want '%s', got '%.*s'", c->rule, (int)info->id.n, info->id.p);
+        if (info->own)
+            assert_true(bl_slice_eq(info->file, BL_SLICE("rules.d/own.rules")));
+        bl_rules_free(rules);
+    }
+}
+
+static void note_problem(void *arg, const struct bl_rules_problem *problem)
+{
+    char *list = arg;
+    size_t n = strlen(list);
+
+    snprintf(list + n, 2000 - n, "%u:%u%s %s\n", problem->line, problem->column, problem->note ? " note" : "",
+             problem->text);
+}
+
+static void whoever_listens_hears_of_every_problem(void **state)
+{
+    static const struct own_case broken = {
+        .shipped = SHIPPED,
+        .own = "[specific]\nx: \"ab\" -> gone ; s\n = its sample\ny: \"abc\" -> gine ; s\n\n[odd]\n"
+               "z: \"xyz\" -> gone ; s\n = 550 xyz\n"};
+    static const struct own_case shaded = {
+        .shipped = SHIPPED,
+        .own = "[specific]\nx: \"such user\" -> spam ; s\n = 550 such user\n"
+               "y: \"no such user\" | \"one such user\" -> spam ; s\n = 550 no such user\n = unheard of\n"};
+    char list[2000] = "";
+    struct bl_rules *rules = NULL;
+    bl_err err = {0};
+
+    (void)state;
+    assert_int_equal(compile_own(&broken, note_problem, list, &rules, &err), BL_BAD_INPUT);
+    assert_string_equal(list, "2:4 a phrase needs at least three characters that are not blank\n"
+                              "4:13 unknown category 'gine'\n"
+                              "6:1 a section is [provider NAME], [provider], [specific], [generic], [veto] or "
+                              "[veto codes]\n");
+    assert_non_null(strstr(err.text, "own.rules:2:4: a phrase needs")); /* the first */
+    list[0] = 0;
+    assert_int_equal(compile_own(&shaded, note_problem, list, &rules, &err), BL_BAD_INPUT);
+    assert_string_equal(list, "2:4 note 'shipped/a' can no longer win, decided first by 'own/y' (own.rules:4)\n"
+                              "3:3 note this sample of 'shipped/a' is decided by 'own/y' now\n"
+                              "6:3 no rule takes this sample\n");
+}
+
 static void a_file_of_another_kind_is_refused(void **state)
 {
     struct bl_rules_file files[] = {{BL_SLICE_INIT("notes.txt"), BL_SLICE_INIT("hello")}};
@@ -227,6 +361,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_are_said_at_line_and_column),
+        cmocka_unit_test(an_operators_rules_add_replace_and_switch_off),
+        cmocka_unit_test(whoever_listens_hears_of_every_problem),
         cmocka_unit_test(a_file_of_another_kind_is_refused),
         cmocka_unit_test(any_failed_allocation_is_an_error_and_leaks_nothing),
     };

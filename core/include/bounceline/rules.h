@@ -6,7 +6,8 @@
  * Units      -
  * Ownership  bl_rules_builtin is static; what bl_rules_compile makes is freed by bl_rules_free
  * Threads    immutable once built: any number of readers
- * Errors     bl_rules_compile: BL_BAD_INPUT with "FILE:LINE:COLUMN: what is wrong"
+ * Errors     bl_rules_compile: BL_BAD_INPUT with "FILE:LINE:COLUMN: what is wrong".  What cannot be read is
+ *            told first; only files that can be read are checked against each other
  * Source     core/rules/
  */
 #ifndef BOUNCELINE_RULES_H
@@ -25,12 +26,29 @@ struct bl_category {
     bl_slice       ses_type, ses_subtype, meaning, remedy;
 };
 
+/* Which kind of evidence a rule rests on; the order is the precedence (core/rules/README.md). */
+enum bl_tier {
+    BL_TIER_VETO,       /* against any verdict that suppresses; no candidates themselves */
+    BL_TIER_VETO_CODES, /* against those by codes or generic words */
+    BL_TIER_PROVIDER_TEXT,
+    BL_TIER_SPECIFIC_TEXT,
+    BL_TIER_PROVIDER_CODE,
+    BL_TIER_SPECIFIC_CODE,
+    BL_TIER_GENERIC_TEXT,
+    BL_TIER_GENERIC_CODE,
+    BL_TIER_FALLBACK, /* the one rule that always matches: unclassified */
+    BL_TIERS
+};
+
+/* One alternative of a rule; several have one id. */
 struct bl_rule_info {
     bl_slice id;     /* "generic/user-unknown" */
-    bl_slice file;   /* "generic.rules" */
+    bl_slice file;   /* "generic.rules"; of an operator's rule the path it was read from */
     uint32_t line, column; /* 1-based; of the alternative */
     uint16_t category;
     bl_slice source; /* where the wording is documented */
+    uint8_t  tier;   /* enum bl_tier */
+    bool     own;    /* an operator's */
 };
 
 /* One input of the compiler. */
@@ -38,10 +56,36 @@ struct bl_rules_file {
     bl_slice name, text;
 };
 
+/* What is wrong, or, as a note, worth knowing: a shipped rule or sample that an operator's file has changed
+ * the answer of. */
+struct bl_rules_problem {
+    bl_slice    file;
+    uint32_t    line, column;
+    bool        note;
+    const char *text;
+};
+
+typedef void bl_rules_problem_fn(void *arg, const struct bl_rules_problem *problem);
+
+/* What ships and what an operator puts over it: rules that are added, that replace a shipped one, or that
+ * switch one off (core/rules/README.md says how). */
+struct bl_rules_sources {
+    const struct bl_rules_file *shipped, *own;
+    size_t                      shipped_n, own_n;
+    bl_rules_problem_fn        *problem; /* hears of every problem; NULL: the first one is in the bl_err */
+    void                       *arg;
+};
+
 const struct bl_rules *bl_rules_builtin(void);
+
+/* The texts that bl_rules_builtin was made of. */
+const struct bl_rules_file *bl_rules_shipped(size_t *n);
 
 /* Compiles categories.tsv, codes.tsv, providers.tsv and rule files together.  `*out` on success only. */
 enum bl_code bl_rules_compile(const struct bl_rules_file *files, size_t n, struct bl_rules **out, bl_err *err);
+
+/* The same for what ships with an operator's files over it. */
+enum bl_code bl_rules_compile_over(const struct bl_rules_sources *sources, struct bl_rules **out, bl_err *err);
 void         bl_rules_free(struct bl_rules *rules);
 
 size_t                     bl_rules_categories(const struct bl_rules *rules);
@@ -49,6 +93,17 @@ const struct bl_category  *bl_rules_category(const struct bl_rules *rules, uint1
 bool                       bl_rules_find_category(const struct bl_rules *rules, bl_slice name, uint16_t *out);
 size_t                     bl_rules_count(const struct bl_rules *rules);
 const struct bl_rule_info *bl_rules_rule(const struct bl_rules *rules, uint32_t index);
+
+/* The phrases that a rule asks for, in order; 0 of them when it has none.  Only of a rule set that was
+ * compiled at run time: the one that is built in leaves them out. */
+enum { BL_PARTS_MAX = 7 };
+size_t bl_rules_words(const struct bl_rules *rules, uint32_t index, bl_slice out[BL_PARTS_MAX]);
+
+/* Two rule sets whose categories have the same numbers: what was counted under one can be named by the
+ * other. */
+bool bl_rules_same_categories(const struct bl_rules *a, const struct bl_rules *b);
+
+const char *bl_tier_name(enum bl_tier tier); /* "a provider's own words" */
 
 /* The same for two rule sets only when they answer bl_rules_provider alike: for who remembers answers. */
 uint64_t bl_rules_providers_mark(const struct bl_rules *rules);

@@ -1,6 +1,9 @@
 /* stage.h -- the serial end of the pipeline: join, filter, batch
  *
  * Takes blocks in log order and makes batches.  One for the whole process; each source has its own join.
+ * A block that brings another rule set (block.rules) changes the stage's and the joins', before anything of
+ * it is counted; the set before is not looked at again.  Its categories must be the same ones: what an open
+ * batch has counted is named by number (bl_rules_same_categories).
  *
  * Shapes     -
  * Units      -
