@@ -22,6 +22,10 @@
 #error "a name's last byte must be its word's highest"
 #endif
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #include "../base/slots.h"
 #include "bounceline/hash.h"
 #include "bounceline/rules.h"
@@ -37,7 +41,8 @@ enum {
     OTHERS = BL_DIMENSIONS * BL_TALLY_OTHER_MINUTES,
     PROVIDERS = 64, /* remembered */
     INSTANCES = 4,
-    AHEAD = 4
+    AHEAD = 4,
+    FAILURES_AHEAD = 4
 };
 
 struct failure {
@@ -61,6 +66,13 @@ struct key {
     enum bl_dimension dimension;
     bool own;              /* ours or the rule set's, not a log's */
     const char *long_text; /* lower-cased; of a name that the words do not hold */
+};
+
+/* A failure whose entity is known. */
+struct failing {
+    uint32_t entity, tag;
+    uint16_t category;
+    uint8_t outcome;
 };
 
 /* An event whose keys are hashed. */
@@ -95,6 +107,8 @@ struct bl_tally {
     struct bl_tally *self; /* so that looking, which promises const, can settle first */
     struct waiting waiting[2 * AHEAD];
     size_t first, next; /* waiting[first % 2 AHEAD] is the oldest, next - first are waiting */
+    struct failing failing[2 * FAILURES_AHEAD];
+    size_t first_failing, next_failing; /* the same of these */
     void *memory;       /* what entities are aligned in */
 };
 
@@ -167,6 +181,7 @@ static uint32_t failure_tag(uint32_t entity, enum bl_outcome outcome, uint16_t c
 void bl_tally_clear(struct bl_tally *tally)
 {
     tally->first = tally->next = 0;
+    tally->first_failing = tally->next_failing = 0;
     for (uint32_t ref = 1; ref <= tally->count; ref++)
         bl_slots_blank(&tally->slots, tally->entities[ref].tag, ref);
     for (uint32_t ref = 1; ref <= tally->failures_used; ref++) {
@@ -224,6 +239,12 @@ static inline uint64_t lower8(uint64_t x)
     return x | (((from_a & ~above_z & ~x) & (0x80 * ones)) >> 2);
 }
 
+/* Bits of the bytes from 0x40 to 0x5f, upper case letters among them, in words that may have none. */
+static inline uint64_t upper8(uint64_t x)
+{
+    return x & ~(x << 1) & 0x4040404040404040;
+}
+
 /* The same of the name in lower case, when eight readable bytes end where it ends, as is so within
  * most addresses.  No word is read beyond the end: the last ones are read from there, and what
  * stands before them is shifted out.  No branch depends on the length, which is as good as random
@@ -231,6 +252,7 @@ static inline uint64_t lower8(uint64_t x)
 static inline void set_words(uint64_t word[4], bl_slice name, size_t readable)
 {
     ptrdiff_t last = (ptrdiff_t)name.n - 8;
+    uint64_t upper = 0;
 
     if (readable < 8) {
         set_lower_bytewise(word, name);
@@ -242,8 +264,12 @@ static inline void set_words(uint64_t word[4], bl_slice name, size_t readable)
 
         memcpy(&x, name.p + from, sizeof x);
         x >>= (8 * over) & 63;
-        word[i] = lower8(over < 8 ? x : 0);
+        word[i] = over < 8 ? x : 0;
+        upper |= upper8(word[i]);
     }
+    if (upper) /* hardly ever */
+        for (size_t i = 0; i < 4; i++)
+            word[i] = lower8(word[i]);
     word[3] |= (uint64_t)name.n << 56;
 }
 
@@ -263,7 +289,7 @@ static bool is_valid(bl_slice name)
 
 static inline void hash_key(const struct bl_tally *tally, int64_t minute, struct key *key)
 {
-    uint64_t seed = tally->salt + ((uint64_t)minute << 3 | key->dimension) * 0x9e3779b97f4a7c15;
+    uint64_t seed = (tally->salt ^ (uint64_t)minute << 3) + key->dimension;
     uint64_t a = fold(key->word[0] ^ seed, key->word[1] ^ tally->salt2);
     uint64_t b = fold(key->word[2] ^ seed, key->word[3] ^ tally->salt2);
 
@@ -327,11 +353,37 @@ static inline void set_text_key(struct key *key, enum bl_dimension dimension, bl
         set_long_words(key, lower(room, bl_slice_head(name, NAME_MAX_BYTES)));
 }
 
-static inline bl_slice domain_of(bl_slice address)
+RARE static bl_slice find_domain(bl_slice address)
 {
     const char *at = address.n ? memrchr(address.p, '@', address.n) : NULL;
 
     return at ? bl_slice_drop(address, (size_t)(at + 1 - address.p)) : (bl_slice){0};
+}
+
+/* What stands behind the last @, which nearly always is among the last 32 bytes: two registers, that
+ * overlap where the address is shorter. */
+static inline bl_slice domain_of(bl_slice address)
+{
+#if defined(__SSE2__)
+    size_t n = address.n < 32 ? address.n : 32;
+    const char *p = address.p + address.n - n;
+    __m128i at = _mm_set1_epi8('@');
+    uint32_t mask;
+
+    if (n < 16)
+        return find_domain(address);
+    mask = (uint32_t)_mm_movemask_epi8(
+        _mm_cmpeq_epi8(at, _mm_loadu_si128((const __m128i *)(const void *)p)));
+    mask |= (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(
+                at, _mm_loadu_si128((const __m128i *)(const void *)(p + n - 16))))
+            << (n - 16);
+    if (mask) {
+        size_t behind = 32 - (size_t)__builtin_clz(mask);
+
+        return (bl_slice){p + behind, n - behind};
+    }
+#endif
+    return find_domain(address);
 }
 
 /* --- entities --- */
@@ -509,33 +561,33 @@ static inline uint32_t find_instance(struct bl_tally *tally, int64_t minute, bl_
     const struct bl_entity *entity = &tally->entities[recent->ref];
 
     if (recent->ref && recent->minute == minute && instance.n && instance.p[0] != '~' &&
-        bl_slice_eq(instance, (bl_slice){entity->name, entity->name_n}))
+        bl_slice_same(instance, (bl_slice){entity->name, entity->name_n}))
         return recent->ref;
     return find_new_instance(tally, minute, instance, recent);
 }
 
 /* --- counting --- */
 
-static uint32_t find_failure(const struct bl_tally *tally, uint32_t entity, enum bl_outcome outcome,
-                             uint16_t category, uint32_t tag)
+static uint32_t find_failure(const struct bl_tally *tally, const struct failing *failing)
 {
-    uint32_t at = bl_slots_home(&tally->failure_slots, tag), ref;
+    uint32_t at = bl_slots_home(&tally->failure_slots, failing->tag), ref;
 
-    while ((ref = bl_slots_next(&tally->failure_slots, tag, &at)) != 0) {
+    while ((ref = bl_slots_next(&tally->failure_slots, failing->tag, &at)) != 0) {
         const struct failure *f = &tally->failures[ref];
 
-        if (f->entity == entity && f->outcome == outcome && f->category == category)
+        if (f->entity == failing->entity && f->outcome == failing->outcome &&
+            f->category == failing->category)
             return ref;
     }
     return 0;
 }
 
-static void count_failure(struct bl_tally *tally, uint32_t entity, enum bl_outcome outcome,
-                          uint16_t category)
+static void count_oldest_failure(struct bl_tally *tally)
 {
-    uint32_t tag = failure_tag(entity, outcome, category);
-    uint32_t ref = find_failure(tally, entity, outcome, category, tag);
-    struct bl_entity *owner = &tally->entities[entity];
+    const struct failing *failing =
+        &tally->failing[tally->first_failing++ % BL_COUNT(tally->failing)];
+    uint32_t ref = find_failure(tally, failing);
+    struct bl_entity *owner = &tally->entities[failing->entity];
     size_t kept = owner->dimension == BL_DIM_ALL ? 0 : tally->failures_cap / 4;
 
     if (!ref) {
@@ -544,15 +596,40 @@ static void count_failure(struct bl_tally *tally, uint32_t entity, enum bl_outco
             return;
         }
         ref = (uint32_t)++tally->failures_used;
-        tally->failures[ref] = (struct failure){.entity = entity,
+        tally->failures[ref] = (struct failure){.entity = failing->entity,
                                                 .next = owner->failures,
-                                                .category = category,
-                                                .outcome = (uint8_t)outcome};
+                                                .category = failing->category,
+                                                .outcome = failing->outcome};
         owner->failures = ref;
-        bl_slots_put(&tally->failure_slots, tag, ref);
+        bl_slots_put(&tally->failure_slots, failing->tag, ref);
         tally->fields++;
     }
     tally->failures[ref].count++;
+}
+
+/* Failures are few and domains many, so nearly every count is far away: first its slot is fetched, then
+ * the count itself, and then it is counted, with other failures in between. */
+static void count_failure(struct bl_tally *tally, uint32_t entity, enum bl_outcome outcome,
+                          uint16_t category)
+{
+    struct failing *failing = &tally->failing[tally->next_failing % BL_COUNT(tally->failing)];
+
+    if (tally->next_failing - tally->first_failing == BL_COUNT(tally->failing))
+        count_oldest_failure(tally);
+    if (tally->next_failing - tally->first_failing >= FAILURES_AHEAD) {
+        const struct failing *earlier =
+            &tally->failing[(tally->next_failing - FAILURES_AHEAD) % BL_COUNT(tally->failing)];
+        const struct bl_slots *slots = &tally->failure_slots;
+
+        __builtin_prefetch(&tally->failures[slots->v[bl_slots_home(slots, earlier->tag)].ref]);
+        __builtin_prefetch(&tally->entities[earlier->entity]);
+    }
+    tally->next_failing++;
+    *failing = (struct failing){.entity = entity,
+                                .tag = failure_tag(entity, outcome, category),
+                                .category = category,
+                                .outcome = (uint8_t)outcome};
+    bl_slots_prefetch(&tally->failure_slots, failing->tag);
 }
 
 static void count_outcome(struct bl_tally *tally, uint32_t entity, enum bl_outcome outcome)
@@ -609,6 +686,8 @@ static const struct bl_tally *settle(const struct bl_tally *tally)
 {
     while (tally->first != tally->next)
         count_oldest(tally->self);
+    while (tally->first_failing != tally->next_failing)
+        count_oldest_failure(tally->self);
     return tally;
 }
 

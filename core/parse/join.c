@@ -105,14 +105,28 @@ static bl_slice client_text(struct bl_join *join, const bl_record *record)
     return (bl_slice){join->client, n};
 }
 
-static bl_slice instance_of(bl_slice service)
+/* Up to the first slash; nearly always the one of the last event, which is remembered with its slash. */
+static inline bl_slice instance_of(struct bl_join *join, bl_slice service)
 {
-    return bl_slice_head(service, bl_slice_find_byte(service, '/'));
+    bl_slice instance = bl_slice_head(service, join->instance_n);
+
+    if (join->instance_n && bl_slice_same(instance, (bl_slice){join->instance, join->instance_n})) {
+        instance.n--;
+        return instance;
+    }
+    instance = bl_slice_head(service, bl_slice_find_byte(service, '/'));
+    join->instance_n = 0;
+    if (instance.n < service.n && instance.n < SERVICE_MAX) {
+        memcpy(join->instance, service.p, instance.n + 1);
+        join->instance_n = instance.n + 1;
+    }
+    return instance;
 }
 
 /* The line itself, its recipient and result.  Field by field and every field, since this is done
  * for each delivery and an event is too large to be cleared first. */
-static inline void set_event(bl_event *event, const bl_record *record, enum bl_outcome outcome)
+static inline void set_event(struct bl_join *join, bl_event *event, const bl_record *record,
+                             enum bl_outcome outcome)
 {
     event->time_us = record->time_us;
     event->mta = record->mta;
@@ -130,7 +144,7 @@ static inline void set_event(bl_event *event, const bl_record *record, enum bl_o
     event->delay_ms = record->delay_ms;
     event->host = record->host;
     event->service = record->service;
-    event->instance = instance_of(record->service);
+    event->instance = instance_of(join, record->service);
     event->queue_id = record->queue_id;
     event->sender = event->has_sender ? record->sender : (bl_slice){0};
     event->message_id = event->client = event->sasl_user = (bl_slice){0};
@@ -159,7 +173,7 @@ static void emit_delivery(struct bl_join *join, uint32_t ref, const bl_record *r
                    record->verdict.category == join->previously_bounced;
     bl_event event;
 
-    set_event(&event, record, dropped ? BL_DROPPED : record->outcome);
+    set_event(join, &event, record, dropped ? BL_DROPPED : record->outcome);
     event.relay_host = record->peer_host;
     event.relay_ip = record->peer_ip;
     if (ref)
@@ -181,7 +195,7 @@ static bl_event expiry_of(struct bl_join *join, uint32_t ref, const bl_record *r
         .delay_ms = -1,
         .host = record->host,
         .service = record->service,
-        .instance = instance_of(record->service),
+        .instance = instance_of(join, record->service),
         .queue_id = record->queue_id,
     };
 
@@ -214,7 +228,7 @@ static void emit_expired(struct bl_join *join, uint32_t ref, const bl_record *re
     event.verdict = (bl_verdict){d->category, d->type, d->action, d->rule, d->match_at, d->match_n};
     if (part[SERVICE].n) {
         event.service = part[SERVICE];
-        event.instance = instance_of(part[SERVICE]);
+        event.instance = instance_of(join, part[SERVICE]);
     }
     event.recipient = part[RECIPIENT];
     event.orig_recipient = part[ORIG];
@@ -237,7 +251,7 @@ static void emit_reject(struct bl_join *join, uint32_t ref, const bl_record *rec
 {
     bl_event event;
 
-    set_event(&event, record, BL_REJECTED);
+    set_event(join, &event, record, BL_REJECTED);
     if (ref)
         add_known(join, &event, &join->entries[ref]);
     if (record->peer_host.n || record->peer_ip.n)

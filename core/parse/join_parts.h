@@ -133,6 +133,8 @@ struct bl_join {
 
     void *memory[2]; /* what entries and cells are aligned in */
     char client[CLIENT_HOST_MAX + IP_MAX + 2];
+    char instance[SERVICE_MAX]; /* of the last event, and the slash behind it */
+    size_t instance_n;
     char texts[TEXTS][MESSAGE_ID_MAX]; /* texts put together from cells, for one event */
     char parts[2 * RECIPIENT_MAX + CLIENT_HOST_MAX + IP_MAX + SERVICE_MAX + BL_JOIN_REPLY_MAX];
 };

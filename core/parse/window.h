@@ -271,41 +271,6 @@ ALWAYS_INLINE size_t bl_words_end(struct bl_words *words)
     return at < words->s.n ? at : words->s.n;
 }
 
-/* memcmp() == 0 for names: up to 32 bytes without a loop or a call. */
-static inline bool bl_window_same(const char *a, const char *b, size_t n)
-{
-    uint64_t x[4], y[4];
-    uint32_t v[2], w[2];
-
-    if (n > 32)
-        return memcmp(a, b, n) == 0;
-    if (n >= 16) {
-        memcpy(x, a, 16);
-        memcpy(y, b, 16);
-        memcpy(x + 2, a + n - 16, 16);
-        memcpy(y + 2, b + n - 16, 16);
-        return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3])) == 0;
-    }
-    if (n >= 8) {
-        memcpy(x, a, 8);
-        memcpy(y, b, 8);
-        memcpy(x + 1, a + n - 8, 8);
-        memcpy(y + 1, b + n - 8, 8);
-        return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
-    }
-    if (n >= 4) {
-        memcpy(v, a, 4);
-        memcpy(w, b, 4);
-        memcpy(v + 1, a + n - 4, 4);
-        memcpy(w + 1, b + n - 4, 4);
-        return ((v[0] ^ w[0]) | (v[1] ^ w[1])) == 0;
-    }
-    for (size_t i = 0; i < n; i++)
-        if (a[i] != b[i])
-            return false;
-    return true;
-}
-
 /* Does `s` begin with the first `n` bytes of `text`, but for `gap_n` of them from `gap` on?  `text`
  * is an array of at least 64 bytes. */
 static inline bool bl_window_starts(bl_slice s, const char *text, size_t n, size_t gap,
@@ -323,8 +288,8 @@ static inline bool bl_window_starts(bl_slice s, const char *text, size_t n, size
                             ~(bl_window_below(behind) ^ bl_window_below(gap))) == 0;
     }
 #endif
-    return s.n >= n && bl_window_same(s.p, text, gap) &&
-           bl_window_same(s.p + behind, text + behind, n - behind);
+    return s.n >= n && bl_bytes_same(s.p, text, gap) &&
+           bl_bytes_same(s.p + behind, text + behind, n - behind);
 }
 
 /* Four bytes as a number, for `switch`; and the number of four characters. */

@@ -28,6 +28,7 @@ struct bl_report {
     int64_t  first_us, last_us;
     bool     has_time, has_mta[BL_MTA_EXIM + 1];
     int64_t  hour_s; /* where the hour of the last event begins: nearly always the next one's too */
+    size_t   hour_of_day;
     uint64_t hour[24][BL_OUTCOMES];
     struct sample host[HOSTS];
     size_t   hosts, last_host;
@@ -122,15 +123,17 @@ static void note_time(struct bl_report *report, const bl_event *event)
     if (!report->has_time || event->time_us > report->last_us)
         report->last_us = event->time_us;
     report->has_time = true;
-    if (second < report->hour_s || second >= report->hour_s + HOUR_S || report->hour_s == INT64_MIN)
+    if (second < report->hour_s || second >= report->hour_s + HOUR_S || report->hour_s == INT64_MIN) {
         report->hour_s = second - (second % HOUR_S + HOUR_S) % HOUR_S;
-    report->hour[(report->hour_s / HOUR_S % 24 + 24) % 24][event->outcome]++;
+        report->hour_of_day = (size_t)((report->hour_s / HOUR_S % 24 + 24) % 24);
+    }
+    report->hour[report->hour_of_day][event->outcome]++;
 }
 
 static void note_host(struct bl_report *report, bl_slice host)
 {
     host = bl_slice_head(host, HOST_BYTES);
-    if (report->hosts && bl_slice_eq(sample_text(&report->host[report->last_host]), host))
+    if (report->hosts && bl_slice_same(sample_text(&report->host[report->last_host]), host))
         return;
     for (size_t i = 0; i < report->hosts; i++) {
         if (bl_slice_eq(sample_text(&report->host[i]), host)) {

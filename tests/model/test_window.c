@@ -101,14 +101,14 @@ static void sameness_is_what_memcmp_says(void **state)
         noise(bytes, n);
         a = guarded_bytes(bytes, n);
         b = guarded_bytes(bytes, n);
-        assert_true(bl_window_same(a.p, b.p, n));
+        assert_true(bl_bytes_same(a.p, b.p, n));
         assert_true(bl_window_starts(a, b.p, n, 0, 0));
         for (size_t i = 0; i < n; i++) {
             memcpy(other, bytes, n);
             other[i] ^= 1;
             a = guarded_bytes(bytes, n); /* only sixteen of them live at a time */
             b = guarded_bytes(other, n);
-            assert_false(bl_window_same(a.p, b.p, n));
+            assert_false(bl_bytes_same(a.p, b.p, n));
             assert_true(bl_window_starts(a, b.p, n, i, 1)); /* the gap hides it */
             assert_int_equal(bl_window_starts(a, b.p, n, i / 2, i - i / 2), false);
         }

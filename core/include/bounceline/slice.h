@@ -39,6 +39,41 @@ static inline bl_slice bl_slice_head(bl_slice s, size_t n)
     return (bl_slice){s.p, n < s.n ? n : s.n};
 }
 
+/* memcmp() == 0 for names: up to 32 bytes without a loop or a call. */
+static inline bool bl_bytes_same(const char *a, const char *b, size_t n)
+{
+    uint64_t x[4], y[4];
+    uint32_t v[2], w[2];
+
+    if (n > 32)
+        return memcmp(a, b, n) == 0;
+    if (n >= 16) {
+        memcpy(x, a, 16);
+        memcpy(y, b, 16);
+        memcpy(x + 2, a + n - 16, 16);
+        memcpy(y + 2, b + n - 16, 16);
+        return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3])) == 0;
+    }
+    if (n >= 8) {
+        memcpy(x, a, 8);
+        memcpy(y, b, 8);
+        memcpy(x + 1, a + n - 8, 8);
+        memcpy(y + 1, b + n - 8, 8);
+        return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+    }
+    if (n >= 4) {
+        memcpy(v, a, 4);
+        memcpy(w, b, 4);
+        memcpy(v + 1, a + n - 4, 4);
+        memcpy(w + 1, b + n - 4, 4);
+        return ((v[0] ^ w[0]) | (v[1] ^ w[1])) == 0;
+    }
+    for (size_t i = 0; i < n; i++)
+        if (a[i] != b[i])
+            return false;
+    return true;
+}
+
 static inline bool bl_slice_eq(bl_slice a, bl_slice b)
 {
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
@@ -61,6 +96,12 @@ static inline bool bl_slice_take(bl_slice *s, bl_slice prefix)
         return false;
     *s = bl_slice_drop(*s, prefix.n);
     return true;
+}
+
+/* As bl_slice_eq, for names that are short and mostly equal: no call. */
+static inline bool bl_slice_same(bl_slice a, bl_slice b)
+{
+    return a.n == b.n && bl_bytes_same(a.p, b.p, a.n);
 }
 
 /* Where `byte` first stands, or s.n. */
