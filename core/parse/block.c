@@ -16,8 +16,9 @@ struct bl_block *bl_block_new(void)
         return NULL;
     block->records_cap = BL_BLOCK_BYTES / SHORTEST_PROMISE + 1;
     block->bytes = bl_calloc(1, BL_BLOCK_BYTES + BL_BLOCK_SLACK);
+    block->respelled = bl_malloc(BL_BLOCK_BYTES); /* pages are touched when used */
     block->records = bl_malloc(block->records_cap * sizeof *block->records);
-    if (!block->bytes || !block->records) {
+    if (!block->bytes || !block->respelled || !block->records) {
         bl_block_free(block);
         return NULL;
     }
@@ -29,6 +30,7 @@ void bl_block_free(struct bl_block *block)
     if (!block)
         return;
     bl_free(block->records);
+    bl_free(block->respelled);
     bl_free(block->bytes);
     bl_free(block);
 }

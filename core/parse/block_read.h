@@ -23,6 +23,7 @@
 #include "bounceline/block.h"
 #include "bounceline/hash.h"
 #include "bounceline/lines.h"
+#include "exim_read.h"
 #include "postfix_read.h"
 #include "syslog_read.h"
 
@@ -58,6 +59,10 @@ struct bl_worker {
     char origin[ORIGIN_MAX]; /* from the host to the instance's slash, that the seed belongs to */
     size_t origin_n, origin_program;
     uint64_t seed;
+    char exim[ORIGIN_MAX]; /* host and program, likewise */
+    size_t exim_n, exim_host_n;
+    uint64_t exim_seed;
+    bl_exim_room room; /* of the present block */
     struct provider providers[1 << PROVIDERS_BITS];
 
     uint32_t ends[LINES];
@@ -102,6 +107,24 @@ static inline uint64_t seed_of(struct bl_worker *worker, bl_slice host, bl_slice
     return make_seed(worker, host, program);
 }
 
+/* Exim's lines have no slash that tells instances apart: a program is an instance. */
+static inline uint64_t exim_seed_of(struct bl_worker *worker, bl_slice host, bl_slice program)
+{
+    if (worker->exim_n == host.n + program.n && worker->exim_host_n == host.n &&
+        worker->exim_n != 0 && memcmp(worker->exim, host.p, host.n) == 0 &&
+        memcmp(worker->exim + host.n, program.p, program.n) == 0)
+        return worker->exim_seed;
+    worker->exim_n = 0;
+    worker->exim_seed = bl_record_seed(host, program);
+    if (host.n + program.n <= ORIGIN_MAX) {
+        memcpy(worker->exim, host.p, host.n);
+        memcpy(worker->exim + host.n, program.p, program.n);
+        worker->exim_n = host.n + program.n;
+        worker->exim_host_n = host.n;
+    }
+    return worker->exim_seed;
+}
+
 ALWAYS_INLINE uint16_t provider_of(struct bl_worker *worker, bl_slice host)
 {
     struct provider *known;
@@ -135,15 +158,15 @@ RARELY void classify(struct bl_worker *worker, struct bl_block *block)
 static inline bool is_failure(const bl_record *record)
 {
     return record->outcome == BL_DEFERRED || record->outcome == BL_BOUNCED ||
-           record->outcome == BL_REJECTED;
+           record->outcome == BL_REJECTED || record->outcome == BL_EXPIRED;
 }
 
 ALWAYS_INLINE void finish_record(struct bl_worker *worker, struct bl_block *block,
-                                 const struct prospect *prospect)
+                                 const struct prospect *prospect, uint64_t seed)
 {
     bl_record *record = &block->records[prospect->place];
 
-    bl_record_set_key(record, seed_of(worker, record->host, record->service));
+    bl_record_set_key(record, seed);
     if (record->kind == BL_RECORD_DELIVERY)
         record->provider = provider_of(worker, record->peer_host);
     else if (record->kind != BL_RECORD_REJECT)
@@ -176,10 +199,10 @@ RARELY void note_headless(struct bl_block *block, bl_slice line)
 }
 
 RARELY void break_promise(struct bl_worker *worker, struct bl_block *block,
-                          const struct prospect *prospect, enum bl_postfix_line line)
+                          const struct prospect *prospect, bool unparsed)
 {
     worker->broken[worker->broken_n++] = prospect->place;
-    if (line == BL_POSTFIX_UNPARSED) {
+    if (unparsed) {
         bl_slice host = prospect->head.host, body = prospect->head.body;
 
         note_unparsed(block, (bl_slice){host.p, (size_t)(body.p - host.p) + body.n});
@@ -196,9 +219,29 @@ ALWAYS_INLINE void read_kept(struct bl_worker *worker, struct bl_block *block, e
                           &block->records[prospect->place], &worker->replies[worker->failures_n]);
 
         if (line == BL_POSTFIX_RECORD)
-            finish_record(worker, block, prospect);
+            finish_record(worker, block, prospect,
+                          seed_of(worker, prospect->head.host, prospect->head.program));
         else
-            break_promise(worker, block, prospect, line);
+            break_promise(worker, block, prospect, line == BL_POSTFIX_UNPARSED);
+    }
+    worker->kept_n[promise] = 0;
+}
+
+ALWAYS_INLINE void read_kept_exim(struct bl_worker *worker, struct bl_block *block,
+                                  enum promise promise)
+{
+    for (size_t i = 0; i < worker->kept_n[promise]; i++) {
+        const struct prospect *prospect = &worker->prospects[worker->kept[promise][i]];
+        const bl_syslog *head = &prospect->head;
+        enum bl_exim_line line = read_exim_promised(
+            promise, head, prospect->qid, &worker->room, &block->records[prospect->place],
+            &worker->replies[worker->failures_n]);
+
+        if (line == BL_EXIM_RECORD)
+            finish_record(worker, block, prospect,
+                          exim_seed_of(worker, head->host, head->program));
+        else
+            break_promise(worker, block, prospect, line == BL_EXIM_UNPARSED);
     }
     worker->kept_n[promise] = 0;
 }
@@ -232,10 +275,17 @@ ALWAYS_INLINE void look_at_line(struct bl_worker *worker, struct bl_block *block
     enum promise promise = NOTHING;
 
     line.n -= line.n && line.p[line.n - 1] == '\r';
-    if (read_syslog(line, &worker->stamper, &prospect->head))
+    if (has_exim_stamp(line) && read_exim_head(line, &worker->stamper, &prospect->head)) {
+        promise = look_at_exim(&prospect->head, &prospect->qid);
+    } else if (read_syslog(line, &worker->stamper, &prospect->head)) {
         promise = look_at(&prospect->head, &prospect->words, &prospect->qid);
-    else
+        if (promise == FOREIGN)
+            promise = is_exim(prospect->head.program)
+                          ? look_at_exim(&prospect->head, &prospect->qid)
+                          : NOTHING;
+    } else {
         note_headless(block, line);
+    }
     prospect->place = (uint32_t)block->records_n;
     worker->kept[promise][worker->kept_n[promise]++] = (uint8_t)index;
     block->records_n += promise != NOTHING;
@@ -252,6 +302,10 @@ static inline void read_lines(struct bl_worker *worker, struct bl_block *block, 
     read_kept(worker, block, UID);
     read_kept(worker, block, REMOVED_REJECT);
     read_kept(worker, block, PROXY);
+    read_kept_exim(worker, block, EXIM_DELIVERY);
+    read_kept_exim(worker, block, EXIM_ARRIVAL);
+    read_kept_exim(worker, block, EXIM_COMPLETED);
+    read_kept_exim(worker, block, EXIM_REFUSAL);
     if (worker->broken_n)
         close_up(worker, block, first);
 }

@@ -135,7 +135,7 @@ static inline void set_event(struct bl_join *join, bl_event *event, const bl_rec
     event->has_sender = record->flags & BL_RECORD_HAS_SENDER;
     event->known = false;
     event->failed = outcome == BL_DEFERRED || outcome == BL_BOUNCED || outcome == BL_REJECTED ||
-                    outcome == BL_DROPPED;
+                    outcome == BL_DROPPED || outcome == BL_EXPIRED;
     event->phase = record->phase;
     event->code = record->code;
     event->provider = record->provider;
@@ -272,6 +272,22 @@ static void take_open(struct bl_join *join, uint32_t ref, const bl_record *recor
         set_sender(join, entry, record->sender);
 }
 
+/* Exim logs the arrival once, and behind it nothing about the message changes any more.  Ids are not
+ * used again while they live. */
+static void take_arrival(struct bl_join *join, uint32_t ref, const bl_record *record)
+{
+    struct entry *entry = start_afresh(join, ref, record);
+
+    if (record->peer_host.n || record->peer_ip.n)
+        set_text(join, entry, CLIENT, client_text(join, record));
+    if (record->orig_recipient.n)
+        set_text(join, entry, SASL, bl_slice_head(record->orig_recipient, SASL_MAX));
+    if (record->text.n && set_text(join, entry, MESSAGE_ID, bl_slice_head(record->text, MESSAGE_ID_MAX)))
+        entry->flags |= HAS_MESSAGE_ID;
+    set_sender(join, entry, record->sender);
+    entry->flags |= QUEUED;
+}
+
 /* cleanup logs the id once.  Before the queue manager has the message a second one may be a resent
  * header; behind that, another id is another message whose `removed` we never saw. */
 static void take_message_id(struct bl_join *join, uint32_t ref, const bl_record *record)
@@ -310,20 +326,39 @@ static void take_queued(struct bl_join *join, uint32_t ref, const bl_record *rec
     entry->flags |= QUEUED;
 }
 
+/* Exim says of each queue run that it was too early for a recipient; the reason is what it said when
+ * it tried. */
+static bool says_only_wait(const struct bl_join *join, uint32_t ref, const bl_record *record)
+{
+    return record->mta == BL_MTA_EXIM && record->flags & BL_RECORD_NO_ATTEMPT &&
+           join->entries[ref].first && find_deferral(join, ref, record->recipient);
+}
+
+/* Exim gives up recipient by recipient, often without saying what the last server said. */
+static void emit_result(struct bl_join *join, uint32_t ref, const bl_record *record,
+                        uint32_t deferral)
+{
+    if (record->outcome == BL_EXPIRED && record->code == 0 && deferral)
+        emit_expired(join, ref, record, &join->cells[deferral].deferral);
+    else
+        emit_delivery(join, ref, record);
+}
+
 static void take_delivery(struct bl_join *join, uint32_t ref, const bl_record *record)
 {
+    uint32_t deferral = 0;
+
+    if (record->outcome != BL_DEFERRED && ref && join->entries[ref].first)
+        deferral = find_deferral(join, ref, record->recipient);
     if (join->fn)
-        emit_delivery(join, ref, record);
+        emit_result(join, ref, record, deferral);
+    if (deferral)
+        forget_deferral(join, deferral);
     if (record->outcome == BL_DEFERRED) {
         if (!ref)
             ref = create_entry(join, record->key, record->key2);
-        if (is_live(join, ref))
+        if (is_live(join, ref) && !says_only_wait(join, ref, record))
             remember_deferral(join, ref, record);
-    } else if (ref && join->entries[ref].first) {
-        uint32_t deferral = find_deferral(join, ref, record->recipient);
-
-        if (deferral)
-            forget_deferral(join, deferral);
     }
 }
 
@@ -358,6 +393,9 @@ static void take(struct bl_join *join, const bl_record *record)
     switch ((enum bl_record_kind)record->kind) {
     case BL_RECORD_OPEN:
         take_open(join, ref, record);
+        break;
+    case BL_RECORD_ARRIVAL:
+        take_arrival(join, ref, record);
         break;
     case BL_RECORD_MESSAGE_ID:
         take_message_id(join, ref, record);

@@ -11,7 +11,7 @@ enum bl_postfix_line bl_postfix_read(const bl_syslog *head, bl_record *out, bl_r
     bl_slice qid;
     enum promise promise = look_at(head, &words, &qid);
 
-    if (promise == NOTHING)
+    if (promise == NOTHING || promise == FOREIGN)
         return is_postfix(head->program) || head->mail ? BL_POSTFIX_OTHER : BL_POSTFIX_NOT;
     return read_promised(promise, head, qid, words, out, reply);
 }

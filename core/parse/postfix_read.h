@@ -32,6 +32,18 @@ static inline bool is_postfix(bl_slice program)
            bl_window_find(program, '/') < program.n;
 }
 
+static inline bool is_exim(bl_slice program)
+{
+    return bl_slice_starts(program, BL_SLICE("exim")) ||
+           bl_slice_find(program, BL_SLICE("exim")) != SIZE_MAX;
+}
+
+/* The facility vouches for a mail system of any name, and Exim is known by its own. */
+RARELY bool is_foreign(const bl_syslog *head)
+{
+    return !head->mail || is_exim(head->program);
+}
+
 /* The last component: what lies between is a label and may look like an agent (`tlsproxy/error`).
  */
 static inline bl_slice agent_of(bl_slice program)
@@ -693,7 +705,22 @@ RARELY enum bl_postfix_line read_reject(const bl_syslog *head, bl_slice qid, bl_
 /* -- which line it is ------------------------------------------------------------------------- */
 
 /* What the byte behind `QID: ` promises; the readers look at the rest. */
-enum promise { NOTHING, TO, FROM, CLIENT, MESSAGE, UID, REMOVED_REJECT, PROXY, PROMISES };
+enum promise {
+    NOTHING,
+    TO,
+    FROM,
+    CLIENT,
+    MESSAGE,
+    UID,
+    REMOVED_REJECT,
+    PROXY,
+    EXIM_DELIVERY, /* exim_read.h */
+    EXIM_ARRIVAL,
+    EXIM_COMPLETED,
+    EXIM_REFUSAL,
+    FOREIGN, /* not Postfix's */
+    PROMISES
+};
 
 static const uint8_t promises[32] = {
     ['t' & 31] = TO,  ['f' & 31] = FROM,           ['c' & 31] = CLIENT, ['m' & 31] = MESSAGE,
@@ -706,8 +733,10 @@ static inline enum promise look_at(const bl_syslog *head, struct bl_words *words
     size_t end, next;
     unsigned ok;
 
-    if (head->body.n < BODY_MIN || !(is_postfix(head->program) || head->mail))
+    if (head->body.n < BODY_MIN)
         return NOTHING;
+    if (!is_postfix(head->program) && is_foreign(head))
+        return FOREIGN;
     *words = bl_words_begin(head->body);
     end = bl_words_end(words);
     next = end + 1 < words->s.n ? end + 1 : 0;
@@ -756,6 +785,11 @@ ALWAYS_INLINE enum bl_postfix_line read_promised(enum promise promise, const bl_
     case PROXY:
         return read_reject(head, qid, in, out, reply);
     case NOTHING:
+    case EXIM_DELIVERY:
+    case EXIM_ARRIVAL:
+    case EXIM_COMPLETED:
+    case EXIM_REFUSAL:
+    case FOREIGN:
     case PROMISES:
         break;
     }

@@ -170,6 +170,20 @@ static bool take_offset(bl_slice *in, int64_t *out)
     return true;
 }
 
+/* Also with a blank before it, as Exim's log_timezone puts it. */
+static bool take_zone(bl_slice *in, int64_t *out)
+{
+    bl_slice rest = *in;
+
+    if (take_offset(in, out))
+        return true;
+    if (!bl_slice_take(&rest, BL_SLICE(" ")) || rest.n == 0 || bl_lower(rest.p[0]) == 'z' ||
+        !take_offset(&rest, out))
+        return false;
+    *in = rest;
+    return true;
+}
+
 static void remember(struct bl_stamper *stamper, bl_slice text, int64_t value_s)
 {
     memcpy(stamper->seen, text.p, text.n);
@@ -287,7 +301,7 @@ bool bl_stamp_take_rfc3339(struct bl_stamper *stamper, bl_slice *in, int64_t *ti
     time_s += second;
     rest = bl_slice_drop(rest, 19);
     fraction_us = take_fraction(&rest);
-    if (take_offset(&rest, &offset_s))
+    if (take_zone(&rest, &offset_s))
         time_s -= offset_s;
     else
         time_s = utc_of_local(stamper, time_s);

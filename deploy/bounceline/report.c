@@ -70,7 +70,8 @@ void bl_report_free(struct bl_report *report)
 static void keep_sample(struct sample *sample, bl_slice text)
 {
     text = bl_slice_head(text, sizeof sample->text);
-    memcpy(sample->text, text.p, text.n);
+    if (text.n)
+        memcpy(sample->text, text.p, text.n);
     sample->n = (uint16_t)text.n;
 }
 

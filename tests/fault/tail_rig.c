@@ -76,7 +76,8 @@ static struct bl_block *want(void *arg)
     if (rig->blocks <= rig->withheld)
         return NULL;
     block = rig->block[--rig->blocks];
-    clean = (struct bl_block){.bytes = block->bytes, .records = block->records, .records_cap = block->records_cap};
+    clean = (struct bl_block){.bytes = block->bytes, .respelled = block->respelled,
+                              .records = block->records, .records_cap = block->records_cap};
     *block = clean;
     return block;
 }

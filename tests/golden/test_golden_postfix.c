@@ -1,7 +1,7 @@
 /* ctest: label=quick timeout=30
  *
- * golden/postfix.log read as one block, against golden/postfix.want: a line for each record with
- * everything it says.  `test_golden_postfix --update` writes the file anew; the commit then shows
+ * golden/NAME.log read as one block, against golden/NAME.want: a line for each record with
+ * everything it says.  `test_golden_postfix --update` writes the files anew; the commit then shows
  * what changed.
  *
  * Negative control: the comparison is shown the text with one byte changed. */
@@ -21,13 +21,13 @@ enum { TEXT_MAX = 1 << 18 };
 
 static bool update;
 
-static char *load(const char *name, size_t *n)
+static char *load(const char *name, const char *end, size_t *n)
 {
     const char *source = getenv("BL_SOURCE");
     char path[4096], *text = calloc(1, TEXT_MAX);
     FILE *file;
 
-    snprintf(path, sizeof path, "%s/tests/golden/%s", source ? source : ".", name);
+    snprintf(path, sizeof path, "%s/tests/golden/%s%s", source ? source : ".", name, end);
     file = fopen(path, "rb");
     assert_non_null(text);
     *n = file ? fread(text, 1, TEXT_MAX - 1, file) : 0;
@@ -50,8 +50,8 @@ static void put(struct out *out, const char *label, bl_slice s)
 
 static void put_record(struct out *out, const struct bl_rules *rules, const bl_record *r)
 {
-    static const char *const kinds[] = {"",         "OPEN",    "MESSAGE_ID", "QUEUED",
-                                        "DELIVERY", "EXPIRED", "REMOVED",    "REJECT"};
+    static const char *const kinds[] = {"",         "OPEN",    "ARRIVAL", "MESSAGE_ID", "QUEUED",
+                                        "DELIVERY", "EXPIRED", "REMOVED", "REJECT"};
     bool outcome = r->kind == BL_RECORD_DELIVERY || r->kind == BL_RECORD_REJECT;
     char stamp[BL_STAMP_TEXT_MAX], status[BL_STATUS_TEXT_MAX];
 
@@ -85,13 +85,14 @@ static void put_record(struct out *out, const struct bl_rules *rules, const bl_r
         (bl_slice){bl_phase_name((enum bl_phase)r->phase),
                    strlen(bl_phase_name((enum bl_phase)r->phase))});
     if (outcome &&
-        (r->outcome == BL_DEFERRED || r->outcome == BL_BOUNCED || r->outcome == BL_REJECTED))
+        (r->outcome == BL_DEFERRED || r->outcome == BL_BOUNCED || r->outcome == BL_EXPIRED ||
+         r->outcome == BL_REJECTED))
         put(out, "category", bl_rules_category(rules, r->verdict.category)->name);
     put(out, "text", r->text);
     out->p[out->n++] = '\n';
 }
 
-static void records_are_as_written_down(void **state)
+static void compare(const char *name)
 {
     const struct bl_rules *rules = bl_rules_builtin();
     struct bl_block *block = bl_block_new();
@@ -100,9 +101,8 @@ static void records_are_as_written_down(void **state)
     char *log, *want, path[4096];
     size_t log_n, want_n;
 
-    (void)state;
-    log = load("postfix.log", &log_n);
-    want = load("postfix.want", &want_n);
+    log = load(name, ".log", &log_n);
+    want = load(name, ".want", &want_n);
     assert_true(log_n > 0 && log_n <= BL_BLOCK_BYTES);
     memcpy(block->bytes, log, log_n);
     block->n = log_n;
@@ -116,8 +116,8 @@ static void records_are_as_written_down(void **state)
     if (update) {
         FILE *file;
 
-        snprintf(path, sizeof path, "%s/tests/golden/postfix.want",
-                 getenv("BL_SOURCE") ? getenv("BL_SOURCE") : ".");
+        snprintf(path, sizeof path, "%s/tests/golden/%s.want",
+                 getenv("BL_SOURCE") ? getenv("BL_SOURCE") : ".", name);
         file = fopen(path, "wb");
         assert_non_null(file);
         assert_int_equal(fwrite(got.p, 1, got.n, file), got.n);
@@ -134,9 +134,22 @@ static void records_are_as_written_down(void **state)
     bl_block_free(block);
 }
 
+static void postfix_records_are_as_written_down(void **state)
+{
+    (void)state;
+    compare("postfix");
+}
+
+static void exim_records_are_as_written_down(void **state)
+{
+    (void)state;
+    compare("exim");
+}
+
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(records_are_as_written_down)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(postfix_records_are_as_written_down),
+                                       cmocka_unit_test(exim_records_are_as_written_down)};
 
     update = argc > 1 && strcmp(argv[1], "--update") == 0;
     return cmocka_run_group_tests(tests, NULL, NULL);

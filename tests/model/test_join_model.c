@@ -237,7 +237,8 @@ static void add_result(bl_event *event, const bl_record *record)
         event->sender = record->sender;
     }
     event->failed = event->outcome == BL_DEFERRED || event->outcome == BL_BOUNCED ||
-                    event->outcome == BL_REJECTED || event->outcome == BL_DROPPED;
+                    event->outcome == BL_REJECTED || event->outcome == BL_DROPPED ||
+                    event->outcome == BL_EXPIRED;
     event->phase = record->phase;
     event->code = record->code;
     event->enhanced = record->enhanced;
@@ -286,13 +287,50 @@ static void remember(struct model *model, struct message *m, const bl_record *re
     m->deferral[i] = fresh;
 }
 
+static bl_event expiry(const bl_record *record, const struct message *m)
+{
+    bl_event event = base_event(record, BL_EXPIRED, m);
+
+    event.attempt = true;
+    if (!event.has_sender && record->flags & BL_RECORD_HAS_SENDER) {
+        event.has_sender = true;
+        event.sender = record->sender;
+    }
+    return event;
+}
+
+static bl_event last_deferral(const bl_record *record, const struct message *m,
+                              const struct deferral *d)
+{
+    bl_event event = expiry(record, m);
+
+    event.failed = true;
+    event.phase = d->rest.phase;
+    event.code = d->rest.code;
+    event.enhanced = d->rest.enhanced;
+    event.provider = d->rest.provider;
+    event.verdict = d->rest.verdict;
+    if (d->service.n)
+        event.service = get(&d->service);
+    event.recipient = get(&d->recipient);
+    event.orig_recipient = get(&d->orig);
+    event.relay_host = get(&d->host);
+    event.relay_ip = get(&d->ip);
+    event.reply = get(&d->reply);
+    return event;
+}
+
 static void deliver(struct model *model, const bl_record *record)
 {
     size_t i = index_of(model, record);
     struct message *m = i < model->messages ? model->message[i] : NULL;
     bl_event event = base_event(record, record->outcome, m);
     uint16_t previously;
+    size_t known = 0;
 
+    while (m && known < m->deferrals &&
+           !bl_slice_eq(get(&m->deferral[known].recipient), record->recipient))
+        known++;
     assert_true(
         bl_rules_find_category(bl_rules_builtin(), BL_SLICE("previously-bounced"), &previously));
     if (event.outcome == BL_BOUNCED && record->verdict.category == previously)
@@ -300,8 +338,13 @@ static void deliver(struct model *model, const bl_record *record)
     add_result(&event, record);
     event.relay_host = record->peer_host;
     event.relay_ip = record->peer_ip;
+    if (record->outcome == BL_EXPIRED && record->code == 0 && m && known < m->deferrals)
+        event = last_deferral(record, m, &m->deferral[known]);
     journal_event(model->journal, &event);
     model->stats.unknown += !m;
+    if (record->outcome == BL_DEFERRED && record->mta == BL_MTA_EXIM &&
+        record->flags & BL_RECORD_NO_ATTEMPT && m && known < m->deferrals)
+        return; /* Exim did not try: what it said before stands */
     if (record->outcome == BL_DEFERRED) {
         if (!m)
             m = afresh(model, i, record);
@@ -314,18 +357,6 @@ static void deliver(struct model *model, const bl_record *record)
             forget_deferral(model, m, k);
             return;
         }
-}
-
-static bl_event expiry(const bl_record *record, const struct message *m)
-{
-    bl_event event = base_event(record, BL_EXPIRED, m);
-
-    event.attempt = true;
-    if (!event.has_sender) {
-        event.has_sender = true;
-        event.sender = record->sender;
-    }
-    return event;
 }
 
 static void expire(struct model *model, const bl_record *record)
@@ -343,20 +374,7 @@ static void expire(struct model *model, const bl_record *record)
     while (m->deferrals) {
         const struct deferral *d = &m->deferral[0];
 
-        event = expiry(record, m);
-        event.failed = true;
-        event.phase = d->rest.phase;
-        event.code = d->rest.code;
-        event.enhanced = d->rest.enhanced;
-        event.provider = d->rest.provider;
-        event.verdict = d->rest.verdict;
-        if (d->service.n)
-            event.service = get(&d->service);
-        event.recipient = get(&d->recipient);
-        event.orig_recipient = get(&d->orig);
-        event.relay_host = get(&d->host);
-        event.relay_ip = get(&d->ip);
-        event.reply = get(&d->reply);
+        event = last_deferral(record, m, d);
         journal_event(model->journal, &event);
         forget_deferral(model, m, 0);
     }
@@ -389,6 +407,16 @@ static void feed_model(struct model *model, const bl_record *record)
         keep(model, m, &m->sasl, record->text, MOST_SASL);
         if (record->flags & BL_RECORD_HAS_SENDER)
             set_sender(model, m, record->sender);
+        break;
+    case BL_RECORD_ARRIVAL:
+        m = afresh(model, i, record);
+        if (record->peer_host.n || record->peer_ip.n)
+            keep(model, m, &m->client, client_of(record, client), sizeof client);
+        keep(model, m, &m->sasl, record->orig_recipient, MOST_SASL);
+        if (record->text.n && keep(model, m, &m->id, bl_slice_head(record->text, MOST_ID), MOST_ID))
+            m->has_id = true;
+        set_sender(model, m, record->sender);
+        m->queued = true;
         break;
     case BL_RECORD_MESSAGE_ID:
         head = bl_slice_head(record->text, MOST_ID);

@@ -33,11 +33,11 @@ static inline bl_record stream_record(uint64_t *state, size_t ids)
 {
     static const enum bl_record_kind kinds[16] = {
         BL_RECORD_OPEN,     BL_RECORD_MESSAGE_ID, BL_RECORD_MESSAGE_ID, BL_RECORD_QUEUED,
-        BL_RECORD_QUEUED,   BL_RECORD_DELIVERY,   BL_RECORD_DELIVERY,   BL_RECORD_DELIVERY,
+        BL_RECORD_QUEUED,   BL_RECORD_ARRIVAL,    BL_RECORD_DELIVERY,   BL_RECORD_DELIVERY,
         BL_RECORD_DELIVERY, BL_RECORD_DELIVERY,   BL_RECORD_DELIVERY,   BL_RECORD_DELIVERY,
         BL_RECORD_EXPIRED,  BL_RECORD_REMOVED,    BL_RECORD_REMOVED,    BL_RECORD_REJECT};
     static const enum bl_outcome outcomes[8] = {BL_DELIVERED, BL_DEFERRED, BL_DEFERRED,
-                                                BL_DEFERRED,  BL_DEFERRED, BL_BOUNCED,
+                                                BL_DEFERRED,  BL_EXPIRED,  BL_BOUNCED,
                                                 BL_RELAYED,   BL_DISCARDED};
     static char names[64][8];
     size_t which = stream_random(state) % ids;
@@ -64,6 +64,14 @@ static inline bl_record stream_record(uint64_t *state, size_t ids)
             record.sender = stream_text(state, 3, 60);
         }
         break;
+    case BL_RECORD_ARRIVAL:
+        record.mta = BL_MTA_EXIM;
+        record.flags |= BL_RECORD_HAS_SENDER;
+        record.sender = stream_text(state, 6, 600);
+        record.peer_host = stream_text(state, 3, 300);
+        record.peer_ip = stream_text(state, 2, 40);
+        record.orig_recipient = stream_text(state, 2, 60);
+        break;
     case BL_RECORD_REJECT:
         if (stream_random(state) % 2) {
             record.flags |= BL_RECORD_ONE_SHOT | BL_RECORD_HAS_SENDER;
@@ -77,7 +85,8 @@ static inline bl_record stream_record(uint64_t *state, size_t ids)
         record.orig_recipient = stream_text(state, 3, 60);
         record.peer_host = stream_text(state, 4, 300);
         record.peer_ip = stream_text(state, 3, 40);
-        record.code = (uint16_t)(400 + stream_random(state) % 200);
+        record.mta = stream_random(state) % 2 ? BL_MTA_EXIM : BL_MTA_POSTFIX;
+        record.code = stream_random(state) % 2 ? (uint16_t)(400 + stream_random(state) % 200) : 0;
         record.enhanced = (bl_status){4, (uint16_t)(stream_random(state) % 8), 1};
         record.phase = (uint8_t)(stream_random(state) % BL_PHASES);
         record.provider = (uint16_t)(stream_random(state) % 3);

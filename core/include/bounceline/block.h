@@ -15,6 +15,7 @@
 #ifndef BOUNCELINE_BLOCK_H
 #define BOUNCELINE_BLOCK_H
 
+#include "bounceline/exim.h"
 #include "bounceline/position.h"
 #include "bounceline/record.h"
 #include "bounceline/rules.h"
@@ -46,6 +47,7 @@ struct bl_block {
     const struct bl_rules *rules; /* that its verdicts are numbers of; set when it is submitted */
     char    *bytes;
     size_t   n;
+    char    *respelled;   /* BL_BLOCK_BYTES, for texts that cannot stand as they were logged; or NULL */
     void    *payload;     /* control blocks; ownership passes to the stage */
 
     /* filled by bl_block_parse */

@@ -32,11 +32,12 @@ const char *bl_outcome_name(enum bl_outcome outcome);
 
 enum bl_record_kind {
     BL_RECORD_OPEN = 1,   /* a queue id begins: smtpd client=, pickup uid= */
+    BL_RECORD_ARRIVAL,    /* Exim's <=: client, sender, message-id at once */
     BL_RECORD_MESSAGE_ID, /* cleanup message-id= */
     BL_RECORD_QUEUED,     /* qmgr from=, size=, nrcpt=: the sender; again at each retry */
     BL_RECORD_DELIVERY,   /* one recipient, one result */
     BL_RECORD_EXPIRED,    /* qmgr status=expired: every recipient still deferred is given up */
-    BL_RECORD_REMOVED,    /* the queue id ends */
+    BL_RECORD_REMOVED,    /* the queue id ends: removed, Completed */
     BL_RECORD_REJECT      /* refused at our own door */
 };
 
@@ -61,10 +62,10 @@ typedef struct bl_record {
     bl_verdict verdict;    /* failures only: deferred, bounced, rejected */
 
     bl_slice host, service, queue_id;
-    bl_slice recipient, orig_recipient; /* DELIVERY, REJECT */
-    bl_slice sender;                    /* QUEUED, EXPIRED, REJECT, OPEN by pickup */
-    bl_slice peer_host, peer_ip;        /* DELIVERY: relay; OPEN and REJECT: client */
-    bl_slice text;                      /* DELIVERY, REJECT: reply; MESSAGE_ID: the id; OPEN: sasl user */
+    bl_slice recipient, orig_recipient; /* DELIVERY, REJECT; ARRIVAL: orig_recipient is the sasl user */
+    bl_slice sender;                    /* QUEUED, EXPIRED, REJECT, ARRIVAL, OPEN by pickup, DELIVERY with F= */
+    bl_slice peer_host, peer_ip;        /* DELIVERY: relay; OPEN, ARRIVAL and REJECT: client */
+    bl_slice text;                      /* DELIVERY, REJECT: reply; MESSAGE_ID, ARRIVAL: the id; OPEN: sasl user */
 } bl_record;
 
 /* The key of a queue id: instances on one host share the log, hosts share the log server.  The seed is

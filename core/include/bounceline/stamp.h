@@ -54,8 +54,8 @@ void bl_stamper_refer(struct bl_stamper *stamper, int64_t reference_s);
 /* Takes `Nov 22 05:03:37` (day padded with blank, zero or nothing; 0..9 digits of fraction). */
 bool bl_stamp_take_rfc3164(struct bl_stamper *stamper, bl_slice *in, int64_t *time_us);
 
-/* Takes `2026-11-22T05:03:37.532042+00:00`: T or blank, 0..9 digits of fraction, Z, +hh:mm, +hhmm or no
- * zone (then the local one). */
+/* Takes `2026-11-22T05:03:37.532042+00:00`: T or blank, 0..9 digits of fraction, Z, +hh:mm, +hhmm, the
+ * latter two also behind a blank, or no zone (then the local one). */
 bool bl_stamp_take_rfc3339(struct bl_stamper *stamper, bl_slice *in, int64_t *time_us);
 
 enum { BL_STAMP_TEXT_MAX = 32 };

@@ -1,0 +1,255 @@
+#!/usr/bin/env python3
+"""Compares `bounceline scan --events` with what really happened to mail that real Exims handled.
+
+    real_exim.py PROGRAM DIRECTORY [--allow N] [--show N]
+
+DIRECTORY holds logs of one or more runs (real-exim-VERSION-*.log) and VERSION.expected.jsonl: what the scripted
+peers answered and what became of each recipient, known without the log.  A recipient is right, missing (no event
+speaks of it), or wrong.  Some files are only the beginning of a run: of those, messages whose end they hold are
+judged, and their events must be the first ones of the whole rendering.
+
+What cannot be known from the log is counted apart, not judged:
+  * `unresolved`: Exim lost the recipient without a word.  The events must not invent an end for it.
+  * `deferred` last in the log although the truth is `expired` (or the other way round), when the queue listing
+    decided and the log ends before.
+  * bounced or expired, where the truth comes from the DSN alone (the README of the data says so).
+
+Of each right recipient the answer is compared too: code, enhanced code, text, sender, queue id, and whether the
+category is one of those that the truth's own label stands for.
+"""
+import argparse
+import collections
+import glob
+import json
+import os
+import re
+import subprocess
+import sys
+
+# Which instances wrote which file.
+FILES = {
+    "mainlog-default.log": "A", "mainlog-all-zone.log": "B", "mainlog-custom-pid.log": "C",
+    "mainlog-millisec.log": "M", "syslog-rfc3164.log": "SU", "syslog-rfc3339.log": "SU",
+    "syslog-rfc5424.log": "SU", "syslog-tcp-octet-counted.raw": "SU",
+}
+PREFIXES = ("syslog-rfc3339.log", "syslog-rfc5424.log", "syslog-tcp-octet-counted.raw")
+MEANS = {
+    "sent": {"delivered", "relayed", "discarded"},
+    "bounced": {"bounced", "dropped"},
+    "expired": {"expired"},
+    "deferred": {"deferred"},
+}
+CATEGORIES = {
+    "user_unknown": {"invalid-recipient"},
+    "disabled": {"inactive-mailbox"},
+    "mailbox_full": {"mailbox-full"},
+    "greylist": {"greylisted"},
+    "rate_limit": {"rate-limited", "recipient-rate-limited"},
+    "temp_system": {"remote-system-error", "remote-system-full", "sender-domain-invalid", "dns-temporary"},
+    "size": {"message-too-large"},
+    "spam": {"content-rejected"},
+    "dnsbl": {"ip-blocklisted", "poor-reputation", "domain-blocklisted"},
+    "dkim": {"dkim-failed"},
+    "dmarc": {"dmarc-failed"},
+    "spf": {"spf-failed"},
+    "loop": {"mail-loop"},
+    "policy": {"policy-rejected", "sender-rejected", "recipient-restricted", "attachment-rejected",
+               "sender-domain-invalid", "content-rejected", "malformed-message", "relay-denied", "tls-required",
+               "smtp-auth-required", "missing-ptr", "null-mx", "protocol-error", "too-many-recipients",
+               "poor-reputation", "auth-failed"},
+    "relay": {"relay-denied"},
+    "syntax": {"bad-address-syntax"},
+    "virus": {"virus-detected", "attachment-rejected"},
+}
+ID = re.compile(r"id=(\S+)")
+
+
+def canonical(address):
+    """One form for every spelling: quotes and escapes resolved, case folded, the domain as A-labels."""
+    if not address:
+        return ""
+    local, at, domain = address.rpartition("@")
+    if not at:
+        local, domain = domain, ""
+    if len(local) > 1 and local[0] == '"' and local[-1] == '"':
+        local = re.sub(r"\\(.)", r"\1", local[1:-1])
+    labels = []
+    for label in domain.lower().split("."):
+        try:
+            labels.append(label if label.isascii() else label.encode("idna").decode())
+        except UnicodeError:
+            labels.append(label)
+    return local.lower() + "@" + ".".join(labels)
+
+
+def scan(program, log):
+    done = subprocess.run([program, "scan", "--events", log], stdout=subprocess.PIPE, check=False)
+    if done.returncode != 0:
+        sys.exit(f"real_exim: scan --events {log} ended with {done.returncode}")
+    return [json.loads(line) for line in done.stdout.decode("utf-8", "replace").splitlines()]
+
+
+def load_truth(path):
+    with open(path, encoding="utf-8") as f:
+        rows = [json.loads(line) for line in f]
+    # Addresses made by an alias name no instance: theirs is that of the message they came from.
+    by_sender = {r["from"]: r["inst"] for r in rows if r["inst"]}
+    for row in rows:
+        row["inst"] = row["inst"] or by_sender.get(row["from"])
+    return rows
+
+
+def by_recipient(events):
+    """(sender, recipient) -> its events in order; and the same by the address before an alias."""
+    direct, original = collections.defaultdict(list), collections.defaultdict(list)
+    for event in events:
+        if event["outcome"] == "rejected":
+            continue
+        sender = canonical(event.get("sender"))
+        direct[sender, canonical(event.get("recipient"))].append(event)
+        if "orig_recipient" in event:
+            original[sender, canonical(event["orig_recipient"])].append(event)
+    return direct, original
+
+
+def ended_ids(log):
+    with open(log, encoding="utf-8", errors="replace") as f:
+        return set(re.findall(r"([0-9A-Za-z]{6}-[0-9A-Za-z]{6,11}-[0-9A-Za-z]{2,4}) Completed", f.read()))
+
+
+def queue_id(row):
+    found = ID.search(row.get("submit_reply") or "")
+    return found.group(1) if found else None
+
+
+def printed(reply):
+    """The reply's lines as one text, what cannot be printed left out."""
+    return re.sub(r"[^!-~]|\\x[0-9A-Fa-f]{2}|\?", "", " ".join(reply))
+
+
+def compare_answers(row, events, score, notes):
+    if not row["attempts"] or row["attempts"][-1].get("code") is None:
+        return
+    attempt = row["attempts"][-1]
+    tried = [e for e in events if e.get("attempt", True)]
+    if not tried:
+        return
+    event = tried[-1]
+    who = f"{row['from']} -> {row['rcpt']} [{row['inst']}, {row['final']}]"
+    score["answers"] += 1
+
+    def compare(what, same, said):
+        score[what] += same
+        if not same:
+            notes.append(f"{what}: {who}: {attempt['stage']} {attempt['reply']}: {said}")
+
+    compare("code", event.get("code") == attempt["code"], event.get("code"))
+    status = None
+    for line in attempt["reply"]:
+        found = re.match(r"(\d)\d\d[ -](\d\.\d{1,3}\.\d{1,3})(?=\s|$)", line)
+        if found and found.group(2)[0] == found.group(1):
+            status = status or found.group(2)
+    if status:
+        score["with enhanced"] += 1
+        compare("enhanced", event.get("enhanced") == status, event.get("enhanced"))
+    said = printed([event.get("reply", "")])
+    compare("text", said.startswith(printed(attempt["reply"])[:900]), event.get("reply"))
+    wanted = CATEGORIES.get(attempt.get("cls"))
+    if wanted and "category" in event:
+        score["with cls"] += 1
+        compare("category", event["category"] in wanted, f"{attempt['cls']} / {event['category']} {event['rule']}")
+
+
+def judge(name, truth, events, whole, ended, differences, notes):
+    direct, original = by_recipient(events)
+    score = collections.Counter()
+    for row in truth:
+        key = canonical(row["from"]), canonical(row["rcpt"])
+        found = direct.get(key) or original.get(key) or []
+        if queue_id(row):
+            found = [e for e in found if e["queue_id"] == queue_id(row)] or found
+        if not whole and not (queue_id(row) in ended if queue_id(row) else
+                              bool(found) and found[-1]["queue_id"] in ended):
+            score["not covered"] += 1
+            continue
+        who = f"{name}: {row['from']} -> {row['rcpt']} [{row['inst']}, {row['kind']}, {row['basis']}]"
+        said = [e["outcome"] for e in found]
+        if row["final"] == "unresolved":
+            score["lost by Exim"] += 1
+            if said and said[-1] != "deferred":
+                score["wrong"] += 1
+                differences.append(f"{who}: lost, but events say {' '.join(said)}")
+            continue
+        if not found:
+            score["missing"] += 1
+            differences.append(f"{who}: {row['final']}, no event")
+        elif said[-1] in MEANS[row["final"]]:
+            score["right"] += 1
+            score[f"{row['final']} as {said[-1]}"] += 1
+            if queue_id(row):
+                score["with id"] += 1
+                score["id"] += found[-1]["queue_id"] == queue_id(row)
+            compare_answers(row, found, score, notes)
+        elif "dsn" in row["basis"] and {row["final"], said[-1]} == {"bounced", "expired"}:
+            score["bounced or expired, by DSN"] += 1
+        elif "queue" in row["basis"] and {row["final"], said[-1]} == {"deferred", "expired"}:
+            score["deferred or expired, by the queue"] += 1
+        else:
+            score["wrong"] += 1
+            differences.append(f"{who}: {row['final']}, events say {' '.join(said)}: {found[-1].get('reply', '')}")
+    return score
+
+
+def same_events(name, shorter, longer, differences):
+    """The shorter rendering tells of the same events, first to last."""
+    for i, (a, b) in enumerate(zip(shorter, longer)):
+        off = [k for k in set(a) | set(b) if k != "time" and a.get(k) != b.get(k)]
+        if off or a["time"][:19] != b["time"][:19]:
+            differences.append(f"{name}: event {i} differs from rfc3164's in {off or ['time']}: {a} / {b}")
+            return i
+    return len(shorter)
+
+
+def show(name, score, events):
+    print(f"{name}: {score['right']} right, {score['missing']} missing, {score['wrong']} wrong ({len(events)} events)")
+    for label, n in sorted(score.items()):
+        if " as " in label or " or " in label or label in ("not covered", "lost by Exim"):
+            print(f"    {n:5} {label}")
+    print(f"    id {score['id']}/{score['with id']}; last answers: code {score['code']}/{score['answers']}, "
+          f"text {score['text']}/{score['answers']}, enhanced {score['enhanced']}/{score['with enhanced']}, "
+          f"category {score['category']}/{score['with cls']}")
+
+
+def main():
+    args = argparse.ArgumentParser()
+    args.add_argument("program")
+    args.add_argument("directory")
+    args.add_argument("--allow", type=int, default=0, metavar="N", help="differences that are still a success")
+    args.add_argument("--show", type=int, default=0, metavar="N", help="print N answers that differ")
+    options = args.parse_args()
+    differences, notes = [], []
+    for path in sorted(glob.glob(f"{options.directory}/real-exim-*.expected.jsonl")):
+        run = os.path.basename(path)[:-len(".expected.jsonl")]
+        truth = load_truth(path)
+        whole = None
+        for file, instances in FILES.items():
+            log, name = f"{options.directory}/{run}-{file}", f"{run[10:]} {file}"
+            if not os.path.exists(log):
+                continue
+            events = scan(options.program, log)
+            prefix = file in PREFIXES
+            score = judge(name, [r for r in truth if r["inst"] and r["inst"] in instances], events, not prefix,
+                          ended_ids(log), differences, notes)
+            show(name, score, events)
+            if file == "syslog-rfc3164.log":
+                whole = events
+            elif prefix and whole is not None:
+                print(f"    {same_events(name, events, whole, differences)} of {len(events)} events equal to the "
+                      "first ones of rfc3164")
+    for line in differences[:200] + notes[:options.show]:
+        print("  " + line)
+    return 1 if len(differences) > options.allow else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
