@@ -39,25 +39,42 @@ static void warm_up(struct bl_follow *f, struct bl_look *look)
 
 /* --- what is said --- */
 
+static bool is_loss(struct bl_follow *f, struct bl_generation *g)
+{
+    if (!g->gone || g->reported || bl_generation_is_open(g) || g->done)
+        return false;
+    g->reported = true;
+    if (g->known.finished && g->at == g->known.offset)
+        return false;
+    if (!g->rewritten && g->known.offset > g->at) {
+        g->lost = g->known.offset - g->at;
+        f->stats.lost_bytes += g->lost;
+    }
+    return true;
+}
+
+/* Several at once (a Redis that came back empty) are one note. */
 static void report_orphans(struct bl_follow *f)
 {
-    for (size_t k = 0; k < f->n; k++) {
-        struct bl_generation *g = f->v[k];
+    unsigned long long at = 0, lost = 0;
+    size_t n = 0;
 
-        if (!g->gone || g->reported || bl_generation_is_open(g) || g->done)
-            continue;
-        g->reported = true;
-        if (g->known.finished && g->at == g->known.offset)
-            continue;
-        if (!g->rewritten && g->known.offset > g->at) {
-            g->lost = g->known.offset - g->at;
-            f->stats.lost_bytes += g->lost;
+    for (size_t k = 0; k < f->n; k++)
+        if (is_loss(f, f->v[k])) {
+            at = f->v[k]->at;
+            lost += f->v[k]->lost;
+            n++;
         }
+    if (n == 1)
         bl_follow_say(f, BL_NOTE_WARNING,
                       "a file of '%s' that was read to byte %llu is not there any more: %llu bytes behind it are lost, "
                       "and what was written since it was seen last",
-                      f->log->path, (unsigned long long)g->at, (unsigned long long)g->lost);
-    }
+                      f->log->path, at, lost);
+    else if (n > 1)
+        bl_follow_say(f, BL_NOTE_WARNING,
+                      "%zu files of '%s' that were known are not there any more: %llu bytes of them are lost, and what "
+                      "was written since they were seen last",
+                      n, f->log->path, lost);
 }
 
 /* The log itself: said once for each change. */

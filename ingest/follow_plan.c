@@ -1,5 +1,6 @@
 /* Where a run begins: every generation that any slot knows, each from where the slot that has least of it
- * stands, or from where the join's snapshot was taken. */
+ * stands, or from where the join's snapshot was taken.  When Redis came back empty the slots know none; then
+ * those that were read into the old one begin at 0, and those whose file is gone are said to be lost. */
 #include "follow_parts.h"
 
 #include "bounceline/alloc.h"
@@ -51,6 +52,16 @@ static enum bl_code add(struct bl_follow_plan *plan, const bl_position *position
     return bl_generation_cut(g, position->offset);
 }
 
+static enum bl_code add_remembered(struct bl_follow_plan *plan, const bl_position *position)
+{
+    struct bl_generation *g = find_or_add(plan, position);
+
+    if (!g)
+        return BL_NO_MEMORY;
+    g->known.finished = false; /* nobody was told yet */
+    return BL_OK;
+}
+
 static void set_begin(struct bl_generation *g, const struct bl_resume *resume)
 {
     g->least = UINT64_MAX;
@@ -78,6 +89,11 @@ struct bl_follow_plan *bl_follow_plan_new(uint64_t source, const struct bl_resum
                 bl_follow_plan_free(plan);
                 return NULL;
             }
+    for (size_t j = 0; j < resume->remembered.n; j++)
+        if (resume->remembered.v[j].source == source && add_remembered(plan, &resume->remembered.v[j]) != BL_OK) {
+            bl_follow_plan_free(plan);
+            return NULL;
+        }
     for (size_t i = 0; i < plan->n; i++)
         set_begin(plan->v[i], resume);
     return plan;

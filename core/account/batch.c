@@ -60,6 +60,7 @@ void bl_resume_free(struct bl_resume *resume)
         return;
     for (size_t i = 0; i < BL_COUNT(resume->slot); i++)
         bl_positions_release(&resume->slot[i]);
+    bl_positions_release(&resume->remembered);
     bl_snapshot_free(resume->snapshot);
     bl_free(resume);
 }
@@ -76,6 +77,8 @@ struct bl_resume *bl_resume_copy(const struct bl_resume *resume)
     for (size_t i = 0; i < BL_COUNT(resume->slot); i++)
         if (bl_positions_copy(&copy->slot[i], &resume->slot[i]) != BL_OK)
             goto fail;
+    if (bl_positions_copy(&copy->remembered, &resume->remembered) != BL_OK)
+        goto fail;
     if (resume->snapshot) {
         copy->snapshot = bl_calloc(1, sizeof *copy->snapshot);
         if (!copy->snapshot ||

@@ -211,6 +211,20 @@ static void submit_due(struct daemon *d)
 
 /* --- store events --- */
 
+/* Redis is new or came back empty: what was read into the one before is read again, as far as it exists. */
+static void remember(struct daemon *d, struct bl_resume *resume)
+{
+    struct bl_snapshot *newest = bl_state_load_snapshot(d->options->state, 0, NULL, 0);
+
+    if (newest && newest->dataset != resume->dataset && newest->positions.n) {
+        bl_log(4, "this Redis knows nothing of node '%s': the %zu log files that were read into the one before are "
+               "read again from their start, as far as they are still there", d->options->node, newest->positions.n);
+        resume->remembered = newest->positions;
+        newest->positions = (struct bl_positions){0};
+    }
+    bl_snapshot_free(newest);
+}
+
 static void on_ready(void *arg, struct bl_resume *resume, struct bl_address_hashes *known)
 {
     struct daemon *d = arg;
@@ -218,7 +232,9 @@ static void on_ready(void *arg, struct bl_resume *resume, struct bl_address_hash
     resume->run = ++d->run;
     resume->snapshot = bl_state_load_snapshot(d->options->state, resume->dataset, resume->slot,
                                               1 + (size_t)resume->partitions);
-    if (!resume->snapshot && resume->slot[0].n > 0)
+    if (resume->slot[0].n == 0)
+        remember(d, resume);
+    else if (!resume->snapshot)
         bl_log(5, "no join snapshot fits what Redis has: senders of mail under way may be unknown");
     bl_resume_free(d->reset);
     bl_resume_free(d->start);

@@ -334,6 +334,65 @@ static void two_logs_do_not_mix(void **state)
     rig_expect_all(rig);
 }
 
+/* Redis came back empty: no slot knows anything, but the copy of the positions does.  What is still there is read
+ * again, also under other names and packed, in order, and what was there before the first start is not; of what
+ * is gone the bytes are said. */
+static void t37_what_was_read_into_another_redis_is_read_again(void **state)
+{
+    struct rig *rig = *state;
+    struct bl_resume *resume;
+    uint32_t gone;
+
+    rig_append(rig, "mail.log.9", "SEQ999999 older than the first start: not named\n", 48);
+    rig->options.grace_ms = 20;
+    rig_write(rig, "mail.log", 100); /* will be gone */
+    gone = rig->next;
+    for (int i = 0; i < 3; i++) {
+        rig_start(rig, NULL);
+        rig_wait(rig, rig->next);
+        rig_stop(rig);
+        for (int k = 3; k > 1; k--)
+            if (access(rig_path(rig, k == 3 ? "mail.log.2" : "mail.log.1"), F_OK) == 0)
+                rig_rename(rig, k == 3 ? "mail.log.2" : "mail.log.1", k == 3 ? "mail.log.3" : "mail.log.2");
+        rig_rename(rig, "mail.log", "mail.log.1");
+        rig_write(rig, "mail.log", 10);
+    }
+    rig_start(rig, NULL);
+    rig_wait(rig, rig->next);
+    rig_spin(rig, 200); /* what was rotated is finished */
+    rig_stop(rig);
+    rig_remove(rig, "mail.log.3");
+    rig_pack(rig, "mail.log.2", "mail.log.2.gz");
+    rig_remove(rig, "mail.log.2");
+    rig_write(rig, "mail.log", 5);
+
+    resume = rig_resume(rig);
+    resume->remembered = resume->slot[0];
+    resume->slot[0] = (struct bl_positions){0};
+    bl_positions_release(&rig->at);
+    memset(rig->times, 0, RIG_LINES);
+    rig->lines = rig->notes = 0;
+    rig_start_from(rig, NULL, resume);
+    rig_wait(rig, rig->next - gone);
+    rig_settle(rig);
+    assert_int_equal(rig->times[999999], 0);
+    for (uint32_t i = 0; i < rig->next; i++)
+        assert_int_equal(rig->times[i], i >= gone);
+    for (size_t g = 0; g + 1 < rig->gens; g++) /* oldest first */
+        assert_true(rig->gen[g].last < rig->gen[g + 1].last);
+    assert_int_equal(notes_with(rig, "are lost"), 1);
+    assert_true(bl_tail_stats(rig->tail).lost_bytes > gone * 100);
+    rig_spin(rig, 200); /* that they are finished arrives, too */
+    rig_stop(rig);
+    for (size_t i = 0; i < rig->at.n; i++)
+        assert_true(rig->at.v[i].finished || rig->at.v[i].inode == rig_inode(rig, "mail.log"));
+    rig_write(rig, "mail.log", 5);
+    rig_start(rig, NULL);
+    rig_wait(rig, rig->next - gone);
+    rig_settle(rig);
+    assert_int_equal(rig->doubles, 0);
+}
+
 /* --- --once and --from end --- */
 
 static void wait_end(struct rig *rig)
@@ -537,6 +596,7 @@ int main(void)
         TEST(a_start_during_a_job_begins_again),
         TEST(closing_while_busy_is_clean),
         TEST(two_logs_do_not_mix),
+        TEST(t37_what_was_read_into_another_redis_is_read_again),
         TEST(once_reads_to_the_end_and_leaves_half_a_line_of_the_log_itself),
         TEST(once_with_a_file_that_is_missing),
         TEST(once_with_what_is_no_file_and_an_archive_that_is_none),

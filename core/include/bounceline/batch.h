@@ -74,6 +74,8 @@ struct bl_resume {
     unsigned            partitions;
     struct bl_positions slot[1 + BL_PARTITIONS_MAX];
     struct bl_snapshot *snapshot; /* of the join, not after any slot; NULL: cold */
+    struct bl_positions remembered; /* when no slot has anything: files that were read into a Redis that is
+                                     * gone; as far as they exist they are read again from their start */
 };
 
 void bl_resume_free(struct bl_resume *resume);
