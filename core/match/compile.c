@@ -136,6 +136,44 @@ static bool keep_slice(struct compiler *c, bl_slice *s)
     return ok;
 }
 
+static uint8_t first_byte(const struct bl_mark *mark)
+{
+    return (uint8_t)bl_lower(mark->text.p[mark->text.p[0] == '{']);
+}
+
+static int by_first_byte(const void *a, const void *b)
+{
+    const struct bl_mark *x = a, *y = b;
+
+    if (first_byte(x) != first_byte(y))
+        return first_byte(x) < first_byte(y) ? -1 : 1;
+    return x->text.n > y->text.n ? -1 : x->text.n < y->text.n; /* the longest first */
+}
+
+/* What is read out of replies, by its first byte. */
+static bool keep_marks(struct compiler *c)
+{
+    uint32_t n = (uint32_t)c->model.marks.n, at = 0;
+    struct bl_mark *marks = (struct bl_mark *)(uintptr_t)keep(c, &c->model.marks);
+    uint16_t *from = bl_arena_alloc(c->arena, (256 + 1) * sizeof *from);
+
+    if (!marks || !from)
+        return false;
+    for (uint32_t i = 0; i < n; i++)
+        if (!keep_slice(c, &marks[i].text) || !keep_slice(c, &marks[i].name))
+            return false;
+    qsort(marks, n, sizeof *marks, by_first_byte);
+    for (unsigned byte = 0; byte <= 256; byte++) {
+        while (at < n && first_byte(&marks[at]) < byte)
+            at++;
+        from[byte] = (uint16_t)at;
+    }
+    c->rules->marks = marks;
+    c->rules->mark_from = from;
+    c->rules->n_marks = n;
+    return true;
+}
+
 static enum bl_code keep_names(struct compiler *c)
 {
     struct bl_category *categories;
@@ -161,7 +199,9 @@ static enum bl_code keep_names(struct compiler *c)
         ok = ok && keep_slice(c, &suffixes[i].suffix);
     for (size_t i = 0; i < c->model.providers.n; i++)
         ok = ok && keep_slice(c, &providers[i]);
-    return ok ? bl_providers_build(c->arena, c->rules) : no_memory(c);
+    if (!ok)
+        return no_memory(c);
+    return keep_marks(c) ? bl_providers_build(c->arena, c->rules) : no_memory(c);
 }
 
 /* The slices are the model's own. */
@@ -186,31 +226,18 @@ static bool keep_info(struct compiler *c, struct bl_rule_info *info, const struc
     return keep_slice(c, &info->id) && keep_slice(c, &info->file) && keep_slice(c, &info->source);
 }
 
-static bool keep_words(struct compiler *c, struct bl_rule_words *words, const struct rt_rule *rule)
-{
-    bool ok = true;
-
-    *words = (struct bl_rule_words){.n = rule->n_phrases};
-    for (int i = 0; i < rule->n_phrases; i++) {
-        words->phrases[i] = rule->phrases[i];
-        ok = ok && keep_slice(c, &words->phrases[i]);
-    }
-    return ok;
-}
-
 static enum bl_code keep_rules(struct compiler *c)
 {
     size_t n = c->model.rules.n;
     struct bl_rule *rules = bl_arena_alloc(c->arena, (n + 1) * sizeof *rules);
     struct bl_rule_info *infos = bl_arena_alloc(c->arena, (n + 1) * sizeof *infos);
-    struct bl_rule_words *words = bl_arena_alloc(c->arena, (n + 1) * sizeof *words);
     struct rt_rule fallback = {.id = BL_SLICE("codes/none"),
                                .place = c->model.fallback,
                                .source = BL_SLICE("nothing else matched"),
                                .tier = BL_TIER_FALLBACK,
                                .category = c->rules->unclassified};
 
-    if (!rules || !infos || !words)
+    if (!rules || !infos)
         return no_memory(c);
     for (size_t i = 0; i < n; i++) {
         const struct rt_rule *from = rt_rule(&c->model, c->sorted[i].rule);
@@ -229,16 +256,15 @@ static enum bl_code keep_rules(struct compiler *c)
                                           BL_SEQUENCES_MAX);
             rules[i].sequence = ++c->rules->n_sequences;
         }
-        if (!keep_info(c, &infos[i], from) || !keep_words(c, &words[i], from))
+        if (!keep_info(c, &infos[i], from))
             return no_memory(c);
     }
     rules[n] = (struct bl_rule){.category = c->rules->unclassified,
                                 .tier = BL_TIER_FALLBACK,
                                 .type = (uint8_t)c->rules->categories[c->rules->unclassified].type,
                                 .action = BL_ACTION_NONE};
-    if (!keep_info(c, &infos[n], &fallback) || !keep_words(c, &words[n], &fallback))
+    if (!keep_info(c, &infos[n], &fallback))
         return no_memory(c);
-    c->rules->words = words;
     c->rules->rules = rules;
     c->rules->infos = infos;
     c->rules->n_rules = (uint32_t)n + 1;

@@ -46,17 +46,6 @@ bl_slice bl_rules_provider_name(const struct bl_rules *rules, uint16_t provider)
     return rules->providers[provider < rules->n_providers ? provider : 0];
 }
 
-size_t bl_rules_words(const struct bl_rules *rules, uint32_t index, bl_slice out[BL_PARTS_MAX])
-{
-    const struct bl_rule_words *words = rules->words;
-
-    if (!words || index >= rules->n_rules)
-        return 0;
-    for (size_t i = 0; i < words[index].n; i++)
-        out[i] = words[index].phrases[i];
-    return words[index].n;
-}
-
 bool bl_rules_same_categories(const struct bl_rules *a, const struct bl_rules *b)
 {
     if (a->n_categories != b->n_categories)

@@ -630,6 +630,57 @@ static enum bl_code read_code(struct reader *r, const struct table *table, const
     return bl_rules_text_push(&model->rules, &rule) ? BL_OK : no_memory(model);
 }
 
+/* What is read out of replies: extract.tsv. */
+
+/* A pattern: one pair of braces, something in it, and a first byte that is itself. */
+static bool is_pattern(bl_slice text)
+{
+    size_t open = bl_slice_find_byte(text, '{'), close = bl_slice_find_byte(text, '}');
+    char first = text.p[open == 0 && text.n > 1 ? 1 : 0];
+
+    return open < close && close < text.n && close > open + 1 && first != '#' && first != '@' &&
+           bl_slice_find_byte(bl_slice_drop(text, open + 1), '{') == text.n - open - 1;
+}
+
+static enum bl_code read_mark(struct reader *r, const struct table *table, const bl_slice *fields,
+                              size_t n)
+{
+    static const char *const kinds[BL_MARK_KINDS] = {
+        [BL_MARK_LIST_WORD] = "list-word",     [BL_MARK_LIST_HOST] = "list-host",
+        [BL_MARK_LIST_BEFORE] = "list-before", [BL_MARK_RETRY_BEFORE] = "retry-before",
+        [BL_MARK_IP_BEFORE] = "ip-before",     [BL_MARK_IP_AFTER] = "ip-after",
+        [BL_MARK_CODE] = "code",
+    };
+    struct rt_model *model = r->model;
+    bl_slice kind = field(table, fields, n, BL_SLICE("kind"));
+    bl_slice text = field(table, fields, n, BL_SLICE("text"));
+    bl_slice name = field(table, fields, n, BL_SLICE("name"));
+    bl_slice source = field(table, fields, n, BL_SLICE("source"));
+    struct bl_mark mark = {.kind = 0};
+
+    if (!find_word(kind, kinds, BL_COUNT(kinds), &mark.kind))
+        return bl_rules_text_fail(model, field_place(r, kind),
+                                  "a kind is list-word, list-host, list-before, retry-before, "
+                                  "ip-before, ip-after or code");
+    if (text.n == 0 || text.n > NAME_MAX_BYTES)
+        return bl_rules_text_fail(model, field_place(r, text), "expected what to look for");
+    if (mark.kind == BL_MARK_CODE && !is_pattern(text))
+        return bl_rules_text_fail(model, field_place(r, text),
+                                  "a pattern has one {CODE} and begins with neither # nor @");
+    if (mark.kind == BL_MARK_LIST_WORD && name.n == 0)
+        return bl_rules_text_fail(model, field_place(r, name), "expected the list's name");
+    if (source.n == 0)
+        return bl_rules_text_fail(model, field_place(r, source), "expected a source");
+    if (model->marks.n >= UINT16_MAX)
+        return bl_rules_text_fail(model, field_place(r, text), "more than %d rows", UINT16_MAX);
+    mark.text = keep(model, text);
+    if (!mark.text.p || !keep_field(model, name, &mark.name))
+        return no_memory(model);
+    for (size_t i = 0; i < text.n && mark.kind != BL_MARK_CODE; i++)
+        ((char *)(uintptr_t)mark.text.p)[i] = bl_lower(text.p[i]);
+    return bl_rules_text_push(&model->marks, &mark) ? BL_OK : no_memory(model);
+}
+
 /* Rules. */
 
 /* Takes `"phrase"`, folded: lower case, one blank for a run of blanks; braces stay as they are. */
@@ -1047,7 +1098,7 @@ static enum bl_code read_rules(struct reader *r, bl_slice text)
     return last == BL_OK ? rc : last;
 }
 
-enum pass { PASS_CATEGORIES, PASS_WORDS, PASS_PROVIDERS, PASS_CODES, PASS_RULES, PASSES };
+enum pass { PASS_CATEGORIES, PASS_WORDS, PASS_PROVIDERS, PASS_CODES, PASS_MARKS, PASS_RULES, PASSES };
 
 static bool pass_of(bl_slice path, enum pass *out)
 {
@@ -1059,6 +1110,8 @@ static bool pass_of(bl_slice path, enum pass *out)
         *out = PASS_WORDS;
     else if (bl_slice_eq(name, BL_SLICE("providers.tsv")))
         *out = PASS_PROVIDERS;
+    else if (bl_slice_eq(name, BL_SLICE("extract.tsv")))
+        *out = PASS_MARKS;
     else if (bl_slice_eq(name, BL_SLICE("codes.tsv")))
         *out = PASS_CODES;
     else if (name.n > 6 && bl_slice_ends(name, BL_SLICE(".rules")))
@@ -1079,6 +1132,8 @@ static enum bl_code read_file(struct reader *r, enum pass pass, bl_slice text)
         return read_table(r, text, read_provider);
     case PASS_CODES:
         return read_table(r, text, read_code);
+    case PASS_MARKS:
+        return read_table(r, text, read_mark);
     case PASS_RULES:
         return read_rules(r, text);
     case PASSES:
@@ -1123,7 +1178,8 @@ static enum bl_code check_files(const struct rt_model *model)
         if (!pass_of(model->files[i].name, &of))
             return bl_rules_text_fail(
                 model, (struct rt_place){(uint32_t)i, 1, 1},
-                "expected categories.tsv, codes.tsv, providers.tsv, words.tsv or NAME.rules");
+                "expected categories.tsv, codes.tsv, providers.tsv, words.tsv, extract.tsv "
+                "or NAME.rules");
     }
     if (bytes > BL_RULES_TEXT_MAX)
         return bl_fail(model->report->err, BL_LIMIT, 0, "rule files hold more than %d bytes",
@@ -1148,6 +1204,7 @@ enum bl_code bl_rules_text_read(struct rt_model *model, const struct bl_rules_fi
     model->uses.item_bytes = sizeof(struct rt_use);
     model->words.item_bytes = sizeof(struct rt_words);
     model->suffixes.item_bytes = sizeof(struct bl_provider_suffix);
+    model->marks.item_bytes = sizeof(struct bl_mark);
     if (!bl_rules_text_push(&model->providers, &other))
         return no_memory(model);
     rc = check_files(model);
@@ -1170,6 +1227,7 @@ void bl_rules_text_release(struct rt_model *model)
     bl_free(model->samples.items);
     bl_free(model->providers.items);
     bl_free(model->suffixes.items);
+    bl_free(model->marks.items);
     bl_free(model->words.items);
     bl_free(model->uses.items);
     bl_arena_release(&model->arena);

@@ -70,7 +70,7 @@ struct rt_model {
     const struct bl_rules_file *files; /* the shipped ones first */
     size_t n_files, n_shipped;
     struct bl_arena arena;
-    struct rt_list categories, rules, samples, providers, suffixes, words, uses;
+    struct rt_list categories, rules, samples, providers, suffixes, words, uses, marks;
     struct rt_place fallback; /* the row of `unclassified`; line 0: none */
     struct rt_report *report;
 };

@@ -14,6 +14,7 @@
 
 enum {
     BL_NO_RULE = 0xffffffff,
+    BL_PARTS_MAX = 7,    /* phrases in order within one rule */
     BL_PHRASE_MAX = 200, /* bytes of one phrase */
     BL_NEAR = 40,
     BL_SEQUENCES_MAX = 1024, /* rules with several phrases: bl_classify keeps a byte for each */
@@ -66,10 +67,21 @@ struct bl_provider_suffix {
     uint16_t provider;
 };
 
-/* The phrases of a rule, for people. */
-struct bl_rule_words {
-    bl_slice phrases[BL_PARTS_MAX];
-    uint8_t n;
+/* What a row of extract.tsv looks for; see extract.c. */
+enum bl_mark_kind {
+    BL_MARK_LIST_WORD,   /* a word that names a block list */
+    BL_MARK_LIST_HOST,   /* the suffix of its hosts */
+    BL_MARK_LIST_BEFORE, /* words in front of the list's host */
+    BL_MARK_RETRY_BEFORE,
+    BL_MARK_IP_BEFORE,
+    BL_MARK_IP_AFTER,
+    BL_MARK_CODE, /* a pattern */
+    BL_MARK_KINDS
+};
+
+struct bl_mark {
+    bl_slice text, name; /* text: never empty; but for patterns folded */
+    uint8_t kind;        /* enum bl_mark_kind */
 };
 
 struct bl_rules {
@@ -88,7 +100,9 @@ struct bl_rules {
     uint64_t providers_mark; /* hash of suffixes and their providers */
     uint32_t longest_suffix;
     uint64_t endings[BL_ENDINGS / 64]; /* bits: by the last four bytes of a suffix; see providers.c */
-    const struct bl_rule_words *words; /* parallel to rules; NULL: not kept */
+    const struct bl_mark *marks; /* sorted by first byte, lower case for patterns, too */
+    const uint16_t *mark_from;   /* 257: marks[from[b]..from[b + 1]) begin with byte b */
+    uint32_t n_marks;
 };
 
 /* One entry of an output list: the end of the list, rule, which part of it, whether that is its

@@ -142,6 +142,20 @@ static void print_digits(FILE *out, const struct bl_rules *r)
     fputs("};\n\n", out);
 }
 
+static void print_marks(FILE *out, const struct bl_rules *r)
+{
+    fprintf(out, "static const struct bl_mark marks[%u] = {\n", r->n_marks + 1);
+    for (uint32_t i = 0; i < r->n_marks; i++) {
+        fputs("    {", out);
+        print_slice(out, r->marks[i].text);
+        fputs(", ", out);
+        print_slice(out, r->marks[i].name);
+        fprintf(out, ", %u},\n", r->marks[i].kind);
+    }
+    fputs("};\n\n", out);
+    print_words(out, "uint16_t", "mark_from", r->mark_from, 256 + 1, 2);
+}
+
 static void print_tables(FILE *out, const struct bl_rules *r)
 {
     const struct bl_phrases *p = &r->phrases;
@@ -151,6 +165,7 @@ static void print_tables(FILE *out, const struct bl_rules *r)
     print_rules(out, r);
     print_providers(out, r);
     print_digits(out, r);
+    print_marks(out, r);
     print_words(out, "uint32_t", "loose", r->loose, r->n_loose, 4);
     print_words(out, "uint32_t", "loose_start", r->loose_start, r->n_providers + 1u, 4);
     print_words(out, "uint8_t", "class_of", p->class_of, 256, 1);
@@ -168,8 +183,8 @@ static void print_tables(FILE *out, const struct bl_rules *r)
             r->unclassified, (unsigned long long)r->providers_mark, r->longest_suffix);
     for (size_t i = 0; i < BL_COUNT(r->endings); i++)
         fprintf(out, "UINT64_C(%#llx), ", (unsigned long long)r->endings[i]);
-    fputs("},\n    NULL,\n};\n\n"
-          "const struct bl_rules *bl_rules_builtin(void)\n{\n    return &builtin;\n}\n",
+    fprintf(out, "},\n    marks, mark_from, %u,\n};\n\n", r->n_marks);
+    fputs("const struct bl_rules *bl_rules_builtin(void)\n{\n    return &builtin;\n}\n",
           out);
 }
 

@@ -8,11 +8,12 @@
 #include <unistd.h>
 
 #include "bounceline/alloc.h"
-#include "bounceline/reply.h"
-#include "bounceline/rules.h"
 #include "commands.h"
 #include "json.h"
 #include "options.h"
+#include "rules_set.h"
+#include "said.h"
+#include "told.h"
 #include "text.h"
 
 enum { BATCH = 64, READ_BYTES = 256 << 10, REPLY_COLUMNS = 4 * BL_LINE_MAX };
@@ -21,6 +22,7 @@ struct classify {
     bool                   json, has_phase, has_relay;
     enum bl_phase          phase;
     bl_slice               relay;
+    struct bl_rules_paths  paths;
     const struct bl_rules *rules;
     struct bl_output      *out;
     bl_slice               text[BATCH]; /* as given */
@@ -40,34 +42,13 @@ static void help(void)
           "  --json         one JSON object for each reply\n"
           "  --phase P      where it came: dns connect helo tls auth mail rcpt data eod local\n"
           "  --relay HOST   who said it; some providers have their own wording\n"
+          "  --rules PATH   your own rules over the shipped ones: a file or a directory of NAME.rules\n"
           "\n"
           "Without REPLY, standard input is read.  Columns: category, type, whose fault, action, rule, reply.\n"
           "What Postfix logs in brackets (`host mx[192.0.2.1] said: 550 ...`) is understood too, and so are a whole line\n"
           "of its log (`... status=bounced (TEXT)`) and what Exim, qmail and bounces quote (`Remote host said: 550 ...`).\n"
-          "Without a phase only unmistakable wording leads to `suppress`.\n",
+          "Without a phase only unmistakable wording leads to `suppress`.  `bounceline explain` says why.\n",
           stdout);
-}
-
-static bool has(bl_slice text, bl_slice part)
-{
-    return bl_slice_find(text, part) != SIZE_MAX;
-}
-
-/* TEXT of a whole line: `... to=<A>, ... status=WORD (TEXT)`. */
-static bool take_status(bl_slice *text)
-{
-    size_t at = bl_slice_find(*text, BL_SLICE(" status="));
-    bl_slice rest;
-
-    if (at == SIZE_MAX || !has(bl_slice_head(*text, at), BL_SLICE("to=<")))
-        return false;
-    rest = bl_slice_drop(*text, at + strlen(" status="));
-    rest = bl_slice_drop(rest, bl_slice_find_byte(rest, ' '));
-    if (!bl_slice_take(&rest, BL_SLICE(" (")))
-        return false;
-    rest.n -= bl_slice_ends(rest, BL_SLICE(")"));
-    *text = rest;
-    return true;
 }
 
 static void put_columns(const struct classify *job, const struct bl_category *category,
@@ -90,10 +71,8 @@ static void put_columns(const struct classify *job, const struct bl_category *ca
 static void put_json(const struct classify *job, const struct bl_category *category,
                      const bl_verdict *verdict, const bl_reply *reply)
 {
-    const char *type = bl_type_name((enum bl_type)verdict->type),
-               *scope = bl_scope_name(category->scope);
-    const char *action = bl_action_name((enum bl_action)verdict->action);
     char status[BL_STATUS_TEXT_MAX];
+    struct bl_extract extract;
     struct bl_json json;
 
     bl_json_init(&json, job->out);
@@ -104,13 +83,10 @@ static void put_json(const struct classify *job, const struct bl_category *categ
     if (!bl_status_absent(reply->enhanced))
         bl_json_text(&json, BL_SLICE("enhanced"),
                      (bl_slice){status, bl_status_text(reply->enhanced, status)});
-    bl_json_text(&json, BL_SLICE("category"), category->name);
-    bl_json_text(&json, BL_SLICE("type"), (bl_slice){type, strlen(type)});
-    bl_json_text(&json, BL_SLICE("scope"), (bl_slice){scope, strlen(scope)});
-    bl_json_text_if(&json, BL_SLICE("ses_type"), category->ses_type);
-    bl_json_text_if(&json, BL_SLICE("ses_subtype"), category->ses_subtype);
-    bl_json_text(&json, BL_SLICE("action"), (bl_slice){action, strlen(action)});
+    bl_told_verdict(&json, job->rules, verdict);
     bl_json_text(&json, BL_SLICE("rule"), bl_rules_rule(job->rules, verdict->rule)->id);
+    bl_extract_read(job->rules, reply->text, verdict, &extract);
+    bl_told_extract(&json, &extract);
     bl_json_text_if(&json, BL_SLICE("meaning"), category->meaning);
     bl_json_text_if(&json, BL_SLICE("remedy"), category->remedy);
     bl_json_end(&json);
@@ -134,18 +110,8 @@ static void finish_batch(struct classify *job)
 static void add(struct classify *job, bl_slice text)
 {
     bl_reply *reply = &job->reply[job->n];
-    bool logged;
 
-    text = bl_slice_head(text, BL_LINE_MAX);
-    if (bl_slice_ends(text, BL_SLICE("\r")))
-        text.n--;
-    logged = take_status(&text);
-    job->text[job->n] = text;
-    memset(reply, 0, sizeof *reply);
-    if (logged)
-        bl_reply_read_postfix(text, reply);
-    else
-        bl_reply_read_quoted(text, reply);
+    job->text[job->n] = bl_said_read(text, reply);
     if (job->has_phase)
         reply->phase = job->phase;
     if (job->has_relay)
@@ -215,11 +181,12 @@ static enum bl_code read_stdin(struct classify *job, bl_err *err)
 
 static bool take_options(struct classify *job, int argc, char **argv, int *exit_code)
 {
-    enum { JSON = BL_OPTION_OWN, PHASE, RELAY };
+    enum { JSON = BL_OPTION_OWN, PHASE, RELAY, RULES };
     static const struct option known[] = {
         {"json", no_argument, 0, JSON},
         {"phase", required_argument, 0, PHASE},
         {"relay", required_argument, 0, RELAY},
+        {"rules", required_argument, 0, RULES},
         {"help", no_argument, 0, 'h'},
         {0},
     };
@@ -249,6 +216,12 @@ static bool take_options(struct classify *job, int argc, char **argv, int *exit_
             job->relay = (bl_slice){optarg, strlen(optarg)};
             job->has_relay = true;
             break;
+        case RULES:
+            if (!bl_rules_paths_add(&job->paths, optarg)) {
+                *exit_code = bl_usage("classify", "--rules is given more than %d times", BL_RULES_PATHS);
+                return false;
+            }
+            break;
         default:
             *exit_code = bl_usage_option("classify", argc, argv, c);
             return false;
@@ -267,9 +240,11 @@ int cmd_classify(int argc, char **argv)
 
     if (!take_options(&job, argc, argv, &exit_code))
         return exit_code;
+    rc = bl_rules_set_load(&job.paths, &job.rules, &err);
+    if (rc != BL_OK)
+        return bl_complain(rc, &err);
     bl_output_init(&out, STDOUT_FILENO);
     job.out = &out;
-    job.rules = bl_rules_builtin();
     for (int i = optind; i < argc; i++)
         add(&job, (bl_slice){argv[i], strlen(argv[i])});
     if (optind < argc)
@@ -278,5 +253,6 @@ int cmd_classify(int argc, char **argv)
         rc = read_stdin(&job, &err);
     exit_code = rc == BL_OK ? 0 : bl_complain(rc, &err);
     written = bl_output_finish(&out);
+    bl_rules_set_free(job.rules);
     return exit_code ? exit_code : written;
 }

@@ -2,6 +2,7 @@
  */
 #include "events.h"
 
+#include "bounceline/extract.h"
 #include "bounceline/stamp.h"
 #include "json.h"
 
@@ -52,6 +53,20 @@ static void put_verdict(struct bl_output *out, const bl_verdict *verdict,
     put_text(out, BL_SLICE(",\"rule\":"), bl_rules_rule(rules, verdict->rule)->id);
 }
 
+static void put_extract(struct bl_output *out, const bl_event *event, const struct bl_rules *rules)
+{
+    struct bl_extract extract;
+
+    bl_extract_read(rules, event->reply, &event->verdict, &extract);
+    put_text_if(out, BL_SLICE(",\"blocklist\":"), extract.blocklist);
+    if (extract.retry_after_s) {
+        bl_output_put(out, BL_SLICE(",\"retry_after_s\":"));
+        bl_output_u64(out, extract.retry_after_s);
+    }
+    put_text_if(out, BL_SLICE(",\"provider_code\":"), extract.provider_code);
+    put_text_if(out, BL_SLICE(",\"sending_ip\":"), extract.sending_ip);
+}
+
 void bl_events_put(struct bl_output *out, const bl_event *event, const struct bl_rules *rules)
 {
     char time[BL_STAMP_TEXT_MAX], status[BL_STATUS_TEXT_MAX];
@@ -86,7 +101,9 @@ void bl_events_put(struct bl_output *out, const bl_event *event, const struct bl
     put_text_if(out, BL_SLICE(",\"reply\":"), event->reply);
     if (event->phase != BL_PHASE_UNKNOWN)
         put_word(out, BL_SLICE(",\"phase\":"), bl_phase_name(event->phase));
-    if (event->failed)
+    if (event->failed) {
         put_verdict(out, &event->verdict, rules);
+        put_extract(out, event, rules);
+    }
     bl_output_put(out, BL_SLICE("}\n"));
 }

@@ -16,6 +16,7 @@ static const struct command {
     {"run", cmd_run, "follow logs, keep counters and the suppression list in Redis"},
     {"scan", cmd_scan, "report on logs: what failed, why, whose fault, where"},
     {"classify", cmd_classify, "the verdict on SMTP replies"},
+    {"explain", cmd_explain, "why a reply, a log line or a code means what it means, and what to do"},
     {"stats", cmd_stats, "totals, rates, categories and domains out of Redis"},
     {"suppress", cmd_suppress, "look at the suppression list and change it"},
     {"verify", cmd_verify, "check that what Redis holds adds up"},
@@ -53,7 +54,7 @@ static void help(FILE *to)
 /* What the design has and this version lacks. */
 static bool is_later(const char *name)
 {
-    static const char *const later[] = {"explain", "rules", "status", "top"};
+    static const char *const later[] = {"rules", "status", "top"};
 
     for (size_t i = 0; i < sizeof later / sizeof *later; i++)
         if (strcmp(later[i], name) == 0)

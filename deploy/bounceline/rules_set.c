@@ -72,7 +72,7 @@ static enum bl_code add_file(struct bl_rules_files *files, const char *path, bl_
 
 static int is_wanted(const struct dirent *entry)
 {
-    static const char *const tables[] = {"categories.tsv", "codes.tsv", "providers.tsv", "words.tsv"};
+    static const char *const tables[] = {"categories.tsv", "codes.tsv", "providers.tsv", "words.tsv", "extract.tsv"};
     bl_slice name = {entry->d_name, strlen(entry->d_name)};
 
     if (name.p[0] == '.')

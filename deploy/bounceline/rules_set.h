@@ -1,7 +1,7 @@
 /* rules_set.h -- the rules that ship, with an operator's files over them
  *
  * A path is a file or a directory; of a directory the files NAME.rules, categories.tsv, codes.tsv,
- * providers.tsv and words.tsv are read in the order of their names, hidden ones and all others passed over.  Without any
+ * providers.tsv, words.tsv and extract.tsv are read in the order of their names, hidden ones and all others passed over.  Without any
  * path, BOUNCELINE_RULES (a path; empty: none) and then BL_RULES_DIRECTORY, if it is there, take its place.
  *
  * A reload loads a second set, hands it to the pipeline (bl_pipeline_set_rules), and frees the first once

@@ -1,7 +1,7 @@
 # ctest: label=quick timeout=60
 # What `classify` prints, from arguments and from standard input.
 set -u
-export LC_ALL=C
+export LC_ALL=C BOUNCELINE_RULES=
 BL=${BL_PROGRAM:-$1/bounceline}
 command -v python3 >/dev/null || { echo "needs python3"; exit 77; }
 DIR=$(mktemp -d) || exit 1
@@ -34,6 +34,12 @@ import json, sys
 j = json.load(sys.stdin)
 assert "code" not in j and "enhanced" not in j and j["category"] == "unclassified", j
 print(*list(j)[:3])')"
+
+check "what a reply names" "bl.example.net None None 192.0.2.9" "$("$BL" classify --json \
+    '554 5.7.1 Client host [192.0.2.9] blocked using bl.example.net' | python3 -c '
+import json, sys
+j = json.load(sys.stdin)
+print(j["blocklist"], j.get("retry_after_s"), j.get("provider_code"), j["sending_ip"])')"
 
 # Postfix's wrapping: only what was said counts, never the host's name
 check "wrapped" "$("$BL" classify --json --phase rcpt '550 5.1.1 User unknown')" \
@@ -86,8 +92,8 @@ PY
 grep -q -- '--phase needs a value' err || fail "which option? $(cat err)"
 "$BL" --redis >/dev/null 2>err; check "--redis without value" 64 $?
 grep -q -- '--redis needs a value' err || fail "--redis: $(cat err)"
-"$BL" explain x >/dev/null 2>err; check "a later command" 64 $?
-grep -q "'explain' is not in this version" err || fail "explain: $(cat err)"
+"$BL" top x >/dev/null 2>err; check "a later command" 64 $?
+grep -q "'top' is not in this version" err || fail "top: $(cat err)"
 "$BL" run -c ./nothing y >/dev/null 2>err; check "run -c" 78 $?
 grep -q "cannot open './nothing'" err || fail "run -c: $(cat err)"
 "$BL" nonsense >/dev/null 2>&1; check "unknown command" 64 $?

@@ -94,11 +94,6 @@ bool                       bl_rules_find_category(const struct bl_rules *rules, 
 size_t                     bl_rules_count(const struct bl_rules *rules);
 const struct bl_rule_info *bl_rules_rule(const struct bl_rules *rules, uint32_t index);
 
-/* The phrases that a rule asks for, in order; 0 of them when it has none.  Only of a rule set that was
- * compiled at run time: the one that is built in leaves them out. */
-enum { BL_PARTS_MAX = 7 };
-size_t bl_rules_words(const struct bl_rules *rules, uint32_t index, bl_slice out[BL_PARTS_MAX]);
-
 /* Two rule sets whose categories have the same numbers: what was counted under one can be named by the
  * other. */
 bool bl_rules_same_categories(const struct bl_rules *a, const struct bl_rules *b);
