@@ -13,10 +13,10 @@
 #ifndef BOUNCELINE_SIBLINGS_H
 #define BOUNCELINE_SIBLINGS_H
 
-#include "bounceline/slice.h"
+#include "bounceline/position.h"
 #include "logfile.h"
 
-enum { BL_SIBLINGS_MAX = 4096 };
+enum { BL_SIBLINGS_MAX = BL_LOG_FILES_MAX };
 
 /* A log as named on the command line. */
 struct bl_log {

@@ -18,8 +18,8 @@
 
 enum {
     LEVEL_ERROR = 3, LEVEL_WARNING = 4, DATASET_DIGITS = 16,
-    /* generations of a node: above the first, finished ones go down to the second, all to the third */
-    PRUNE_ABOVE = 12000, PRUNE_TO = 9000, PRUNE_ALL_TO = BL_GENERATIONS_MAX / 2,
+    /* generations of a node: above the first, finished ones are pruned; above the second, any */
+    PRUNE_ABOVE = 12000, PRUNE_ALL_ABOVE = BL_GENERATIONS_MAX / 2,
     PRUNE_FIELDS = 200
 };
 
@@ -467,9 +467,9 @@ static void load_partitions(struct bl_store *store)
 
 /* A generation of the node's slot, and how finished it is over all slots that know it. */
 struct old_generation {
-    uint64_t generation;
+    uint64_t generation, source;
     int64_t  seen_s;
-    bool     finished, leaves;
+    bool     finished, spare, leaves; /* spare: finished, and its log has so many younger ones that its file is gone */
 };
 
 static int by_generation(const void *a, const void *b)
@@ -479,11 +479,33 @@ static int by_generation(const void *a, const void *b)
     return (x->generation > y->generation) - (x->generation < y->generation);
 }
 
-static int finished_then_oldest(const void *a, const void *b)
+static int by_age(const struct old_generation *x, const struct old_generation *y)
+{
+    return (x->seen_s > y->seen_s) - (x->seen_s < y->seen_s);
+}
+
+static int spare_then_oldest(const void *a, const void *b)
 {
     const struct old_generation *x = a, *y = b;
 
-    return x->finished != y->finished ? y->finished - x->finished : (x->seen_s > y->seen_s) - (x->seen_s < y->seen_s);
+    return x->spare != y->spare ? y->spare - x->spare : by_age(x, y);
+}
+
+static int by_log_youngest_first(const void *a, const void *b)
+{
+    const struct old_generation *x = a, *y = b;
+
+    return x->source != y->source ? (x->source > y->source) - (x->source < y->source) : by_age(y, x);
+}
+
+static void find_spare(struct old_generation *old, size_t n)
+{
+    qsort(old, n, sizeof *old, by_log_youngest_first);
+    for (size_t i = 0, first = 0; i < n; i++) {
+        if (old[i].source != old[first].source)
+            first = i;
+        old[i].spare = old[i].finished && i - first >= BL_LOG_FILES_MAX;
+    }
 }
 
 static struct old_generation *find_old(struct old_generation *old, size_t n, uint64_t generation)
@@ -501,7 +523,8 @@ static size_t choose_old(struct bl_store *store, struct old_generation *old, siz
     for (size_t i = 0; i < n; i++) {
         const bl_position *at = &store->slot[0].stored.v[i];
 
-        old[i] = (struct old_generation){at->generation, at->seen_s, at->finished, false};
+        old[i] = (struct old_generation){.generation = at->generation, .source = at->source, .seen_s = at->seen_s,
+                                         .finished = at->finished};
     }
     qsort(old, n, sizeof *old, by_generation);
     for (unsigned i = 1; i <= store->keys.partitions; i++)
@@ -512,8 +535,9 @@ static size_t choose_old(struct bl_store *store, struct old_generation *old, siz
             if (one && !at->finished)
                 one->finished = false;
         }
-    qsort(old, n, sizeof *old, finished_then_oldest);
-    for (size_t i = 0, left = n; i < n && left > (old[i].finished ? PRUNE_TO : PRUNE_ALL_TO); i++, left--) {
+    find_spare(old, n);
+    qsort(old, n, sizeof *old, spare_then_oldest);
+    for (size_t i = 0; i < n && (old[i].spare || n - i > PRUNE_ALL_ABOVE); i++) {
         old[i].leaves = true;
         unfinished += !old[i].finished;
     }
@@ -559,9 +583,10 @@ static bool forget_old(struct bl_slot *slot, struct old_generation *old, size_t 
     return true;
 }
 
-/* A log that rotates every hour makes thousands of generations, and their files are long gone.  Those that
- * were read to their end are forgotten from the oldest on, far beyond what a rotation keeps (a year of hours
- * stays: one whose file is still there would be counted again); of those that never were, only what would fill the list.  The node's slot comes last: it is what the next claim looks at. */
+/* A log that rotates every hour makes thousands of generations, and their files are long gone.  One whose file is
+ * still there must not be forgotten, since without any younger one of its log it would be counted again: so of each
+ * log as many stay as the reader looks at, the youngest ones, and of those only what would fill the list leaves, with
+ * a note.  The node's slot comes last: it is what the next claim looks at. */
 static bool prune(struct bl_store *store)
 {
     size_t n = store->slot[0].stored.n, unfinished;
