@@ -108,6 +108,106 @@ static void not_a_regular_file_is_waited_out(void **state)
     rig_expect_all(rig);
 }
 
+/* While running: a folder takes the log's place, a FIFO the folder's, and then there is a log again. */
+static void what_takes_the_place_of_the_log_is_said_once_and_waited_out(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_write(rig, "mail.log", 10);
+    rig_start(rig, NULL);
+    rig_wait(rig, 10);
+    rig_rename(rig, "mail.log", "mail.log.1");
+    assert_int_equal(mkdir(rig->log, 0755), 0);
+    rig_write(rig, "mail.log.1", 5); /* the writer has not noticed */
+    rig_wait(rig, 15);
+    rig_wait_note(rig, "Is a directory");
+    rig_spin(rig, 200);
+    assert_int_equal(rmdir(rig->log), 0);
+    assert_int_equal(mkfifo(rig->log, 0644), 0);
+    rig_wait_note(rig, "not a regular file");
+    rig_spin(rig, 200);
+    assert_int_equal(notes_with(rig, "cannot be read"), 2); /* each once, however often it was tried */
+    assert_int_equal(bl_tail_stats(rig->tail).missing, 1);
+    rig_remove(rig, "mail.log");
+    rig_write(rig, "mail.log", 10);
+    rig_wait(rig, 25);
+    rig_wait_note(rig, "can be read now");
+    rig_expect_all(rig);
+    assert_int_equal(bl_tail_stats(rig->tail).missing, 0);
+}
+
+/* What is rotated is moved to another file system and linked; then the log itself is a link to there. */
+static void files_on_another_file_system(void **state)
+{
+    struct rig *rig = *state;
+    char there[] = "/dev/shm/bl-tail-XXXXXX";
+
+    if (!mkdtemp(there)) {
+        print_message("no second file system\n");
+        return;
+    }
+    assert_int_equal(symlink(there, rig_path(rig, "there")), 0);
+    rig_write(rig, "mail.log", 10);
+    rig_start(rig, NULL);
+    rig_wait(rig, 10);
+    rig_stop(rig);
+    rig_write(rig, "mail.log", 10);
+    rig_copy(rig, "mail.log", "there/old");
+    rig_remove(rig, "mail.log");
+    assert_int_equal(symlink("there/old", rig_path(rig, "mail.log.1")), 0);
+    rig_write(rig, "mail.log", 10);
+    rig_start(rig, NULL);
+    rig_wait(rig, 30);
+    rig_rename(rig, "mail.log.1", "mail.log.2");
+    rig_rename(rig, "mail.log", "mail.log.1");
+    assert_int_equal(symlink("there/new", rig_path(rig, "mail.log")), 0);
+    rig_wait_note(rig, "is not there");
+    rig_write(rig, "there/new", 10);
+    rig_wait(rig, 40);
+    rig_write(rig, "mail.log.1", 5); /* a writer lingers */
+    rig_write(rig, "there/new", 10);
+    rig_wait(rig, 55);
+    rig_settle(rig);
+    rig_restart(rig);
+    rig_settle(rig);
+    rig_expect_all(rig);
+    assert_int_equal(bl_tail_stats(rig->tail).lost_bytes, 0);
+    rig_remove(rig, "there/old");
+    rig_remove(rig, "there/new");
+    assert_int_equal(rmdir(there), 0);
+}
+
+/* The store forgets files that were finished long ago.  One that is there after all is older than what is known,
+ * and no news; but it is no loss either. */
+static void files_whose_positions_were_forgotten_are_not_read_again(void **state)
+{
+    struct rig *rig = *state;
+    char name[32];
+    uint64_t inode[6] = {0};
+
+    for (int i = 5; i > 0; i--) {
+        rig_write(rig, "mail.log", 10);
+        rig_start(rig, NULL);
+        rig_wait(rig, rig->next);
+        rig_stop(rig);
+        snprintf(name, sizeof name, "mail.log.%d", i);
+        rig_rename(rig, "mail.log", name);
+        inode[i] = rig_inode(rig, name);
+    }
+    for (size_t i = 0; i < rig->at.n;)
+        if (rig->at.v[i].inode == inode[5] || rig->at.v[i].inode == inode[4])
+            bl_positions_remove(&rig->at, rig->at.v[i].generation);
+        else
+            i++;
+    assert_int_equal(rig->at.n, 3);
+    rig_write(rig, "mail.log", 10);
+    rig_start(rig, NULL);
+    rig_wait(rig, 60);
+    rig_settle(rig);
+    rig_expect_all(rig);
+    assert_int_equal(bl_tail_stats(rig->tail).lost_bytes, 0);
+}
+
 static atomic_int fault_every; /* one read in so many fails */
 static atomic_int fault_hits;
 static int fault_errno;
@@ -586,6 +686,9 @@ int main(void)
         TEST(t22_vanishes_and_comes_back),
         TEST(t23_unreadable_then_readable),
         TEST(not_a_regular_file_is_waited_out),
+        TEST(what_takes_the_place_of_the_log_is_said_once_and_waited_out),
+        TEST(files_on_another_file_system),
+        TEST(files_whose_positions_were_forgotten_are_not_read_again),
         TEST(t25_reads_that_fail_now_and_then),
         TEST(t25_a_file_that_fails_for_a_while_is_said_once),
         TEST(t26_the_queue_of_events_overflows),
