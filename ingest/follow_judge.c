@@ -180,7 +180,7 @@ static void leave_unread(struct bl_follow *f, struct bl_look *look, size_t i, st
         f->stats.lost_bytes += bytes;
         bl_follow_say(f, BL_NOTE_WARNING, "'%s' was never read and is older than what was: its %llu bytes are lost",
                       s->path, (unsigned long long)bytes);
-    } else if (s->named && !f->looked) {
+    } else if (s->named && !f->told) {
         bl_follow_say(f, BL_NOTE_NOTICE, "'%s' is older than what was read before: not read", s->path);
     }
     bl_follow_leave(f, look, i);
@@ -222,7 +222,7 @@ void bl_follow_judge(struct bl_follow *f, struct bl_look *look, size_t i)
     else if (!s->live && !all_intact(f))
         found->hold = look->moved = true;
     else if (bl_follow_wants(f, look, i))
-        begin_new(f, look, i, &file, f->options.from_end && f->first && !f->looked ? end_of(&file) : 0);
+        begin_new(f, look, i, &file, f->options.from_end && f->first && !f->told ? end_of(&file) : 0);
     else
         leave_unread(f, look, i, &file);
     bl_logfile_close(&file);

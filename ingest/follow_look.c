@@ -151,13 +151,13 @@ static void compare(struct bl_follow *f, struct bl_look *look, bool last)
     bl_follow_recall_all(f, look);
     bl_follow_find_moved(f, look);
     bl_follow_find_frontier(f, look);
-    if (!f->looked)
+    if (f->first_look_ns == 0)
         f->first_look_ns = f->wall_ms * 1000000 - FILE_CLOCK_NS;
     judge_all(f, look);
     bl_follow_sort(f, look);
     if (!f->looked && f->cold)
         warm_up(f, look);
-    if (!f->looked && !look->moved)
+    if (!f->told && !look->moved)
         report_named(f);
     report_live(f, look);
     report_orphans(f);
@@ -165,6 +165,7 @@ static void compare(struct bl_follow *f, struct bl_look *look, bool last)
     keep_wanting(f, look);
     bl_follow_forget_vanished(f);
     f->looked |= !look->moved || last;
+    f->told |= f->looked;
 }
 
 /* False: names changed meanwhile, look again before anything new is begun. */

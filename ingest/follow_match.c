@@ -29,7 +29,7 @@ void bl_follow_cannot_open(struct bl_follow *f, struct bl_look *look, size_t i, 
     if (look->list.v[i].live) {
         look->live_failed = true;
         look->live_err = *err;
-    } else if (!f->looked) {
+    } else if (!f->told) {
         bl_follow_say(f, BL_NOTE_WARNING, "%s: %s", err->text, strerror(err->sys));
     }
 }

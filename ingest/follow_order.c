@@ -28,6 +28,11 @@ void bl_follow_sort(struct bl_follow *f, const struct bl_look *look)
 
         last = f->v[k]->place = own ? own : last;
     }
+    bl_follow_sort_by_place(f);
+}
+
+void bl_follow_sort_by_place(struct bl_follow *f)
+{
     for (size_t k = 1; k < f->n; k++)
         for (size_t j = k; j > 0 && f->v[j - 1]->place > f->v[j]->place; j--) {
             struct bl_generation *g = f->v[j];
@@ -77,7 +82,7 @@ bool bl_follow_wants(struct bl_follow *f, const struct bl_look *look, size_t i)
         return true; /* of a log that was not named only named files are listed */
     if (f->first && s->named)
         return true;
-    if (f->first && !f->looked)
+    if (f->first && !f->told)
         return false;
     if (look->untouched)
         return s->id.mtime_ns >= f->first_look_ns;

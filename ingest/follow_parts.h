@@ -40,7 +40,9 @@ struct bl_follow {
     struct bl_left_alone *left;
     size_t left_n, left_cap;
     uint64_t epoch; /* from 1; goes up when a generation loses its file: what was its copy may then be it */
-    bool started, looked, cold;
+    bool started, cold;
+    bool looked;     /* in this run */
+    bool told;       /* in this process: what is said at the first sight of a file was said */
     bool first;      /* no slot knew anything of this source */
     bool waiting;    /* for a file that fails */
     bool holding;    /* a file could not be told at the last look */
@@ -99,6 +101,7 @@ void bl_follow_judge(struct bl_follow *f, struct bl_look *look, size_t i); /* co
 
 /* follow_order.c */
 void bl_follow_sort(struct bl_follow *f, const struct bl_look *look);
+void bl_follow_sort_by_place(struct bl_follow *f);
 void bl_follow_find_frontier(const struct bl_follow *f, struct bl_look *look);
 bool bl_follow_wants(struct bl_follow *f, const struct bl_look *look, size_t i);
 bool bl_follow_is_between(const struct bl_follow *f, const struct bl_look *look, size_t i);

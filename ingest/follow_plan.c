@@ -20,24 +20,32 @@ static struct bl_generation *find(const struct bl_follow_plan *plan, uint64_t na
     return NULL;
 }
 
+static enum bl_code append(struct bl_follow_plan *plan, struct bl_generation *g)
+{
+    if (plan->n == plan->cap) {
+        size_t cap = plan->cap ? plan->cap * 2 : 16;
+        struct bl_generation **v = bl_realloc(plan->v, cap * sizeof *v);
+
+        if (!v)
+            return BL_NO_MEMORY;
+        plan->v = v;
+        plan->cap = cap;
+    }
+    plan->v[plan->n++] = g;
+    return BL_OK;
+}
+
 static struct bl_generation *find_or_add(struct bl_follow_plan *plan, const bl_position *position)
 {
     struct bl_generation *g = find(plan, position->generation);
 
     if (g)
         return g;
-    if (plan->n == plan->cap) {
-        size_t cap = plan->cap ? plan->cap * 2 : 16;
-        struct bl_generation **v = bl_realloc(plan->v, cap * sizeof *v);
-
-        if (!v)
-            return NULL;
-        plan->v = v;
-        plan->cap = cap;
-    }
     g = bl_generation_known(position);
-    if (g)
-        plan->v[plan->n++] = g;
+    if (g && append(plan, g) != BL_OK) {
+        bl_generation_free(g);
+        return NULL;
+    }
     return g;
 }
 
@@ -109,6 +117,8 @@ void bl_follow_plan_free(struct bl_follow_plan *plan)
     bl_free(plan);
 }
 
+/* --- from one run to the next --- */
+
 static void forget(struct bl_follow *f)
 {
     for (size_t i = 0; i < f->n; i++)
@@ -116,18 +126,51 @@ static void forget(struct bl_follow *f)
     bl_free(f->v);
     f->v = NULL;
     f->n = f->cap = 0;
-    f->left_n = 0;
+}
+
+/* Of a file that is open the next run gets the descriptor: the file may have no name any more, and be nobody's but
+ * ours.  One that no slot heard of is begun anew, behind what was passed over of it. */
+static enum bl_code hand_over(struct bl_follow_plan *plan, struct bl_generation *from, size_t place)
+{
+    struct bl_generation *to = find(plan, from->known.generation);
+
+    if (to) {
+        if (bl_generation_is_open(from))
+            bl_generation_take_file(to, &from->file);
+    } else if (bl_generation_is_open(from)) {
+        to = bl_generation_new(from->known.source, &from->file);
+        if (!to)
+            return BL_NO_MEMORY;
+        if (append(plan, to) != BL_OK) {
+            bl_generation_free(to);
+            return BL_NO_MEMORY;
+        }
+        to->skip_to = from->skip_to;
+    }
+    if (to) {
+        to->live = from->live;
+        to->was_live = from->was_live;
+        to->place = place;
+    }
+    return BL_OK;
 }
 
 void bl_follow_start(struct bl_follow *f, struct bl_follow_plan *plan)
 {
+    bool first = plan->n == 0;
+
+    for (size_t i = 0; i < f->n; i++)
+        if (hand_over(plan, f->v[i], i + 1) != BL_OK)
+            bl_follow_say(f, BL_NOTE_ERROR, "'%s' is closed: out of memory", f->v[i]->file.path);
     forget(f);
     f->v = plan->v;
     f->n = plan->n;
     f->cap = plan->cap;
     f->cold = plan->cold;
     f->started = true;
-    f->first = f->n == 0;
+    f->first = first;
+    bl_follow_sort_by_place(f);
+    f->epoch++; /* what was left alone is judged again */
     f->looked = f->waiting = f->holding = false;
     f->held = 0;
     f->given_up = f->damaged = 0;

@@ -195,7 +195,6 @@ static enum bl_generation_step skip(struct bl_generation *g, struct bl_block *bl
 {
     if (place(g, g->skip_to, err) != BL_OK)
         return BL_GENERATION_FAILED;
-    g->skip_to = 0;
     g->more = true;
     block->kind = BL_BLOCK_SKIP;
     block->begin = 0;
@@ -278,7 +277,7 @@ enum bl_generation_step bl_generation_read(struct bl_generation *g, struct bl_bl
     g->more = false;
     if (is_still_damaged(g))
         return BL_GENERATION_END;
-    if (g->skip_to)
+    if (g->at < g->skip_to)
         return skip(g, block, err);
     if (!g->placed) {
         enum bl_code rc = place(g, g->at, err);

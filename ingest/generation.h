@@ -22,7 +22,7 @@ struct bl_generation {
     bool        cold;
     uint64_t   *cuts;       /* ascending: where blocks must end */
     size_t      cuts_n;
-    uint64_t    skip_to;    /* pass over [0, skip_to) first */
+    uint64_t    skip_to;    /* passes over [0, skip_to) first */
     struct bl_logfile  file;
     struct bl_file_id  done_id; /* how the file was when it was read to its end and closed */
     struct bl_splitter splitter;

@@ -371,7 +371,8 @@ static void a_pause_gives_blocks_back_and_a_start_reads_them_again(void **state)
         rig_spin(rig, 3);
         bl_tail_pause(rig->tail);
         was = rig->lines;
-        rig_spin(rig, 30);
+        for (int ms = 0; ms < 5000 && rig->blocks != RIG_BLOCKS; ms += 5)
+            rig_spin(rig, 5);
         assert_int_equal(rig->lines, was);
         assert_int_equal(rig->blocks, RIG_BLOCKS);
         rig_begin_run(rig);
@@ -401,6 +402,69 @@ static void a_start_during_a_job_begins_again(void **state)
     rig_begin_run(rig);
     rig_wait(rig, 50000);
     rig_settle(rig);
+    rig_expect_all(rig);
+}
+
+/* As when Redis was away and comes back: the run begins anew from what the slots have. */
+static void begin_again(struct rig *rig)
+{
+    struct bl_resume *resume;
+
+    bl_tail_pause(rig->tail);
+    rig_spin(rig, 30);
+    resume = rig_resume(rig);
+    rig_begin_run(rig);
+    bl_tail_start(rig->tail, resume);
+    bl_resume_free(resume);
+}
+
+/* One file that a slot knows and one that none has heard of, both unread and deleted: their descriptors are all
+ * there is of them, and must outlive the run.  (When each run opened its files anew, forty lines were lost.) */
+static void a_new_run_keeps_what_was_deleted_unread(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_write(rig, "mail.log", 10);
+    rig_start(rig, NULL);
+    rig_wait(rig, 10);
+    rig_withhold(rig);
+    for (int i = 0; i < 2; i++) {
+        rig_write(rig, "mail.log", 20);
+        rig_rename(rig, "mail.log", "mail.log.1");
+        rig_write(rig, "mail.log", 20);
+        rig_spin(rig, 100);
+        rig_remove(rig, "mail.log.1");
+        begin_again(rig);
+        rig_spin(rig, 100);
+    }
+    rig->withheld = 0;
+    begin_again(rig);
+    rig_wait(rig, 90);
+    rig_settle(rig);
+    rig_expect_all(rig);
+    for (size_t g = 0; g + 1 < rig->gens; g++) /* oldest first */
+        assert_true(rig->gen[g].last < rig->gen[g + 1].last);
+    assert_int_equal(notes_with(rig, "are lost"), 0);
+    assert_int_equal(bl_tail_stats(rig->tail).lost_bytes, 0);
+}
+
+/* Nothing was committed yet, so the new run is a first one again; where the end was is not asked twice. */
+static void a_new_run_does_not_move_the_end_that_was_begun_from(void **state)
+{
+    struct rig *rig = *state;
+
+    rig->options.from_end = true;
+    rig_append(rig, "mail.log", "SEQ999999 before the start\n", 27);
+    rig_start(rig, NULL);
+    rig_wait_note(rig, "is new");
+    rig_settle(rig);
+    bl_positions_release(&rig->at); /* what was passed over was never committed */
+    bl_tail_pause(rig->tail);
+    rig_write(rig, "mail.log", 10);
+    begin_again(rig);
+    rig_wait(rig, 10);
+    rig_settle(rig);
+    assert_int_equal(rig->times[999999], 0);
     rig_expect_all(rig);
 }
 
@@ -697,6 +761,8 @@ int main(void)
         TEST(one_block_at_a_time_is_enough),
         TEST(a_pause_gives_blocks_back_and_a_start_reads_them_again),
         TEST(a_start_during_a_job_begins_again),
+        TEST(a_new_run_keeps_what_was_deleted_unread),
+        TEST(a_new_run_does_not_move_the_end_that_was_begun_from),
         TEST(closing_while_busy_is_clean),
         TEST(two_logs_do_not_mix),
         TEST(t37_what_was_read_into_another_redis_is_read_again),
