@@ -229,6 +229,10 @@ static uint32_t phrase_start(const struct lane *lane, uint32_t end, uint32_t len
     bl_slice text = lane->reply->text;
     uint32_t gaps = lane->piece, at = end; /* gaps before the piece */
 
+    if (at > text.n + 1) { /* the byte behind that blank */
+        at--;
+        length--;
+    }
     if (at > text.n) {
         at--;
         if (at == 0 || !bl_is_blank_byte(text.p[at - 1]))
@@ -260,24 +264,52 @@ static uint32_t read_between(const struct lane *lane, uint32_t from, uint32_t to
     return n;
 }
 
-/* A part of a rule with several phrases.  True when it was the last one.  While a phrase is awaited
- * close behind, the first one may begin anew. */
+/* Where the phrase begins, for distances: bytes, unless a gap lies within. */
+static uint32_t start_near(const struct lane *lane, uint32_t end, uint32_t length)
+{
+    uint32_t piece = (uint32_t)((lane->piece ? lane->gaps[lane->piece - 1].end : 0));
+
+    return end >= piece + length ? end - length : phrase_start(lane, end, length);
+}
+
+static void begin(struct lane *lane, uint32_t sequence, uint32_t end, uint32_t length)
+{
+    lane->sequences[sequence] = (struct sequence){end, end, length};
+    lane->seen[sequence] = 1;
+}
+
+/* The first phrase of several, once more.  It begins anew where nothing else has come of it, or what is
+ * awaited close behind can come no more. */
+static void begin_anew(struct lane *lane, const struct bl_rule *rule, uint32_t end, uint32_t length)
+{
+    uint32_t sequence = rule->sequence - 1u, seen = lane->seen[sequence],
+             last = lane->sequences[sequence].last_end;
+
+    if (seen == rule->parts || !rule->gap[seen] || end <= last)
+        return;
+    if (seen == 1 || read_between(lane, last, start_near(lane, end, length)) > rule->gap[seen])
+        begin(lane, sequence, end, length);
+}
+
+/* A part of a rule with several phrases.  True when it was the last one. */
 static bool advance(struct lane *lane, const struct bl_rule *rule, uint32_t output, uint32_t end)
 {
-    uint32_t sequence = rule->sequence - 1u, part = bl_output_part(output), seen = lane->seen[sequence];
+    uint32_t sequence = rule->sequence - 1u, part = bl_output_part(output), length = bl_output_length(output);
     struct sequence *s = &lane->sequences[sequence];
     uint32_t start;
 
-    if (part == 0 && (seen == 0 || (rule->near >> seen & 1))) {
-        *s = (struct sequence){end, end, bl_output_length(output)};
-        lane->seen[sequence] = 1;
+    if (lane->seen[sequence] != part) {
+        if (part == 0)
+            begin_anew(lane, rule, end, length);
         return false;
     }
-    if (seen != part || part == 0)
+    if (part == 0) {
+        begin(lane, sequence, end, length);
         return false;
-    start = phrase_start(lane, end, bl_output_length(output));
+    }
+    start = start_near(lane, end, length);
     if (start < s->last_end ||
-        ((rule->near >> part & 1) && read_between(lane, s->last_end, start) > BL_NEAR))
+        (rule->gap[part] && read_between(lane, s->last_end, start) > rule->gap[part]))
         return false; /* overlaps the phrase before, or too far behind it */
     s->last_end = end;
     lane->seen[sequence]++;
@@ -312,11 +344,13 @@ static __attribute__((noinline)) void hit(const struct bl_rules *rules, struct l
 }
 
 /* Before RCPT TO nothing was said about the recipient yet, so at most its domain can be at fault;
- * where the phase is unknown only plain words count; and a code that is used for several causes
- * never does. */
-static bool may_suppress(const struct bl_category *category, uint8_t tier, enum bl_phase phase)
+ * where the phase is unknown only plain words count, and codes that say of themselves that they speak of
+ * the address (x.1.1, not x.2.1); and a code that is used for several causes never does. */
+static bool may_suppress(const struct bl_category *category, uint8_t tier, enum bl_phase phase,
+                         bl_status status)
 {
     bool plain_words = tier == BL_TIER_PROVIDER_TEXT || tier == BL_TIER_SPECIFIC_TEXT;
+    bool plain_code = tier == BL_TIER_SPECIFIC_CODE && status.subject == 1;
 
     if (tier == BL_TIER_GENERIC_CODE)
         return false;
@@ -331,7 +365,7 @@ static bool may_suppress(const struct bl_category *category, uint8_t tier, enum 
     case BL_PHASE_HELO:
         return plain_words && category->scope == BL_SCOPE_DESTINATION;
     case BL_PHASE_UNKNOWN:
-        return plain_words;
+        return plain_words || plain_code;
     case BL_PHASE_TLS:
     case BL_PHASE_AUTH:
     case BL_PHASE_MAIL:
@@ -379,7 +413,8 @@ static void finish(const struct bl_rules *rules, struct lane *lane)
         v.action = BL_ACTION_NONE;
     }
     if (v.action == BL_ACTION_SUPPRESS &&
-        !may_suppress(&rules->categories[rule->category], rule->tier, lane->reply->phase)) {
+        !may_suppress(&rules->categories[rule->category], rule->tier, lane->reply->phase,
+                      effective_status(lane->reply))) {
         v.type = BL_UNDETERMINED;
         v.action = BL_ACTION_NONE;
     }
@@ -388,18 +423,25 @@ static void finish(const struct bl_rules *rules, struct lane *lane)
     *lane->verdict = v;
 }
 
-/* At the end of a piece: on to the next one, or the blank that stands for the end of the text.
- * False when the verdict is written. */
+/* What is read behind the text, `nth` byte. */
+static void read_end(const struct bl_rules *rules, struct lane *lane, uint8_t byte, uint32_t nth)
+{
+    bl_phrases_step(rules->phrases, &lane->walk, byte);
+    if (bl_phrases_hit(lane->walk))
+        hit(rules, lane, bl_phrases_outputs(rules->phrases, &lane->walk),
+            (uint32_t)lane->reply->text.n + nth);
+}
+
+/* At the end of a piece: on to the next one, or what stands for the end of the text.  False when the
+ * verdict is written. */
 static bool go_on(const struct bl_rules *rules, struct lane *lane)
 {
     if (lane->piece < lane->n_gaps) {
         enter_piece(lane, lane->piece + 1);
         return true;
     }
-    bl_phrases_step(rules->phrases, &lane->walk, ' ');
-    if (bl_phrases_hit(lane->walk))
-        hit(rules, lane, bl_phrases_outputs(rules->phrases, &lane->walk),
-            (uint32_t)lane->reply->text.n + 1);
+    read_end(rules, lane, ' ', 1);
+    read_end(rules, lane, BL_END_BYTE, 2);
     finish(rules, lane);
     return false;
 }

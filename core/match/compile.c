@@ -247,8 +247,8 @@ static enum bl_code keep_rules(struct compiler *c)
                                     .tier = from->tier,
                                     .type = from->type,
                                     .action = from->action,
-                                    .parts = from->n_phrases,
-                                    .near = from->near};
+                                    .parts = from->n_phrases};
+        memcpy(rules[i].gap, from->gap, sizeof rules[i].gap);
         if (from->n_phrases > 1) {
             if (c->rules->n_sequences == BL_SEQUENCES_MAX)
                 return bl_rules_text_fail(&c->model, from->place,
@@ -484,7 +484,7 @@ static bl_reply weakest_reply(const struct compiler *c, const struct rt_rule *ru
 static bool same_conditions(const struct rt_rule *a, const struct rt_rule *b)
 {
     if (memcmp(&a->want, &b->want, sizeof a->want) != 0 || a->n_phrases != b->n_phrases ||
-        a->near != b->near)
+        memcmp(a->gap, b->gap, sizeof a->gap) != 0)
         return false;
     for (int i = 0; i < a->n_phrases; i++)
         if (!bl_slice_eq(a->phrases[i], b->phrases[i]))

@@ -360,8 +360,8 @@ enum bl_code bl_phrases_build(struct bl_arena *arena, const struct bl_phrase_use
 
     for (size_t i = 0; i < n; i++)
         states += uses[i].text.n;
-    if (states > BL_STATES_MAX)
-        return bl_fail(err, BL_LIMIT, 0, "phrases hold more than %d bytes together", BL_STATES_MAX);
+    if (states > BL_PHRASES_BYTES)
+        return bl_fail(err, BL_LIMIT, 0, "phrases hold more than %d bytes together", BL_PHRASES_BYTES);
     fold_classes(&b);
     b.nodes = bl_calloc(states, sizeof *b.nodes);
     b.next_use = bl_calloc(n + 1, sizeof *b.next_use);
@@ -369,6 +369,9 @@ enum bl_code bl_phrases_build(struct bl_arena *arena, const struct bl_phrase_use
         goto out;
     for (size_t i = 0; i < n; i++)
         add_phrase(&b, (uint32_t)i);
+    b.too_large = b.n_nodes > BL_STATES_MAX;
+    if (b.too_large)
+        goto out;
     b.order = bl_calloc(b.n_nodes, sizeof *b.order);
     b.rows = bl_malloc((size_t)b.n_nodes * b.classes * sizeof *b.rows);
     b.output_of = bl_calloc(b.n_nodes, sizeof *b.output_of);

@@ -23,7 +23,7 @@ struct bl_phrase_use {
 enum bl_code bl_phrases_build(struct bl_arena *arena, const struct bl_phrase_use *uses, size_t n,
                               struct bl_phrases *out, bl_err *err);
 
-enum { BL_CLASS_OTHER = 1, BL_CLASS_BLANK = 2 };
+enum { BL_CLASS_OTHER = 1, BL_CLASS_BLANK = 2, BL_END_BYTE = 3 /* read behind a text; `$` in a phrase */ };
 
 /* Where an automaton stands: `state` is the offset of its cells in bytes, plus 1 right after a
  * phrase has ended; `row` the class of the byte before, times the number of classes. */

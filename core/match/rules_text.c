@@ -5,6 +5,7 @@
  * functions that either take what they promise off the front or leave it alone; what is left when
  * none fits is where the error message points.  What needs more than its own line (duplicates,
  * rules that never win, samples) is checked in compile.c, on the finished tables. */
+#include "phrases.h"
 #include "rules_text.h"
 
 #include "bounceline/alloc.h"
@@ -704,7 +705,7 @@ static enum bl_code take_phrase(struct reader *r, bl_slice *out)
         if (n == sizeof text)
             return bl_rules_text_fail(model, start, "a phrase is written in at most %zu bytes",
                                       sizeof text);
-        text[n++] = bl_lower(c);
+        text[n++] = c == '$' && r->rest.n && r->rest.p[0] == '"' ? BL_END_BYTE : bl_lower(c);
     }
     if (!take_char(r, '"'))
         return bl_rules_text_fail(model, start, "this phrase has no closing quote");
@@ -765,10 +766,21 @@ static enum bl_code take_condition(struct reader *r, struct rt_rule *rule)
 /* `"a" .. "b" | "c"` and the other conditions, up to the arrow.  Alternatives go to `alt`. */
 struct alternatives {
     bl_slice phrases[ALTERNATIVES_MAX][BL_PARTS_MAX];
-    uint8_t n_phrases[ALTERNATIVES_MAX], near[ALTERNATIVES_MAX];
+    uint8_t n_phrases[ALTERNATIVES_MAX], gap[ALTERNATIVES_MAX][BL_PARTS_MAX];
     uint32_t columns[ALTERNATIVES_MAX];
     size_t n;
 };
+
+/* `~`: close behind; `~1`: one byte between at most. */
+static bool take_gap(struct reader *r, uint8_t *out)
+{
+    uint16_t bytes;
+
+    if (!take_char(r, '~'))
+        return false;
+    *out = take_number(&r->rest, &bytes) && bytes > 0 && bytes < BL_NEAR ? (uint8_t)bytes : BL_NEAR;
+    return true;
+}
 
 static enum bl_code take_alternatives(struct reader *r, struct alternatives *alt)
 {
@@ -784,7 +796,7 @@ static enum bl_code take_alternatives(struct reader *r, struct alternatives *alt
                                       ALTERNATIVES_MAX);
         n = &alt->n_phrases[alt->n];
         *n = 0;
-        alt->near[alt->n] = 0;
+        memset(alt->gap[alt->n], 0, sizeof alt->gap[alt->n]);
         alt->columns[alt->n] = here(r).column;
         do {
             skip_blanks(r);
@@ -797,9 +809,8 @@ static enum bl_code take_alternatives(struct reader *r, struct alternatives *alt
             if (rc != BL_OK)
                 return rc;
             skip_blanks(r);
-            if (r->rest.n && r->rest.p[0] == '~')
-                alt->near[alt->n] = (uint8_t)(alt->near[alt->n] | 1u << *n);
-        } while (take_char(r, '~') || bl_slice_take(&r->rest, BL_SLICE("..")));
+        } while (bl_slice_take(&r->rest, BL_SLICE("..")) ||
+                 (*n < BL_PARTS_MAX && take_gap(r, &alt->gap[alt->n][*n])));
         alt->n++;
         skip_blanks(r);
         if (!take_char(r, '|'))
@@ -1012,7 +1023,7 @@ static enum bl_code read_rule(struct reader *r, const struct section *section)
     for (size_t i = 0; i < alt.n || i == 0; i++) {
         if (alt.n) {
             rule.n_phrases = alt.n_phrases[i];
-            rule.near = alt.near[i];
+            memcpy(rule.gap, alt.gap[i], sizeof rule.gap);
             rule.place.column = alt.columns[i];
             memcpy(rule.phrases, alt.phrases[i], sizeof rule.phrases);
         }

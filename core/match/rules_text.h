@@ -24,7 +24,7 @@ struct rt_rule {
     struct bl_want want;
     uint16_t category;
     uint8_t tier, type, action, n_phrases;
-    uint8_t near;                   /* bit i: phrase i stands close behind the one before */
+    uint8_t gap[BL_PARTS_MAX]; /* as in struct bl_rule */
     bool own;  /* an operator's */
     bool gone; /* replaced or switched off by an operator's file; only while reading */
     bl_slice phrases[BL_PARTS_MAX]; /* folded; of several phrases, each one's shortest variant ... */

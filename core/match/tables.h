@@ -19,7 +19,8 @@ enum {
     BL_NEAR = 40,
     BL_SEQUENCES_MAX = 1024, /* rules with several phrases: bl_classify keeps a byte for each */
     BL_RULES_MAX = 1 << 15,  /* an output packs a rule into 16 bits */
-    BL_STATES_MAX = 1 << 17, /* bounds what a compilation needs: 4 bytes a state and class */
+    BL_PHRASES_BYTES = 1 << 20, /* of all phrases together */
+    BL_STATES_MAX = 1 << 17,    /* bounds what a compilation needs: 4 bytes a state and class */
     BL_DIGITS = 11           /* 0..9 and the dot */
 };
 
@@ -40,7 +41,7 @@ struct bl_rule {
     uint8_t type;      /* enum bl_type after any override */
     uint8_t action;    /* enum bl_action that goes with it */
     uint8_t parts;     /* number of phrases */
-    uint8_t near;      /* bit i: phrase i begins at most BL_NEAR bytes behind the one before */
+    uint8_t gap[BL_PARTS_MAX]; /* [i]: at most so many bytes between phrases i - 1 and i; 0: any number */
 };
 
 /* One step down the digit trie per character of "550.5.1.1" (pair), "550", or ".5.1.1" (enhanced
@@ -106,10 +107,11 @@ struct bl_rules {
 };
 
 /* One entry of an output list: the end of the list, rule, which part of it, whether that is its
- * last part, and the length of the phrase. */
+ * last part, and the length of the phrase.  Of one rule, later parts come first: a word that may be both
+ * ends a sequence rather than beginning it anew. */
 static inline uint32_t bl_output(uint32_t rule, uint32_t part, bool last, uint32_t length)
 {
-    return rule << 12 | part << 9 | (uint32_t)last << 8 | length;
+    return rule << 12 | (7 - part) << 9 | (uint32_t)last << 8 | length;
 }
 static inline bool bl_output_ends(uint32_t output)
 {
@@ -121,7 +123,7 @@ static inline uint32_t bl_output_rule(uint32_t output)
 }
 static inline uint32_t bl_output_part(uint32_t output)
 {
-    return output >> 9 & 7;
+    return 7 - (output >> 9 & 7);
 }
 static inline bool bl_output_last(uint32_t output)
 {

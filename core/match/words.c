@@ -9,7 +9,7 @@
 
 #include "bounceline/alloc.h"
 
-enum { VARIANTS_MAX = 2048, CHOICES_MAX = 24, DEPTH_MAX = 3, JOINED_MAX = 2048 };
+enum { VARIANTS_MAX = 2048, CHOICES_MAX = 64, DEPTH_MAX = 3, JOINED_MAX = 2048 };
 
 /* A phrase being put together: `n` bytes of `text`, `rest` still to be read. */
 struct writing {
@@ -88,9 +88,10 @@ static enum bl_code end_phrase(struct expansion *e, int part, const struct writi
 
     for (size_t i = 0; i < n; i++)
         letters += w->text[i] != ' ';
-    if (letters < 3)
+    if (letters < (e->rule.n_phrases > 1 ? 2 : 3))
         return bl_rules_text_fail(model, e->rule.place,
-                                  "a phrase needs at least three characters that are not blank");
+                                  "a phrase needs at least three characters that are not blank, one of "
+                                  "several two");
     phrase = bl_arena_copy(&model->arena, (bl_slice){w->text, n});
     if (!phrase.p)
         return bl_fail(model->report->err, BL_NO_MEMORY, 0, "out of memory reading rules");

@@ -92,9 +92,12 @@ static void print_rules(FILE *out, const struct bl_rules *r)
         const struct bl_rule *rule = &r->rules[i];
         const struct bl_want *w = &rule->want;
 
-        fprintf(out, "    {{%#x, %#x, %#x, %#x, %u, %#x}, %u, %u, %u, %u, %u, %u, %#x},\n", w->enhanced,
+        fprintf(out, "    {{%#x, %#x, %#x, %#x, %u, %#x}, %u, %u, %u, %u, %u, %u, {", w->enhanced,
                 w->enhanced_mask, w->basic, w->basic_mask, w->provider, w->phases, rule->category,
-                rule->sequence, rule->tier, rule->type, rule->action, rule->parts, rule->near);
+                rule->sequence, rule->tier, rule->type, rule->action, rule->parts);
+        for (int j = 0; j < BL_PARTS_MAX; j++)
+            fprintf(out, "%u,", rule->gap[j]);
+        fputs("}},\n", out);
     }
     fprintf(out, "};\n\nstatic const struct bl_rule_info infos[%u] = {\n", r->n_rules);
     for (uint32_t i = 0; i < r->n_rules; i++) {

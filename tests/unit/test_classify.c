@@ -23,6 +23,7 @@
 #define CODES                                                                                      \
     "basic\tenhanced\tstrength\tcategory\tsource\n"                                                \
     "\tx.1.1\tspecific\tgone\tRFC\n"                                                               \
+    "\tx.2.1\tspecific\tgone\tRFC\n"                                                               \
     "\t4.1.1\tgeneric\tslow\tRFC\n"                                                                \
     "\tx.7.1\tgeneric\tblocked\tRFC\n"                                                             \
     "\tx.7.x\tgeneric\tslow\tRFC\n"                                                                \
@@ -44,6 +45,8 @@
     "nohost: \"host not found\" -> nohost ; s\n = host not found\n"                                \
     "coded: 5.2.2 \"odd\" .. \"reason\" -> full ; s\n = 5.2.2 odd but a reason\n"                  \
     "near: \"{box|tray}\" ~ \"is {very |}full\" -> full ; s\n = the tray is full\n"                    \
+    "next: \"{late|slow}\" ~1 \"again\" -> slow ; s\n = late again\n"                               \
+    "end: \"no reason $\" -> slow ; s\n = no reason\n"                                              \
     "soft: \"gone for now\" -> gone type:soft ; s\n = gone for now\n"                              \
     "[generic]\n"                                                                                  \
     "unknown: \"unknown\" -> gone ; s\n = 550 unknown\n"                                           \
@@ -142,6 +145,14 @@ static const struct {
      "codes/none", "unclassified", BL_UNDETERMINED, BL_ACTION_NONE},
     {"the last of the first phrase counts", 0, {0}, {0}, RCPT, "",
      "a box, and of everything that lies in it some box is full", "t/near", "full", BL_SOFT, BL_ACTION_SOFT},
+    {"one byte between", 0, {0}, {0}, RCPT, "", "slow again", "t/next", "slow", BL_SOFT, BL_ACTION_NONE},
+    {"two bytes between", 0, {0}, {0}, RCPT, "", "slow, again", "codes/none", "unclassified", BL_UNDETERMINED,
+     BL_ACTION_NONE},
+    {"words at the end", 0, {0}, {0}, RCPT, "", "for no reason", "t/end", "slow", BL_SOFT, BL_ACTION_NONE},
+    {"words at the end, and a blank", 0, {0}, {0}, RCPT, "", "for no reason\r", "t/end", "slow", BL_SOFT,
+     BL_ACTION_NONE},
+    {"words not at the end", 0, {0}, {0}, RCPT, "", "no reason given", "codes/none", "unclassified",
+     BL_UNDETERMINED, BL_ACTION_NONE},
     {"they do not overlap", 0, {0}, {0}, RCPT, "", "is full, the box", "codes/none", "unclassified",
      BL_UNDETERMINED, BL_ACTION_NONE},
     {"nothing at all", 0, {0}, {0}, RCPT, "", "", "codes/none", "unclassified", BL_UNDETERMINED,
@@ -156,8 +167,10 @@ static const struct {
      BL_ACTION_NONE},
     {"phase unknown: specific words may suppress", 550, {0}, {0}, BL_PHASE_UNKNOWN, "", "no such user",
      "t/gone", "gone", BL_HARD, BL_ACTION_SUPPRESS},
-    {"phase unknown: a specific code may not", 550, {5, 1, 1}, {0}, BL_PHASE_UNKNOWN, "", "x", "codes/x.1.1",
-     "gone", BL_UNDETERMINED, BL_ACTION_NONE},
+    {"phase unknown: an address code may", 550, {5, 1, 1}, {0}, BL_PHASE_UNKNOWN, "", "x", "codes/x.1.1",
+     "gone", BL_HARD, BL_ACTION_SUPPRESS},
+    {"phase unknown: another specific code may not", 550, {5, 2, 1}, {0}, BL_PHASE_UNKNOWN, "", "x",
+     "codes/x.2.1", "gone", BL_UNDETERMINED, BL_ACTION_NONE},
     {"phase unknown: generic words may not", 0, {0}, {0}, BL_PHASE_UNKNOWN, "", "unknown", "t/unknown", "gone",
      BL_UNDETERMINED, BL_ACTION_NONE},
     {"phase known: generic words may", 0, {0}, {0}, BL_PHASE_EOD, "", "unknown", "t/unknown", "gone", BL_HARD,
