@@ -88,10 +88,10 @@ static enum bl_code end_phrase(struct expansion *e, int part, const struct writi
 
     for (size_t i = 0; i < n; i++)
         letters += w->text[i] != ' ';
-    if (letters < (e->rule.n_phrases > 1 ? 2 : 3))
+    if (letters < (e->rule.n_phrases > 1 ? 2 : 3)) /* beside others a word may be short: `is` */
         return bl_rules_text_fail(model, e->rule.place,
-                                  "a phrase needs at least three characters that are not blank, one of "
-                                  "several two");
+                                  "a phrase needs at least %s characters that are not blank",
+                                  e->rule.n_phrases > 1 ? "two" : "three");
     phrase = bl_arena_copy(&model->arena, (bl_slice){w->text, n});
     if (!phrase.p)
         return bl_fail(model->report->err, BL_NO_MEMORY, 0, "out of memory reading rules");
