@@ -150,7 +150,7 @@ const char *bl_kept_text(enum bl_kept kept)
         [BL_KEPT_RULE] = "words that are said for other causes as well do not suppress",
         [BL_KEPT_TEMPORARY] = "a temporary reply never suppresses",
         [BL_KEPT_CODE] = "a code that is used for several causes never suppresses",
-        [BL_KEPT_UNKNOWN] = "at an unknown step of the delivery only plain words suppress",
+        [BL_KEPT_UNKNOWN] = "at an unknown step of the delivery only plain words and x.1.x suppress",
         [BL_KEPT_EARLY] = "at this step of the delivery nothing was said about the recipient yet",
     };
 

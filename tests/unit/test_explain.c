@@ -20,7 +20,7 @@ static const char categories[] = "category\tscope\ttype\tses_subtype\taction\n"
                                  "spam\tmessage\tsoft\tGeneral\tnone\n"
                                  "unclassified\tlocal\tundetermined\tGeneral\tnone\n";
 static const char codes[] = "basic\tenhanced\tstrength\tcategory\tsource\n"
-                            "\tx.1.1\tspecific\tgone\tRFC\n"
+                            "\tx.1.1\tspecific\tgone\tRFC\n\tx.2.1\tspecific\tgone\tRFC\n"
                             "550\t\tgeneric\tgone\tRFC\n";
 static const char providers[] = "suffix\tprovider\nexample.com\tBig\n";
 static const char words[] = "[provider Big]\nours: \"strange words\" -> full ; s\n = 550 strange words\n"
@@ -68,7 +68,8 @@ static const struct {
     {"kept: temporary", "450 4.1.1 no such user", "", BL_PHASE_RCPT, false, "w/user <codes/x.1.1:0 =2"},
     {"kept: the rule", "perhaps", "", BL_PHASE_RCPT, false, "w/maybe =1"},
     {"kept: a generic code", "550 hm", "", BL_PHASE_RCPT, false, "codes/550 =3"},
-    {"kept: the step is unknown", "5.1.1 hm", "", BL_PHASE_UNKNOWN, false, "codes/x.1.1 =4"},
+    {"kept: the step is unknown", "5.2.1 hm", "", BL_PHASE_UNKNOWN, false, "codes/x.2.1 =4"},
+    {"an address code needs no step", "5.1.1 hm", "", BL_PHASE_UNKNOWN, false, "codes/x.1.1"},
     {"kept: too early", "no such user", "", BL_PHASE_MAIL, false, "w/user =5"},
 };
 
