@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include <sys/prctl.h>
 #include <uv.h>
 
 #include "bounceline/alloc.h"
@@ -157,6 +158,7 @@ static void run_worker(void *arg)
 {
     struct worker *w = arg;
 
+    prctl(PR_SET_NAME, "worker"); /* for top -H, and who looks for a thread that hangs */
     for (;;) {
         struct trip *trip = channel_take(&w->in);
         bool last = !trip->block; /* not to be looked at after it was handed on */
@@ -183,6 +185,7 @@ static void run_stage(void *arg)
 {
     struct bl_pipeline *p = arg;
 
+    prctl(PR_SET_NAME, "stage");
     for (unsigned turn = 0;; turn = (turn + 1) % p->workers_n) {
         struct trip *trip = channel_take(&p->workers[turn].out);
 
@@ -347,6 +350,17 @@ void bl_pipeline_set_rules(struct bl_pipeline *p, const struct bl_rules *rules)
 bool bl_pipeline_rules_settled(const struct bl_pipeline *p)
 {
     return atomic_load_explicit(&p->consumed, memory_order_acquire) >= p->rules_since;
+}
+
+uint64_t bl_pipeline_submitted(const struct bl_pipeline *p)
+{
+    return p->submitted;
+}
+
+bool bl_pipeline_consumed(const struct bl_pipeline *p, uint64_t blocks)
+{
+    /* Acquire: pairs with consume(). */
+    return atomic_load_explicit(&p->consumed, memory_order_acquire) >= blocks;
 }
 
 /* The end goes to every worker, in turn, so the stage meets it behind the last block. */

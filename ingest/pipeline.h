@@ -51,6 +51,12 @@ void bl_pipeline_set_rules(struct bl_pipeline *pipeline, const struct bl_rules *
  * an older rule set any more, and it may be freed. */
 bool bl_pipeline_rules_settled(const struct bl_pipeline *pipeline);
 
+/* How many blocks were submitted, and has the pipeline consumed so many?  Each worker gets blocks in turn and
+ * the stage collects them in turn, so one thread that hangs with a block keeps all later ones from being
+ * consumed. */
+uint64_t bl_pipeline_submitted(const struct bl_pipeline *pipeline);
+bool     bl_pipeline_consumed(const struct bl_pipeline *pipeline, uint64_t blocks);
+
 /* Waits until everything submitted was consumed, ends the threads, frees. */
 void bl_pipeline_stop(struct bl_pipeline *pipeline);
 

@@ -452,6 +452,11 @@ void bl_store_flush(struct bl_store *store)
             bl_store_address_move(&store->slot[i]);
 }
 
+void bl_store_set_policy(struct bl_store *store, const struct bl_suppress_policy *policy)
+{
+    store->options.policy = *policy;
+}
+
 void bl_store_set_local(struct bl_store *store, uint64_t dataset, const struct bl_positions *local)
 {
     store->local_dataset = dataset;

@@ -32,7 +32,7 @@ struct bl_store_options {
     size_t      hurry_batches;  /* so many waiting: commits follow each other without a pause; 0: always */
     size_t      in_flight_bytes;  /* 8 MiB */
     struct bl_suppress_policy policy;
-    const struct bl_rules *rules;
+    const struct bl_rules *rules; /* looked at while opening only: the names of categories */
     const struct bl_counter_limits *limits; /* copied; NULL: the defaults */
     unsigned    partitions;       /* only when this store creates the dataset: 1 */
     uint64_t    tick_ms;          /* leases, lazy positions, other hosts' changes: 1 000 */
@@ -67,6 +67,9 @@ enum bl_code bl_store_open(struct bl_store **out, uv_loop_t *loop, const struct 
 void bl_store_submit(struct bl_store *store, struct bl_batch *batch);
 bool bl_store_idle(const struct bl_store *store); /* nothing submitted is left, lazy positions written */
 void bl_store_flush(struct bl_store *store);      /* move lazy positions forward now */
+
+/* Other numbers from the next address on. */
+void bl_store_set_policy(struct bl_store *store, const struct bl_suppress_policy *policy);
 
 /* For the day Redis has the dataset but not the positions: what a claim takes over when it finds none. */
 void bl_store_set_local(struct bl_store *store, uint64_t dataset, const struct bl_positions *local);

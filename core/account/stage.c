@@ -458,6 +458,8 @@ void bl_stage_block(struct bl_stage *stage, struct bl_block *block)
     case BL_BLOCK_FLUSH:
         flush(stage, block);
         break;
+    case BL_BLOCK_CHANGE:
+        break; /* its owner calls bl_stage_set_rules */
     case BL_BLOCK_DATA:
     case BL_BLOCK_SKIP:
         if (block->run == stage->run)
@@ -468,6 +470,8 @@ void bl_stage_block(struct bl_stage *stage, struct bl_block *block)
 
 void bl_stage_set_rules(struct bl_stage *stage, const struct bl_rules *rules)
 {
+    if (rules == stage->rules)
+        return;
     stage->rules = rules;
     for (size_t i = 0; i < stage->options.sources; i++)
         bl_join_set_rules(stage->join[i], rules);

@@ -6,8 +6,10 @@
 #include "bounceline/alloc.h"
 #include "commands.h"
 #include "log.h"
+#include "notify.h"
 #include "options.h"
 #include "redis_private.h"
+#include "rules_set.h"
 #include "sources.h"
 #include "wire.h"
 
@@ -132,16 +134,39 @@ static int print_stats(const struct bl_where *where)
     return code;
 }
 
+/* The file that was read at the start, or the default one if it is there by now. */
+static enum bl_code reread(void *arg, struct bl_config **out, bl_err *err)
+{
+    const struct bl_where *where = arg;
+    const char *path = where->config->path;
+    enum bl_code rc = bl_config_read(path ? path : bl_config_path(), out, NULL, err);
+
+    return rc == BL_NO_INPUT && !path ? bl_config_default(out) : rc;
+}
+
 /* What the configuration says, as far as the command line does not. */
 static enum bl_code settle(struct run_options *options, struct bl_sources *sources, bl_err *err)
 {
     const struct bl_config *config = options->where.config;
+    struct bl_rules_paths paths = {.n = 0};
     enum bl_code rc = bl_where_check(&options->where, err);
 
     if (rc != BL_OK)
         return rc;
     bl_log_set_level(options->level ? options->level : config->log_level);
+    if (config->rules)
+        bl_rules_paths_add(&paths, config->rules);
+    rc = bl_rules_set_load(&paths, &options->daemon.rules, err);
+    if (rc != BL_OK)
+        return rc == BL_NO_MEMORY ? rc : BL_CONFIG;
     options->daemon.config = config;
+    options->daemon.reread = reread;
+    options->daemon.reread_arg = &options->where;
+    options->daemon.level_given = options->level != 0;
+    if (!options->daemon.once) {
+        bl_log_set_daemon();
+        bl_notify_start();
+    }
     options->daemon.sources = sources;
     if (!options->daemon.workers)
         options->daemon.workers = config->threads ? (unsigned)config->threads : default_workers();
@@ -193,6 +218,7 @@ static int run(struct run_options *options)
         }
     } else {
         code = bl_complain(rc, &err);
+        bl_rules_set_free(options->daemon.rules);
     }
     bl_redis_private_close(own);
     bl_state_close(&state);

@@ -64,6 +64,7 @@ static const struct key keys[] = {
     {"state", PATH, false, C(state), 0, 0, NULL, 0},
     {"log_level", WORD, true, offsetof(struct words, level), 0, 0, LIST(level_words)},
     {"threads", NUMBER, false, C(threads), 1, 64, NULL, 0},
+    {"rules", PATH, true, C(rules), 0, 0, NULL, 0},
     {"relays", RELAYS, true, C(relay), 0, 0, NULL, 0},
     {"sources", SOURCES, false, 0, 0, 0, NULL, 0},
     {"sources.files", PATHS, false, offsetof(struct bl_config_source, file), 0, 0, NULL, 0},
@@ -559,6 +560,15 @@ static void check_password(struct reader *reader)
     memset(password, 0, sizeof password);
 }
 
+static void check_rules(struct reader *reader)
+{
+    const char *rules = reader->config->rules;
+
+    if (rules && access(rules, R_OK) != 0)
+        bl_config_complain(reader->errors, place_of_key(reader, "rules"), "cannot read '%.200s': %s", rules,
+                           strerror(errno));
+}
+
 /* ---- the file ---- */
 
 enum bl_code bl_config_default(struct bl_config **out)
@@ -764,6 +774,7 @@ enum bl_code bl_config_read(const char *path, struct bl_config **out, struct bl_
         check_suppression(&reader);
         check_redis(&reader);
         check_password(&reader);
+        check_rules(&reader);
         rc = first_error(reader.errors, err);
     }
     if (rc == BL_OK && reader.no_memory)

@@ -35,7 +35,7 @@ struct bl_config_source {
 struct bl_config {
     struct bl_arena arena;
     const char *path;  /* of the file; NULL: nothing was read, these are the defaults */
-    const char *node, *state; /* NULL: not given */
+    const char *node, *state, *rules; /* NULL: not given */
     int         log_level;            /* syslog's number */
     uint64_t    threads;              /* 0: not given */
     struct bl_config_source *source;

@@ -10,7 +10,15 @@
  *
  *   STARTING ──ready──► RUNNING ──end of input or a signal──► DRAINING ──all committed──► CLOSING
  *       ▲                  │ lost
- *       └──────────────────┘                                                                       */
+ *       └──────────────────┘
+ *
+ * A reload reads configuration and rules in libuv's pool.  What came of it goes down the pipeline as a CHANGE
+ * block: blocks before it are parsed and joined by the old rules, blocks behind it by the new ones, whatever the
+ * number of workers.  When it was consumed nobody looks at the old ones any more, and they are freed.
+ *
+ * The watchdog is fed only when everything that was submitted before the last feeding was consumed, and a
+ * FLUSH is submitted every second: so a loop, worker or stage that hangs ends the feeding.  A stage that waits
+ * for Redis to take its batches hangs not. */
 #include "wire.h"
 
 #include <inttypes.h>
@@ -19,6 +27,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 #include <uv.h>
@@ -28,8 +37,10 @@
 #include "bounceline/ring.h"
 #include "bounceline/stage.h"
 #include "log.h"
+#include "notify.h"
 #include "pipeline.h"
 #include "relays.h"
+#include "rules_set.h"
 #include "sources.h"
 #include "store.h"
 #include "tail.h"
@@ -49,7 +60,16 @@ enum {
     DRAIN_MS = 10000, /* how long a stop waits for a Redis that is away */
     SWEEP_MS = 1000,
     GRACE_MS = 60000,
-    WARM_UP_BYTES = 1 << 20
+    WARM_UP_BYTES = 1 << 20,
+    STATUS_S = 5, /* systemd's status line */
+    STUCK_S = 5   /* without a step of the pipeline: said */
+};
+
+/* What a running daemon takes over. */
+struct change {
+    struct bl_config      *config; /* NULL: the one it was started with */
+    const struct bl_rules *rules;
+    struct bl_relays      *relays;
 };
 
 enum daemon_state { STARTING, RUNNING, DRAINING, CLOSING };
@@ -67,7 +87,7 @@ struct daemon {
 
     /* The stage thread's; the loop touches it only while the pipeline does not run. */
     struct bl_stage *stage;
-    struct bl_relays *relays;
+    const struct bl_relays *relays;
     struct bl_ring lent;     /* loop -> stage: empty batches */
     struct bl_ring due;      /* stage -> loop: full ones */
     uv_sem_t lent_sem;       /* counts what is in `lent` */
@@ -80,6 +100,19 @@ struct daemon {
     struct bl_resume *start;             /* for the tail, once the RESET is on its way */
     struct bl_address_hashes *addresses;
     bool flush, last_flush, last_sent;
+
+    struct change now;      /* what holds */
+    struct change next;     /* read, and not yet on its way (`next_sent`) or not yet through */
+    bool has_next, next_sent;
+    uint64_t next_mark;     /* blocks submitted up to it */
+    uv_work_t rereading;
+    bool reread_running, reread_again;
+    enum bl_code reread_code;
+    bl_err reread_err;
+
+    atomic_bool stage_waits; /* for an empty batch; relaxed: only the watchdog looks */
+    uint64_t fed_mark;       /* submitted when the watchdog was fed last */
+    unsigned unfed_s;
 
     uv_timer_t flush_timer, patience;
     uv_signal_t on_term, on_int, on_hup;
@@ -105,16 +138,24 @@ static void close_all(struct daemon *d);
 static void consume(void *arg, struct bl_block *block)
 {
     struct daemon *d = arg;
+    const struct change *change = block->payload;
     struct bl_batch *due;
     bool lines = block->kind == BL_BLOCK_DATA || block->kind == BL_BLOCK_SKIP;
 
+    if (block->kind == BL_BLOCK_CHANGE) {
+        bl_stage_set_rules(d->stage, change->rules);
+        d->relays = change->relays;
+        return;
+    }
     while (lines && bl_stage_wants_batch(d->stage)) {
         struct bl_batch *batch;
 
         /* Acquire: pairs with stop_pipeline(), which posts once to end a wait. */
         if (atomic_load_explicit(&d->abandon, memory_order_acquire))
             return;
+        atomic_store_explicit(&d->stage_waits, true, memory_order_relaxed);
         uv_sem_wait(&d->lent_sem);
+        atomic_store_explicit(&d->stage_waits, false, memory_order_relaxed);
         batch = bl_ring_take(&d->lent);
         if (batch)
             bl_stage_lend(d->stage, batch);
@@ -209,6 +250,156 @@ static void submit_due(struct daemon *d)
     }
 }
 
+/* --- other rules and numbers, while running --- */
+
+static const struct bl_config *config_of(const struct daemon *d, const struct change *change)
+{
+    return change->config ? change->config : d->options->config;
+}
+
+static void free_change(struct change *change)
+{
+    bl_config_free(change->config);
+    bl_rules_set_free(change->rules);
+    bl_relays_free(change->relays);
+    *change = (struct change){0};
+}
+
+/* In the pool: it reads files. */
+static void reread(uv_work_t *work)
+{
+    struct daemon *d = work->data;
+    struct bl_rules_paths paths = {.n = 0};
+    bl_err *err = &d->reread_err;
+    enum bl_code rc = d->options->reread(d->options->reread_arg, &d->next.config, err);
+
+    if (rc == BL_OK && d->next.config->rules)
+        bl_rules_paths_add(&paths, d->next.config->rules);
+    if (rc == BL_OK)
+        rc = bl_rules_set_reload(&paths, d->now.rules, &d->next.rules, err);
+    if (rc == BL_OK) {
+        d->next.relays = bl_relays_new(d->next.config->relay, d->next.config->relays);
+        rc = d->next.relays ? BL_OK : bl_fail(err, BL_NO_MEMORY, 0, "no memory for the relays");
+    }
+    d->reread_code = rc;
+}
+
+static void start_reread(struct daemon *d);
+
+/* The one before is of no use to anybody any more. */
+static void end_reload(struct daemon *d)
+{
+    bl_notify("READY=1");
+    if (d->reread_again)
+        start_reread(d);
+}
+
+static void reread_done(uv_work_t *work, int status)
+{
+    struct daemon *d = work->data;
+
+    (void)status;
+    d->reread_running = false;
+    if (d->state == CLOSING || d->reread_code != BL_OK) {
+        if (d->reread_code != BL_OK)
+            bl_log(3, "the configuration stays as it was: %s", d->reread_err.text);
+        free_change(&d->next);
+        end_reload(d);
+        return;
+    }
+    d->has_next = true;
+    pump(d);
+}
+
+static void start_reread(struct daemon *d)
+{
+    if (d->state == CLOSING)
+        return;
+    d->reread_again = d->reread_running || d->has_next;
+    if (d->reread_again)
+        return;
+    bl_notify_reloading();
+    d->rereading.data = d;
+    d->reread_running = uv_queue_work(&d->loop, &d->rereading, reread, reread_done) == 0;
+}
+
+static void say_changes(const struct daemon *d)
+{
+    const struct bl_config *config = config_of(d, &d->next);
+    char keys[512];
+
+    bl_log(6, "the configuration was taken over, with %zu rules", bl_rules_count(d->next.rules));
+    if (bl_config_restart_needed(d->options->config, config, keys, sizeof keys))
+        bl_log(5, "these changes need a restart: %s", keys);
+}
+
+/* What the loop and the store go by changes at once, what workers and stage go by at its block. */
+static void send_change(struct daemon *d)
+{
+    const struct bl_config *config = config_of(d, &d->next);
+    struct bl_block *block = bl_pipeline_block(d->pipeline, false);
+
+    if (!block)
+        return;
+    if (!d->options->level_given)
+        bl_log_set_level(config->log_level);
+    bl_store_set_policy(d->store, &config->suppression);
+    bl_pipeline_set_rules(d->pipeline, d->next.rules);
+    block->kind = BL_BLOCK_CHANGE;
+    block->payload = &d->next;
+    bl_pipeline_submit(d->pipeline, block);
+    d->next_mark = bl_pipeline_submitted(d->pipeline);
+    d->next_sent = true;
+    say_changes(d);
+}
+
+static void move_change(struct daemon *d)
+{
+    if (!d->has_next)
+        return;
+    if (!d->next_sent)
+        send_change(d);
+    if (!d->next_sent || !bl_pipeline_consumed(d->pipeline, d->next_mark))
+        return; /* the flush of every second looks again */
+    free_change(&d->now);
+    d->now = d->next;
+    d->next = (struct change){0};
+    d->has_next = d->next_sent = false;
+    end_reload(d);
+}
+
+/* --- systemd --- */
+
+static void feed_watchdog(struct daemon *d)
+{
+    bool waits = atomic_load_explicit(&d->stage_waits, memory_order_relaxed);
+
+    if (d->state == CLOSING)
+        return;
+    if (!waits && !bl_pipeline_consumed(d->pipeline, d->fed_mark)) {
+        if (++d->unfed_s == STUCK_S)
+            bl_log(3, "no step of the pipeline for %d s: a thread hangs", STUCK_S);
+        return;
+    }
+    d->unfed_s = 0;
+    d->fed_mark = bl_pipeline_submitted(d->pipeline);
+    if (bl_notify_watchdog_ms())
+        bl_notify("WATCHDOG=1");
+}
+
+static void tell_status(struct daemon *d)
+{
+    struct bl_tail_stats tail;
+
+    if (d->state == STARTING)
+        bl_notify("STATUS=waiting for Redis");
+    if (d->state != RUNNING)
+        return;
+    tail = bl_tail_stats(d->tail);
+    bl_notify("STATUS=following %zu logs, %" PRIu64 " lines counted, %" PRIu64 " MiB behind", bl_tail_sources(d->tail),
+              d->counted_lines, tail.lag_bytes >> 20);
+}
+
 /* --- store events --- */
 
 /* Redis is new or came back empty: what was read into the one before is read again, as far as it exists. */
@@ -225,6 +416,17 @@ static void remember(struct daemon *d, struct bl_resume *resume)
     bl_snapshot_free(newest);
 }
 
+/* Does the join begin cold although it was warm?  What is read back anyway needs no snapshot. */
+static bool is_cold(const struct bl_resume *resume)
+{
+    const struct bl_positions *at = &resume->slot[0];
+
+    for (size_t i = 0; i < at->n && !resume->snapshot; i++)
+        if (at->v[i].offset > WARM_UP_BYTES)
+            return true;
+    return false;
+}
+
 static void on_ready(void *arg, struct bl_resume *resume, struct bl_address_hashes *known)
 {
     struct daemon *d = arg;
@@ -234,7 +436,7 @@ static void on_ready(void *arg, struct bl_resume *resume, struct bl_address_hash
                                               1 + (size_t)resume->partitions);
     if (resume->slot[0].n == 0)
         remember(d, resume);
-    else if (!resume->snapshot)
+    else if (is_cold(resume))
         bl_log(5, "no join snapshot fits what Redis has: senders of mail under way may be unknown");
     bl_resume_free(d->reset);
     bl_resume_free(d->start);
@@ -249,8 +451,12 @@ static void on_ready(void *arg, struct bl_resume *resume, struct bl_address_hash
         return;
     }
     uv_timer_stop(&d->patience);
-    if (d->state == STARTING)
+    if (d->state == STARTING) {
         d->state = RUNNING;
+        if (!d->options->once)
+            bl_log(6, "Redis is there: reading on from where it stands");
+        tell_status(d);
+    }
     if (d->state == DRAINING) { /* stopping, and what was under way is void: it will be read again */
         close_all(d);
         return;
@@ -290,6 +496,7 @@ static void on_lost(void *arg)
     if (d->state == RUNNING || (d->state == DRAINING && !d->stopping))
         d->state = STARTING; /* the input will be read again from where Redis stands */
     d->last_flush = d->last_sent = false;
+    tell_status(d);
     wait_for_redis(d);
 }
 
@@ -449,6 +656,7 @@ static void pump(struct daemon *d)
         return;
     submit_due(d);
     send_controls(d);
+    move_change(d);
     if (d->state == RUNNING && !d->reset)
         bl_tail_kick(d->tail);
     settle(d);
@@ -497,6 +705,9 @@ static void on_flush_timer(uv_timer_t *timer)
 
     d->seconds++;
     show_progress(d);
+    feed_watchdog(d);
+    if (d->seconds % STATUS_S == 0)
+        tell_status(d);
     if (d->state == STARTING)
         revive_own_redis(d);
     d->flush = true;
@@ -508,6 +719,7 @@ static void on_signal(uv_signal_t *signal, int number)
     struct daemon *d = signal->data;
 
     bl_log(6, "signal %d: stopping", number);
+    bl_notify("STOPPING=1\nSTATUS=committing what was read");
     if (d->options->once)
         d->exit_code = EX_TEMPFAIL; /* it was to reach the end */
     if (d->stopping || d->state == STARTING) { /* a second one, or nothing under way */
@@ -520,6 +732,18 @@ static void on_signal(uv_signal_t *signal, int number)
     begin_drain(d); /* with --once it may have begun already */
     if (d->state == DRAINING)
         uv_timer_start(&d->patience, stop_unfinished, DRAIN_MS, 0);
+}
+
+/* From systemd and from people: read the configuration again.  From a terminal that went: stop. */
+static void on_hangup(uv_signal_t *signal, int number)
+{
+    struct daemon *d = signal->data;
+    struct termios terminal;
+
+    if (d->options->once || (d->on_terminal && tcgetattr(STDERR_FILENO, &terminal) != 0))
+        on_signal(signal, number);
+    else
+        start_reread(d);
 }
 
 static void handle_closed(uv_handle_t *handle)
@@ -605,10 +829,11 @@ static enum bl_code start_stage(struct daemon *d)
         options.source[i] = bl_hash64((bl_slice){path, strlen(path)});
         options.known_only[i] = bl_sources_how(d->options->sources, path)->trust == BL_TRUST_JOIN;
     }
-    d->relays = bl_relays_new(d->options->config->relay, d->options->config->relays);
+    d->now.relays = bl_relays_new(d->options->config->relay, d->options->config->relays);
+    d->relays = d->now.relays;
     if (!d->relays)
         return BL_NO_MEMORY;
-    d->stage = bl_stage_new(bl_rules_builtin(), &options);
+    d->stage = bl_stage_new(d->now.rules, &options);
     if (!d->stage || bl_ring_init(&d->lent, RING) != BL_OK || bl_ring_init(&d->due, RING) != BL_OK)
         return BL_NO_MEMORY;
     for (size_t i = 0; i < BATCHES; i++) {
@@ -635,7 +860,7 @@ static void init_handles(struct daemon *d)
     uv_timer_start(&d->flush_timer, on_flush_timer, FLUSH_MS, FLUSH_MS);
     uv_signal_start(&d->on_term, on_signal, SIGTERM);
     uv_signal_start(&d->on_int, on_signal, SIGINT);
-    uv_signal_start(&d->on_hup, on_signal, SIGHUP); /* the terminal went */
+    uv_signal_start(&d->on_hup, on_hangup, SIGHUP);
 }
 
 static bool from_end_of(void *arg, const char *path)
@@ -666,7 +891,7 @@ static enum bl_code start_pipeline(struct daemon *d, bl_err *err)
 {
     struct bl_pipeline_options options = {
         .workers = d->options->workers,
-        .rules = bl_rules_builtin(),
+        .rules = d->now.rules,
         .consume = consume,
         .freed = freed,
         .arg = d,
@@ -716,7 +941,7 @@ static enum bl_code start_store(struct daemon *d, bl_err *err)
         .hurry_batches = BATCHES / 2,
         .in_flight_bytes = 8 << 20,
         .policy = config->suppression,
-        .rules = bl_rules_builtin(),
+        .rules = d->now.rules,
         .no_fence = d->options->no_fence,
         .no_slot_positions = d->options->no_slot_positions,
     };
@@ -743,11 +968,25 @@ static void release(struct daemon *d)
         bl_batch_free(batch);
     bl_ring_release(&d->lent);
     bl_ring_release(&d->due);
-    bl_relays_free(d->relays);
+    free_change(&d->now);
+    free_change(&d->next);
     bl_resume_free(d->reset);
     bl_resume_free(d->start);
     bl_address_hashes_free(d->addresses);
     uv_sem_destroy(&d->lent_sem);
+}
+
+/* systemd need not wait for Redis: who waits for us gets no further by it. */
+static void say_start(const struct daemon *d)
+{
+    char place[400];
+
+    if (d->options->once)
+        return;
+    bl_redis_url_text(&d->options->redis, place, sizeof place);
+    bl_log(6, "bounceline " BL_VERSION ": following %zu log%s as node %s, Redis at %s", bl_tail_sources(d->tail),
+           bl_tail_sources(d->tail) == 1 ? "" : "s", d->options->node, place);
+    bl_notify("READY=1\nSTATUS=waiting for Redis");
 }
 
 int bl_daemon_run(const struct bl_daemon_options *options)
@@ -760,6 +999,7 @@ int bl_daemon_run(const struct bl_daemon_options *options)
     if (!d)
         return EX_OSERR;
     d->options = options;
+    d->now.rules = options->rules;
     d->on_terminal = isatty(STDERR_FILENO) == 1;
     uv_loop_init(&d->loop);
     uv_sem_init(&d->lent_sem, 0);
@@ -775,6 +1015,7 @@ int bl_daemon_run(const struct bl_daemon_options *options)
         bl_log(3, "%s", err.text[0] ? err.text : "no memory");
         return rc == BL_NO_MEMORY ? EX_OSERR : EX_CONFIG;
     }
+    say_start(d);
     wait_for_redis(d);
     uv_run(&d->loop, UV_RUN_DEFAULT);
     if (uv_loop_close(&d->loop) != 0) {
@@ -782,6 +1023,8 @@ int bl_daemon_run(const struct bl_daemon_options *options)
         uv_print_all_handles(&d->loop, stderr);
     }
     end_progress(d);
+    if (!options->once)
+        bl_log(6, "stopped; %" PRIu64 " lines were counted", d->counted_lines);
     release(d);
     exit_code = d->exit_code;
     bl_free(d);

@@ -21,6 +21,11 @@ struct bl_sources;
 
 struct bl_daemon_options {
     const struct bl_config  *config;
+    const struct bl_rules   *rules; /* taken over: the daemon frees them */
+    /* Reads the configuration again; in libuv's pool. */
+    enum bl_code (*reread)(void *arg, struct bl_config **out, bl_err *err);
+    void                *reread_arg;
+    bool                 level_given; /* on the command line: the configuration's does not count */
     const struct bl_sources *sources;
     bool                 once;
     unsigned             workers;      /* at least 1 */

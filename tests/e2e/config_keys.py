@@ -157,6 +157,17 @@ def threads():
     assert count("threads: 5") - count("threads: 2") == 3
 
 
+@case("rules")
+def rules():
+    def state(extra):
+        w = World(extra, line(60, "4A", "a@example.net", reply="host mx.example.net[192.0.2.1] said: 550 5.1.1 the blue "
+                                                               "parrot is asleep (in reply to RCPT TO command)"))
+        w.write(w.dir + "/own.rules", '[specific]\nparrot: "blue parrot" -> policy-rejected ; a test\n    = 550 blue parrot\n')
+        return w.ok().suppressed_for("a@example.net")
+    assert state("") == 7
+    assert state("rules: {dir}/own.rules") is None
+
+
 @case("relays")
 def relays():
     log = (sent(60, "4A", "a@example.net", relay="out.example.org[203.0.113.7]:25") +

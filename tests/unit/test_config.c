@@ -79,6 +79,7 @@ static const struct {
     {"too many soft days", "suppression:\n  soft: {days: 17}\n", 2, 16, "from 1 to 16"},
     {"the spread above the window", "suppression: {soft: {spread: 31d}}\n", 1, 30, "soft.window (30d)"},
     {"minutes above hours", "retention: {minutes: 41d}\n", 1, 22, "is more than retention.hours"},
+    {"rules that are not there", "rules: /nonexistent/rules.d\n", 1, 8, "cannot read"},
     {"an alias", "node: &a x\nstate: *a\n", 2, 9, "aliases"},
     {"a tag", "node: !!str x\n", 1, 13, "tags"},
     {"a second document", "node: a\n---\nnode: b\n", 3, 1, "one document"},
@@ -174,7 +175,7 @@ static void every_key_arrives(void **state)
     struct bl_config *c = NULL;
 
     (void)state;
-    assert_int_equal(read_text("node: mx1\nstate: /s\nlog_level: debug\nthreads: 3\nrelays: [.a.example, 10.0.0.0/8]\n"
+    assert_int_equal(read_text("node: mx1\nstate: /s\nlog_level: debug\nthreads: 3\nrules: /\nrelays: [.a.example, 10.0.0.0/8]\n"
                                "sources:\n  - /a\n  - {files: [/b, /c*], from: end, trust: join}\n"
                                "redis:\n  url: redis://h:1/2\n  user: u\n  password_file: /etc/hostname\n  prefix: 'x:'\n"
                                "  connect_timeout: 3s\n  command_timeout: 4s\n  retry_max: 6s\n  lease: 1m\n  partitions: 7\n"
@@ -186,6 +187,7 @@ static void every_key_arrives(void **state)
     assert_string_equal(c->state, "/s");
     assert_int_equal(c->log_level, 7);
     assert_int_equal(c->threads, 3);
+    assert_string_equal(c->rules, "/");
     assert_int_equal(c->relays, 2);
     assert_string_equal(c->relay[1], "10.0.0.0/8");
     assert_int_equal(c->sources, 2);

@@ -32,6 +32,7 @@ enum bl_block_kind {
     BL_BLOCK_SKIP,  /* a range that is passed over unread: --from end, lost bytes; bytes is empty */
     BL_BLOCK_RESET, /* control: `payload` is a struct bl_resume; everything before it is void */
     BL_BLOCK_ADDRESSES, /* control: `payload` is a struct bl_address_hashes for the filter */
+    BL_BLOCK_CHANGE, /* control: `payload` is the owner's of the stage; from here on things are different */
     BL_BLOCK_FLUSH  /* control: close the open batch now; also ends scan */
 };
 
