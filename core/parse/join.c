@@ -132,6 +132,7 @@ static inline void set_event(struct bl_join *join, bl_event *event, const bl_rec
     event->mta = record->mta;
     event->outcome = outcome;
     event->attempt = !(record->flags & BL_RECORD_NO_ATTEMPT);
+    event->retried = false;
     event->has_sender = record->flags & BL_RECORD_HAS_SENDER;
     event->known = false;
     event->failed = outcome == BL_DEFERRED || outcome == BL_BOUNCED || outcome == BL_REJECTED ||
@@ -167,7 +168,7 @@ static inline void add_known(struct bl_join *join, bl_event *event, const struct
     event->sasl_user = text_of(join, entry, SASL);
 }
 
-static void emit_delivery(struct bl_join *join, uint32_t ref, const bl_record *record)
+static void emit_delivery(struct bl_join *join, uint32_t ref, bool retried, const bl_record *record)
 {
     bool dropped = record->outcome == BL_BOUNCED && join->has_previously_bounced &&
                    record->verdict.category == join->previously_bounced;
@@ -176,6 +177,7 @@ static void emit_delivery(struct bl_join *join, uint32_t ref, const bl_record *r
     set_event(join, &event, record, dropped ? BL_DROPPED : record->outcome);
     event.relay_host = record->peer_host;
     event.relay_ip = record->peer_ip;
+    event.retried = retried;
     if (ref)
         add_known(join, &event, &join->entries[ref]);
     else
@@ -221,6 +223,7 @@ static void emit_expired(struct bl_join *join, uint32_t ref, const bl_record *re
     }
     read_chain(join, d->text, join->parts, at);
     event.failed = true;
+    event.retried = true;
     event.phase = d->phase;
     event.code = d->code;
     event.provider = d->provider;
@@ -328,10 +331,9 @@ static void take_queued(struct bl_join *join, uint32_t ref, const bl_record *rec
 
 /* Exim says of each queue run that it was too early for a recipient; the reason is what it said when
  * it tried. */
-static bool says_only_wait(const struct bl_join *join, uint32_t ref, const bl_record *record)
+static bool says_only_wait(const bl_record *record)
 {
-    return record->mta == BL_MTA_EXIM && record->flags & BL_RECORD_NO_ATTEMPT &&
-           join->entries[ref].first && find_deferral(join, ref, record->recipient);
+    return record->mta == BL_MTA_EXIM && record->flags & BL_RECORD_NO_ATTEMPT;
 }
 
 /* Exim gives up recipient by recipient, often without saying what the last server said. */
@@ -341,24 +343,24 @@ static void emit_result(struct bl_join *join, uint32_t ref, const bl_record *rec
     if (record->outcome == BL_EXPIRED && record->code == 0 && deferral)
         emit_expired(join, ref, record, &join->cells[deferral].deferral);
     else
-        emit_delivery(join, ref, record);
+        emit_delivery(join, ref, deferral != 0, record);
 }
 
 static void take_delivery(struct bl_join *join, uint32_t ref, const bl_record *record)
 {
     uint32_t deferral = 0;
 
-    if (record->outcome != BL_DEFERRED && ref && join->entries[ref].first)
+    if (ref && join->entries[ref].first)
         deferral = find_deferral(join, ref, record->recipient);
     if (join->fn)
         emit_result(join, ref, record, deferral);
-    if (deferral)
-        forget_deferral(join, deferral);
     if (record->outcome == BL_DEFERRED) {
         if (!ref)
             ref = create_entry(join, record->key, record->key2);
-        if (is_live(join, ref) && !says_only_wait(join, ref, record))
-            remember_deferral(join, ref, record);
+        if (is_live(join, ref) && !(deferral && says_only_wait(record)))
+            remember_deferral(join, ref, deferral, record);
+    } else if (deferral) {
+        forget_deferral(join, deferral);
     }
 }
 

@@ -197,7 +197,7 @@ static bool load_deferral(struct bl_join *join, bl_slice *in, uint32_t owner, bo
     record.mta = image.mta;
     record.verdict = (bl_verdict){image.category, image.type,     image.action,
                                   image.rule,     image.match_at, image.match_n};
-    remember_deferral(join, owner, &record);
+    remember_deferral(join, owner, 0, &record);
     if (!same_rules) {
         uint32_t ref = find_deferral(join, owner, part[RECIPIENT]);
 

@@ -484,7 +484,9 @@ static inline void copy_verdict(struct deferral *d, const bl_verdict *verdict)
     d->match_n = kept ? (uint16_t)verdict->match_n : 0;
 }
 
-static inline void remember_deferral(struct bl_join *join, uint32_t owner, const bl_record *record)
+/* `ref`: what find_deferral gave. */
+static inline void remember_deferral(struct bl_join *join, uint32_t owner, uint32_t ref,
+                                     const bl_record *record)
 {
     bl_slice parts[PARTS] = {
         [RECIPIENT] = record->recipient,
@@ -495,13 +497,12 @@ static inline void remember_deferral(struct bl_join *join, uint32_t owner, const
         [REPLY] = bl_slice_head(record->text, BL_JOIN_REPLY_MAX),
     };
     struct deferral *d;
-    uint32_t ref, text, last;
+    uint32_t text, last;
 
     if (record->recipient.n > RECIPIENT_MAX) {
         join->stats.text_dropped++;
         return;
     }
-    ref = find_deferral(join, owner, record->recipient);
     if (ref)
         give_parts(join, &join->cells[ref].deferral);
     text = put_parts(join, parts, ref ? 0 : 1, &last);

@@ -30,13 +30,15 @@ enum {
     JOIN_TEXT_BYTES = 8 << 20,
     LIVE_BYTES = 32 << 10,
     PROGRESS_AFTER_MS = 1000,
-    PROGRESS_EVERY_MS = 200
+    PROGRESS_EVERY_MS = 200,
+    PROGRESS_COLUMNS = 24
 };
 
 struct scan {
     /* what was asked for */
     unsigned workers;
     bool     json, events;
+    size_t   rows; /* of each table; 0: as many as fit it */
     int64_t  since_us, until_us;
 
     const struct bl_rules *rules;
@@ -47,7 +49,9 @@ struct scan {
     bl_zone                zone; /* the pipeline's */
 
     size_t   files, packed[BL_ZSTD + 1];
-    uint64_t bytes, bytes_known; /* read; sizes of all files, for the progress shown */
+    uint64_t bytes; /* read, unpacked */
+    uint64_t bytes_known, bytes_done; /* sizes of all files, of those read to their end: for the progress shown */
+    int      fd; /* being read */
     int64_t  started_ms, shown_ms;
     bool     progress;
     int      exit_code; /* the first thing that went wrong */
@@ -68,6 +72,7 @@ static void help(void)
           "  --events       one JSON object a line for each recipient's outcome, in the order of the log\n"
           "  --since T      only outcomes from T on: 2026-11-22, 2026-11-22T05:00:00Z, or 90s 5m 24h 7d ago\n"
           "  --until T      only outcomes before T\n"
+          "  --top N        N rows in each table of the report (1 to 1000)\n"
           "\n"
           "FILE is plain, .gz or .zst, told apart by content, or - for standard input.  Files of one name are\n"
           "read oldest first.  Exit code 66 when a file cannot be read, 65 when an archive is damaged; the rest\n"
@@ -146,9 +151,20 @@ static int64_t steady_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* How far, as they lie on the disk: of packed files nobody knows what will come out.  0 when unknown. */
+static double progress_of(const struct scan *scan)
+{
+    off_t at = lseek(scan->fd, 0, SEEK_CUR);
+    double done = (double)scan->bytes_done + (at > 0 ? (double)at : 0);
+
+    return at >= 0 && scan->bytes_known ? done / (double)scan->bytes_known : 0;
+}
+
 static void show_progress(struct scan *scan)
 {
-    char done[BL_TEXT_NUMBER_MAX], whole[BL_TEXT_NUMBER_MAX];
+    char read[BL_TEXT_NUMBER_MAX], speed[BL_TEXT_NUMBER_MAX], left[BL_TEXT_NUMBER_MAX];
+    char bar[PROGRESS_COLUMNS + 1];
+    double part, seconds;
     int64_t now;
 
     if (!scan->progress)
@@ -157,18 +173,26 @@ static void show_progress(struct scan *scan)
     if (now - scan->started_ms < PROGRESS_AFTER_MS || now - scan->shown_ms < PROGRESS_EVERY_MS)
         return;
     scan->shown_ms = now;
-    if (scan->bytes < scan->bytes_known)
-        fprintf(stderr, "\r%s of %s  %3.0f %% \x1b[K", bl_text_bytes(scan->bytes, done),
-                bl_text_bytes(scan->bytes_known, whole),
-                100.0 * (double)scan->bytes / (double)scan->bytes_known);
-    else
-        fprintf(stderr, "\r%s \x1b[K", bl_text_bytes(scan->bytes, done));
+    seconds = (double)(now - scan->started_ms) / 1000;
+    part = progress_of(scan);
+    bl_text_bytes(scan->bytes, read);
+    bl_text_bytes((uint64_t)((double)scan->bytes / seconds), speed);
+    if (part <= 0 || part > 1) {
+        fprintf(stderr, "\r%s read   %s/s \x1b[K", read, speed);
+        return;
+    }
+    for (size_t i = 0; i < PROGRESS_COLUMNS; i++)
+        bar[i] = (double)i < part * PROGRESS_COLUMNS ? '#' : '.';
+    bar[PROGRESS_COLUMNS] = 0;
+    fprintf(stderr, "\r[%s] %3.0f %%   %s read   %s/s   %s left \x1b[K", bar, 100 * part, read, speed,
+            bl_text_span((int64_t)(seconds / part * (1 - part)) * 1000, left));
 }
 
-static void end_progress(const struct scan *scan)
+static void end_progress(struct scan *scan)
 {
     if (scan->shown_ms)
         fputs("\r\x1b[K", stderr);
+    scan->shown_ms = 0;
 }
 
 static bool stopped(const struct scan *scan)
@@ -257,7 +281,10 @@ static void scan_file(struct scan *scan, const char *path, uint64_t generation)
     splitter.hashing = false; /* positions are the daemon's */
     scan->files++;
     scan->packed[bl_unpack_packing(unpack)]++;
+    scan->fd = fd;
     rc = read_lines(scan, unpack, &splitter, reference_of(&st), &err);
+    if (S_ISREG(st.st_mode))
+        scan->bytes_done += (uint64_t)st.st_size;
 out:
     if (rc != BL_OK) {
         end_progress(scan);
@@ -273,6 +300,8 @@ static const char headless_words[] = "none of these %s lines has a syslog head t
 
 static void print_report(struct scan *scan, const struct bl_summary *summary)
 {
+    const struct bl_summary_style style = {bl_text_may_colour(STDOUT_FILENO),
+                                           bl_text_columns(STDOUT_FILENO), scan->rows};
     char bytes[BL_TEXT_NUMBER_MAX], lines[BL_TEXT_NUMBER_MAX];
     struct bl_output *out = scan->out;
 
@@ -284,7 +313,7 @@ static void print_report(struct scan *scan, const struct bl_summary *summary)
     if (bl_report_is_headless(scan->report))
         bl_output_format(out, headless_words, bl_text_number(summary->lines, lines));
     bl_report_print_period(scan->report, out);
-    bl_summary_print(summary, scan->rules, bl_text_may_colour(STDOUT_FILENO), out);
+    bl_summary_print(summary, scan->rules, &style, out);
     bl_report_print_unparsed(scan->report, out);
 }
 
@@ -306,7 +335,7 @@ static enum bl_code report(struct scan *scan)
         return BL_NO_MEMORY;
     bl_report_summarise(scan->report, summary);
     if (scan->json)
-        bl_summary_json(summary, scan->out);
+        bl_summary_json(summary, scan->rules, scan->out);
     else
         print_report(scan, summary);
     bl_output_flush(scan->out);
@@ -403,7 +432,7 @@ static int scan_all(struct scan *scan, char **paths, size_t n)
     bl_alloc_set_large(NULL);
     if (!scan->join || !scan->report)
         goto out;
-    scan->progress = isatty(STDERR_FILENO) && !scan->events;
+    scan->progress = bl_text_may_colour(STDERR_FILENO) && !(scan->events && isatty(STDOUT_FILENO));
     scan->started_ms = steady_ms();
     n = drop_doubles(paths, n);
     add_known_sizes(scan, paths, n);
@@ -425,12 +454,13 @@ out:
 
 static bool take_options(struct scan *scan, int argc, char **argv, int *exit_code)
 {
-    enum { JSON = BL_OPTION_OWN, EVENTS, SINCE, UNTIL };
+    enum { JSON = BL_OPTION_OWN, EVENTS, SINCE, UNTIL, TOP };
     static const struct option known[] = {
         {"json", no_argument, 0, JSON},
         {"events", no_argument, 0, EVENTS},
         {"since", required_argument, 0, SINCE},
         {"until", required_argument, 0, UNTIL},
+        {"top", required_argument, 0, TOP},
         {"jobs", required_argument, 0, 'j'},
         {"help", no_argument, 0, 'h'},
         {0},
@@ -454,6 +484,14 @@ static bool take_options(struct scan *scan, int argc, char **argv, int *exit_cod
                 return false;
             }
             scan->workers = number > 1 ? (unsigned)number : 0;
+            break;
+        case TOP:
+            if (!bl_option_number(optarg, 1, BL_SUMMARY_ROWS, &number)) {
+                *exit_code = bl_usage("scan", "--top takes a number from 1 to %d, not '%s'",
+                                      BL_SUMMARY_ROWS, optarg);
+                return false;
+            }
+            scan->rows = (size_t)number;
             break;
         case JSON:
             scan->json = true;

@@ -24,6 +24,7 @@ enum {
 struct stats {
     struct bl_where    where;
     bool               json, has_since;
+    size_t             rows; /* of each table; 0: as many as fit it */
     int64_t            since_ms, now_ms;
     struct bl_session  session;
     struct bl_totals  *totals;
@@ -43,6 +44,7 @@ static void help(void)
         "  --json         one JSON object, as from scan --json\n"
         "  --since T      counted by the minute for 26 hours, by the hour for 40 days (see retention in\n"
         "                 bounceline.yaml(5)), by the day for longer\n"
+        "  --top N        N rows in each table of the report (1 to 1000)\n"
         "  --node NAME    one node only, exit code 1 when there is none of that name; without it all of them\n"
         "  --redis URL, --state DIR   where the data is; see bounceline --help\n",
         stdout);
@@ -72,34 +74,44 @@ static enum bl_code add_bucket(struct stats *stats, const char *key, void *arg, 
     return rc;
 }
 
-/* Only what a rate needs: `arg` is an array of outcomes without the null sender's. */
-static enum bl_code add_rates(struct stats *stats, const char *key, void *arg, bl_err *err)
+/* The outcomes of one key of a bucket are added to `outcome`, or taken from it. */
+static enum bl_code fetch_outcomes(struct stats *stats, const char *key, const char *prefix, bool add,
+                                   uint64_t *outcome, bl_err *err)
 {
-    static const char *const prefixes[] = {"all|*|", "sender|<>|"};
-    char field[2 * BL_OUTCOMES][48];
-    const char *argv[2 + 2 * BL_OUTCOMES] = {"HMGET", key};
-    uint64_t *outcome = arg;
+    char field[BL_OUTCOMES][48];
+    const char *argv[2 + BL_OUTCOMES] = {"HMGET", key};
     redisReply *reply = NULL;
     enum bl_code rc;
 
-    for (size_t i = 0; i < 2 * BL_OUTCOMES; i++) {
-        snprintf(field[i], sizeof field[i], "%s%s", prefixes[i / BL_OUTCOMES],
-                 bl_outcome_name((enum bl_outcome)(i % BL_OUTCOMES)));
+    for (size_t i = 0; i < BL_OUTCOMES; i++) {
+        snprintf(field[i], sizeof field[i], "%s%s", prefix, bl_outcome_name((enum bl_outcome)i));
         argv[2 + i] = field[i];
     }
     rc = bl_session_call(&stats->session, (int)BL_COUNT(argv), argv, NULL, &reply, err);
     if (rc != BL_OK)
         return rc;
-    for (size_t i = 0; i < reply->elements && i < 2 * BL_OUTCOMES; i++) {
+    for (size_t i = 0; i < reply->elements && i < BL_OUTCOMES; i++) {
         bl_slice value = bl_reply_slice(reply->element[i]);
-        uint64_t count, *to = &outcome[i % BL_OUTCOMES];
+        uint64_t count;
 
-        if (!bl_slice_take_u64(&value, &count))
-            continue;
-        *to = i < BL_OUTCOMES ? *to + count : *to - (count < *to ? count : *to);
+        if (bl_slice_take_u64(&value, &count))
+            outcome[i] = add ? outcome[i] + count : outcome[i] - (count < outcome[i] ? count : outcome[i]);
     }
     freeReplyObject(reply);
     return BL_OK;
+}
+
+static enum bl_code add_outcomes(struct stats *stats, const char *key, void *outcome, bl_err *err)
+{
+    return fetch_outcomes(stats, key, "all|*|", true, outcome, err);
+}
+
+/* Only what a rate needs: the null sender's are left out. */
+static enum bl_code add_rates(struct stats *stats, const char *key, void *outcome, bl_err *err)
+{
+    enum bl_code rc = add_outcomes(stats, key, outcome, err);
+
+    return rc == BL_OK ? fetch_outcomes(stats, key, "sender|<>|", false, outcome, err) : rc;
 }
 
 static enum bl_code visit(struct stats *stats, const char *node, char kind, int64_t number,
@@ -224,9 +236,11 @@ static enum bl_code add_totals(struct stats *stats, const char *node, bl_err *er
 
 static enum bl_code add_windows(struct stats *stats, bl_err *err)
 {
-    static const struct { const char *name; int64_t ms; } windows[BL_SUMMARY_WINDOWS] = {
-        {"1 minute", MINUTE_MS}, {"5 minutes", 5 * MINUTE_MS}, {"1 hour", 60 * MINUTE_MS},
-        {"24 hours", (int64_t)DAY_MIN * MINUTE_MS},
+    static const struct { const char *name, *short_name; int64_t ms; } windows[BL_SUMMARY_WINDOWS] = {
+        {"1 minute", "1m", MINUTE_MS},
+        {"5 minutes", "5m", 5 * MINUTE_MS},
+        {"1 hour", "1h", 60 * MINUTE_MS},
+        {"24 hours", "24h", (int64_t)DAY_MIN * MINUTE_MS},
     };
     enum bl_code rc = BL_OK;
 
@@ -234,11 +248,27 @@ static enum bl_code add_windows(struct stats *stats, bl_err *err)
         uint64_t *outcome = stats->summary->window[i].outcome;
 
         stats->summary->window[i].name = windows[i].name;
+        stats->summary->window[i].short_name = windows[i].short_name;
         for (size_t n = 0; rc == BL_OK && n < stats->session.nodes; n++)
             rc = visit_period(stats, stats->session.node[n], stats->now_ms - windows[i].ms,
                               add_rates, outcome, err);
     }
     stats->summary->windows = BL_COUNT(windows);
+    return rc;
+}
+
+/* The hours that are still going on or ended within a day. */
+static enum bl_code add_hours(struct stats *stats, bl_err *err)
+{
+    int64_t now = stats->now_ms / MINUTE_MS / HOUR_MIN;
+    enum bl_code rc = BL_OK;
+
+    for (int64_t hour = now - 23; rc == BL_OK && hour <= now; hour++)
+        for (size_t n = 0; rc == BL_OK && n < stats->session.nodes; n++)
+            rc = visit(stats, stats->session.node[n], 'h', hour, add_outcomes,
+                       stats->summary->hour[hour % 24], err);
+    stats->summary->hours_title = "Last 24 h";
+    stats->summary->first_hour = (unsigned)((now + 1) % 24);
     return rc;
 }
 
@@ -272,8 +302,9 @@ static enum bl_code gather(struct stats *stats, bl_err *err)
         stats->summary->from_ms = first_minute(stats, stats->since_ms) * MINUTE_MS;
         stats->summary->to_ms = stats->now_ms;
     }
-    if (!stats->json)
-        rc = add_windows(stats, err);
+    rc = add_windows(stats, err);
+    if (rc == BL_OK)
+        rc = add_hours(stats, err);
     if (rc == BL_OK)
         rc = bl_session_suppressed(&stats->session, &stats->summary->suppressed, err);
     bl_summary_finish(stats->summary);
@@ -343,14 +374,16 @@ static enum bl_code say_nodes(struct stats *stats, bl_err *err)
 
 static bool take_options(struct stats *stats, int argc, char **argv, int *exit_code)
 {
-    enum { JSON = BL_OPTION_OWN, SINCE };
+    enum { JSON = BL_OPTION_OWN, SINCE, TOP };
     static const struct option known[] = {
         BL_OPTIONS_WHERE,
         {"json", no_argument, 0, JSON},
         {"since", required_argument, 0, SINCE},
+        {"top", required_argument, 0, TOP},
         {"help", no_argument, 0, 'h'},
         {0},
     };
+    uint64_t number;
     int c;
 
     opterr = 0;
@@ -365,6 +398,14 @@ static bool take_options(struct stats *stats, int argc, char **argv, int *exit_c
             return false;
         case JSON:
             stats->json = true;
+            break;
+        case TOP:
+            if (!bl_option_number(optarg, 1, BL_SUMMARY_ROWS, &number)) {
+                *exit_code = bl_usage("stats", "--top takes a number from 1 to %d, not '%s'",
+                                      BL_SUMMARY_ROWS, optarg);
+                return false;
+            }
+            stats->rows = (size_t)number;
             break;
         case SINCE:
             if (!bl_option_time(optarg, stats->now_ms, &stats->since_ms)) {
@@ -426,11 +467,13 @@ int cmd_stats(int argc, char **argv)
     if (rc != BL_OK)
         goto out;
     if (stats.json) {
-        bl_summary_json(stats.summary, &out);
+        bl_summary_json(stats.summary, bl_rules_builtin(), &out);
     } else {
+        const struct bl_summary_style style = {bl_text_may_colour(STDOUT_FILENO),
+                                               bl_text_columns(STDOUT_FILENO), stats.rows};
+
         print_head(&stats);
-        bl_summary_print(stats.summary, bl_rules_builtin(), bl_text_may_colour(STDOUT_FILENO),
-                         &out);
+        bl_summary_print(stats.summary, bl_rules_builtin(), &style, &out);
     }
 out:
     if (rc != BL_OK)

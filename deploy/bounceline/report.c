@@ -1,21 +1,38 @@
 /* The counting is bl_tally's; here is what a report has besides. */
 #include "report.h"
 
+#include <stdlib.h>
+
 #include "address_set.h"
 #include "bounceline/alloc.h"
 #include "bounceline/hash.h"
 #include "text.h"
 
-enum { SAMPLE_BYTES = 240, HOSTS = 4, HOST_BYTES = 64, HOUR_S = 3600 };
+enum {
+    SAMPLE_BYTES = 240,
+    HOSTS = 4,
+    HOST_BYTES = 64,
+    HOUR_S = 3600,
+    DAY_S = 86400,
+    REPLY_BYTES = 160,
+    SPAN_BUCKETS = 33 * 8 /* a time in seconds to about an eighth: its power of two and three bits more */
+};
 
 struct sample {
     uint16_t n;
     char     text[SAMPLE_BYTES];
 };
 
-/* One reply for each way a category shows. */
-struct cause_samples {
-    struct sample final, deferred, rejected;
+/* What one rule decided, in one of the ways it shows: how often, and the first reply. */
+struct decided {
+    uint64_t count;
+    uint8_t  n;
+    char     reply[REPLY_BYTES];
+};
+
+struct day {
+    int64_t  number;
+    uint64_t outcome[BL_OUTCOMES];
 };
 
 struct bl_report {
@@ -30,10 +47,16 @@ struct bl_report {
     int64_t  hour_s; /* where the hour of the last event begins: nearly always the next one's too */
     size_t   hour_of_day;
     uint64_t hour[24][BL_OUTCOMES];
+    struct day day[BL_SUMMARY_DAYS], other_days; /* in order of appearance */
+    struct day *today; /* of the last event */
+    size_t   days;
+    struct bl_summary_then then;
+    uint64_t span[SPAN_BUCKETS]; /* of deferrals that got through: how many took how long */
     struct sample host[HOSTS];
     size_t   hosts, last_host;
     bool     more_hosts;
-    struct cause_samples *cause; /* by category */
+    struct decided *decided; /* by rule, BL_SUMMARY_WAYS each */
+    size_t   rules_n;
     struct sample unparsed_sample[BL_REPORT_SAMPLES];
     uint64_t shape[BL_REPORT_SAMPLES]; /* what they look like without their numbers */
     size_t   samples;
@@ -48,9 +71,10 @@ struct bl_report *bl_report_new(const struct bl_rules *rules)
     report->rules = rules;
     report->tally = bl_tally_new(BL_REPORT_ENTITIES, BL_REPORT_FAILURES);
     report->addresses = bl_address_set_new();
-    report->cause = bl_calloc(bl_rules_categories(rules) + 1, sizeof *report->cause);
+    report->rules_n = bl_rules_count(rules);
+    report->decided = bl_calloc(report->rules_n * BL_SUMMARY_WAYS + 1, sizeof *report->decided);
     report->hour_s = INT64_MIN;
-    if (!report->tally || !report->addresses || !report->cause) {
+    if (!report->tally || !report->addresses || !report->decided) {
         bl_report_free(report);
         return NULL;
     }
@@ -63,7 +87,7 @@ void bl_report_free(struct bl_report *report)
         return;
     bl_tally_free(report->tally);
     bl_address_set_free(report->addresses);
-    bl_free(report->cause);
+    bl_free(report->decided);
     bl_free(report);
 }
 
@@ -115,6 +139,23 @@ void bl_report_block(struct bl_report *report, const struct bl_block *block)
     }
 }
 
+/* The numbers of hours and days go on below 1970. */
+static int64_t floor_to(int64_t second, int64_t step)
+{
+    return second - (second % step + step) % step;
+}
+
+static struct day *find_day(struct bl_report *report, int64_t number)
+{
+    for (size_t i = 0; i < report->days; i++)
+        if (report->day[i].number == number)
+            return &report->day[i];
+    if (report->days == BL_SUMMARY_DAYS)
+        return &report->other_days;
+    report->day[report->days].number = number;
+    return &report->day[report->days++];
+}
+
 static void note_time(struct bl_report *report, const bl_event *event)
 {
     int64_t second = event->time_us / 1000000;
@@ -125,10 +166,12 @@ static void note_time(struct bl_report *report, const bl_event *event)
         report->last_us = event->time_us;
     report->has_time = true;
     if (second < report->hour_s || second >= report->hour_s + HOUR_S || report->hour_s == INT64_MIN) {
-        report->hour_s = second - (second % HOUR_S + HOUR_S) % HOUR_S;
+        report->hour_s = floor_to(second, HOUR_S);
         report->hour_of_day = (size_t)((report->hour_s / HOUR_S % 24 + 24) % 24);
+        report->today = find_day(report, floor_to(second, DAY_S) / DAY_S);
     }
     report->hour[report->hour_of_day][event->outcome]++;
+    report->today->outcome[event->outcome]++;
 }
 
 static void note_host(struct bl_report *report, bl_slice host)
@@ -150,32 +193,86 @@ static void note_host(struct bl_report *report, bl_slice host)
     keep_sample(&report->host[report->hosts++], host);
 }
 
-static void note_cause(struct bl_report *report, const bl_event *event)
+/* A deferral that nothing was tried for is a line, and no result of anything. */
+static bool is_result(const bl_event *event)
 {
-    struct cause_samples *cause = &report->cause[event->verdict.category];
-    struct sample *sample;
+    return event->attempt || event->outcome != BL_DEFERRED;
+}
 
-    switch (event->outcome) {
+static enum bl_summary_way way_of(enum bl_outcome outcome)
+{
+    switch (outcome) {
     case BL_BOUNCED:
-    case BL_EXPIRED:
-        sample = &cause->final;
-        break;
-    case BL_DEFERRED:
-        sample = &cause->deferred;
-        break;
-    case BL_REJECTED:
-        sample = &cause->rejected;
-        break;
+    case BL_EXPIRED:  return BL_SUMMARY_FINAL;
+    case BL_DEFERRED: return BL_SUMMARY_DEFERRED;
+    case BL_REJECTED: return BL_SUMMARY_REJECTED;
     case BL_DELIVERED:
     case BL_RELAYED:
     case BL_DROPPED:
     case BL_DISCARDED:
     case BL_OUTCOMES:
-    default:
-        return;
+    default:          return BL_SUMMARY_WAYS;
     }
-    if (sample->n == 0)
-        keep_sample(sample, event->reply);
+}
+
+static void note_cause(struct bl_report *report, const bl_event *event)
+{
+    enum bl_summary_way way = way_of(event->outcome);
+    struct decided *decided;
+
+    if (way == BL_SUMMARY_WAYS || event->verdict.rule >= report->rules_n || !is_result(event))
+        return;
+    decided = &report->decided[event->verdict.rule * BL_SUMMARY_WAYS + way];
+    if (decided->count++ == 0) {
+        bl_slice reply = bl_slice_head(event->reply, sizeof decided->reply);
+
+        while (reply.n && reply.n < event->reply.n && (reply.p[reply.n] & 0xc0) == 0x80)
+            reply.n--; /* not in the middle of a character */
+        while (reply.n && reply.p[reply.n - 1] == ' ')
+            reply.n--;
+        if (reply.n)
+            memcpy(decided->reply, reply.p, reply.n);
+        decided->n = (uint8_t)reply.n;
+    }
+}
+
+static size_t span_bucket(uint32_t seconds)
+{
+    unsigned power = 0;
+
+    while (power < 31 && seconds >> (power + 1))
+        power++;
+    return power < 3 ? seconds : (power - 2) * 8 + (seconds >> (power - 3) & 7);
+}
+
+/* The largest number of seconds that falls into the bucket. */
+static uint64_t span_end(size_t bucket)
+{
+    size_t power = bucket / 8 + 2;
+
+    return bucket < 8 ? bucket : ((8 + bucket % 8 + 1) << (power - 3)) - 1;
+}
+
+/* What was deferred at first, and what became of it. */
+static void note_then(struct bl_report *report, const bl_event *event)
+{
+    struct bl_summary_then *then = &report->then;
+
+    then->recipients += event->outcome == BL_DEFERRED && !event->retried;
+    if (!event->retried)
+        return;
+    then->delivered += event->outcome == BL_DELIVERED;
+    then->relayed += event->outcome == BL_RELAYED;
+    then->bounced += event->outcome == BL_BOUNCED;
+    then->expired += event->outcome == BL_EXPIRED;
+    if (event->outcome == BL_DELIVERED && event->delay_ms >= 0) {
+        uint32_t seconds = (uint32_t)event->delay_ms / 1000;
+
+        report->span[span_bucket(seconds)]++;
+        then->timed++;
+        if (seconds > then->longest_s)
+            then->longest_s = seconds;
+    }
 }
 
 /* What the log alone tells: a failure whose action is `suppress` puts the address on the list, a
@@ -201,11 +298,12 @@ void bl_report_event(void *arg, const bl_event *event)
     note_address(report, event, sought);
     if (event->mta <= BL_MTA_EXIM)
         report->has_mta[event->mta] = true;
-    if (event->has_sender && event->sender.n == 0 &&
-        (event->attempt || event->outcome != BL_DEFERRED))
+    if (event->has_sender && event->sender.n == 0 && is_result(event))
         report->null_outcome[event->outcome]++;
     if (event->failed)
         note_cause(report, event);
+    if (event->retried || event->outcome == BL_DEFERRED)
+        note_then(report, event);
 }
 
 /* ---- the end ---- */
@@ -222,13 +320,67 @@ static void summarise_causes(const struct bl_report *report, const struct bl_ent
         struct bl_summary_cause *cause =
             bl_summary_cause(summary, bl_rules_category(report->rules, category)->name);
 
-        cause->final += outcome == BL_BOUNCED || outcome == BL_EXPIRED ? count : 0;
-        cause->deferred += outcome == BL_DEFERRED ? count : 0;
-        cause->rejected += outcome == BL_REJECTED ? count : 0;
         cause->dropped += outcome == BL_DROPPED ? count : 0;
-        cause->final_sample = sample_text(&report->cause[category].final);
-        cause->deferred_sample = sample_text(&report->cause[category].deferred);
-        cause->rejected_sample = sample_text(&report->cause[category].rejected);
+        if (way_of(outcome) != BL_SUMMARY_WAYS)
+            cause->count[way_of(outcome)] += count;
+    }
+}
+
+static void summarise_replies(const struct bl_report *report, struct bl_summary *summary)
+{
+    for (size_t i = 0; i < report->rules_n * BL_SUMMARY_WAYS; i++) {
+        const struct decided *decided = &report->decided[i];
+        const struct bl_rule_info *rule;
+
+        if (decided->count == 0 || decided->n == 0)
+            continue;
+        rule = bl_rules_rule(report->rules, (uint32_t)(i / BL_SUMMARY_WAYS));
+        bl_summary_add_reply(
+            bl_summary_cause(summary, bl_rules_category(report->rules, rule->category)->name),
+            (enum bl_summary_way)(i % BL_SUMMARY_WAYS), decided->count,
+            (bl_slice){decided->reply, decided->n});
+    }
+}
+
+/* The time within which `part` in ten of those that got through did. */
+static uint64_t span_of(const struct bl_report *report, uint64_t part)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < SPAN_BUCKETS; i++) {
+        sum += report->span[i];
+        if (sum * 10 >= report->then.timed * part)
+            return span_end(i) < report->then.longest_s ? span_end(i) : report->then.longest_s;
+    }
+    return report->then.longest_s;
+}
+
+static int compare_days(const void *left, const void *right)
+{
+    const struct day *a = left, *b = right;
+
+    return (a->number > b->number) - (a->number < b->number);
+}
+
+static void summarise_times(const struct bl_report *report, struct bl_summary *summary)
+{
+    struct day day[BL_SUMMARY_DAYS];
+
+    memcpy(day, report->day, sizeof day);
+    qsort(day, report->days, sizeof *day, compare_days);
+    for (size_t i = 0; i < report->days; i++) {
+        summary->day[i].number = day[i].number;
+        memcpy(summary->day[i].outcome, day[i].outcome, sizeof day[i].outcome);
+    }
+    summary->days = report->days;
+    memcpy(summary->other_days, report->other_days.outcome, sizeof summary->other_days);
+    memcpy(summary->hour, report->hour, sizeof summary->hour);
+    if (report->has_time)
+        summary->hours_title = "Hour, UTC";
+    summary->then = report->then;
+    if (report->then.timed) {
+        summary->then.half_s = span_of(report, 5);
+        summary->then.most_s = span_of(report, 9);
     }
 }
 
@@ -306,14 +458,14 @@ void bl_report_summarise(const struct bl_report *report, struct bl_summary *summ
         case BL_DIM_DOMAIN:   summarise_entity(report, entity, &summary->domains); break;
         case BL_DIM_PROVIDER: summarise_entity(report, entity, &summary->providers); break;
         case BL_DIM_SENDER:   summarise_entity(report, entity, &summary->senders); break;
-        case BL_DIM_INSTANCE:
+        case BL_DIM_INSTANCE: summarise_entity(report, entity, &summary->instances); break;
         case BL_DIMENSIONS:
             break;
         }
     }
     memcpy(summary->null_outcome, report->null_outcome, sizeof summary->null_outcome);
-    memcpy(summary->hour, report->hour, sizeof summary->hour);
-    summary->has_hours = report->has_time;
+    summarise_replies(report, summary);
+    summarise_times(report, summary);
     summary->suppressed = bl_address_set_count(report->addresses);
     summary->suppressed_at_least = report->addresses_full;
     summary->suppressed_words = "would be suppressed";

@@ -3,7 +3,8 @@
  * One shape for both, whether the numbers come from a log or out of Redis.
  *
  * Shapes     tables hold the BL_SUMMARY_ROWS largest rows; the rest is added up under `~other`
- * Units      counts of recipient outcomes; *_ms: milliseconds since 1970 UTC
+ * Units      counts of recipient outcomes; *_ms: milliseconds since 1970 UTC, *_s: seconds; columns: of a
+ *            terminal
  * Ownership  names and samples are borrowed from whoever fills it in, until it was printed
  * Threads    one at a time
  * Errors     bl_summary_new: NULL
@@ -15,11 +16,14 @@
 #include "bounceline/rules.h"
 #include "bounceline/tally.h"
 #include "json.h"
+#include "text.h"
 
 enum {
     BL_SUMMARY_ROWS = 1000,
     BL_SUMMARY_CAUSES = 256,
+    BL_SUMMARY_REPLIES = 3, /* shown of a category */
     BL_SUMMARY_WINDOWS = 4,
+    BL_SUMMARY_DAYS = 62,
     BL_RATE_MIN_OUTCOMES = 200
 };
 
@@ -37,11 +41,27 @@ struct bl_summary_table {
     uint64_t              other[BL_OUTCOMES];
 };
 
-/* One category; final: bounced and expired. */
+/* How a failure shows; final: bounced and expired. */
+enum bl_summary_way { BL_SUMMARY_FINAL, BL_SUMMARY_DEFERRED, BL_SUMMARY_REJECTED, BL_SUMMARY_WAYS };
+
+/* Replies that one rule decided: how many, and one of them. */
+struct bl_summary_reply {
+    uint64_t count;
+    bl_slice text;
+};
+
+/* One category. */
 struct bl_summary_cause {
     bl_slice name;
-    uint64_t final, deferred, rejected, dropped;
-    bl_slice final_sample, deferred_sample, rejected_sample; /* a reply, or empty */
+    uint64_t count[BL_SUMMARY_WAYS], dropped;
+    struct bl_summary_reply reply[BL_SUMMARY_WAYS][BL_SUMMARY_REPLIES]; /* the most frequent */
+};
+
+/* What became of recipients that were deferred at first. */
+struct bl_summary_then {
+    uint64_t recipients, delivered, relayed, bounced, expired;
+    uint64_t half_s, most_s, longest_s; /* from arrival to delivery: half of them, nine of ten, all */
+    uint64_t timed; /* delivered ones whose time the log gives */
 };
 
 struct bl_summary {
@@ -53,13 +73,21 @@ struct bl_summary {
     uint64_t no_attempt; /* of the deferred ones, those that nothing was tried for: in no rate */
     struct bl_summary_cause cause[BL_SUMMARY_CAUSES];
     size_t   causes;
-    struct bl_summary_table domains, providers, senders;
+    struct bl_summary_table domains, providers, senders, instances;
+    struct bl_summary_then  then;
     struct {
-        const char *name; /* "last hour" */
+        const char *name, *short_name; /* "1 hour", "1h" */
         uint64_t    outcome[BL_OUTCOMES]; /* null sender left out */
     } window[BL_SUMMARY_WINDOWS];
     size_t   windows;
-    bool     has_hours;
+    struct {
+        int64_t  number; /* since 1970, UTC */
+        uint64_t outcome[BL_OUTCOMES];
+    } day[BL_SUMMARY_DAYS]; /* ascending */
+    size_t   days;
+    uint64_t other_days[BL_OUTCOMES];
+    const char *hours_title; /* NULL: hours are not known */
+    unsigned first_hour;     /* the list begins with it */
     uint64_t hour[24][BL_OUTCOMES]; /* hour of the day, UTC */
     uint64_t suppressed;
     bool     suppressed_at_least; /* more addresses than were kept count of */
@@ -87,8 +115,21 @@ void bl_summary_finish(struct bl_summary *summary);
 bool bl_summary_bounce_rate(const uint64_t outcome[BL_OUTCOMES], double *rate, uint64_t *of);
 bool bl_summary_deferral_rate(const uint64_t outcome[BL_OUTCOMES], double *rate, uint64_t *of);
 
-void bl_summary_json(const struct bl_summary *summary, struct bl_output *out);
-void bl_summary_print(const struct bl_summary *summary, const struct bl_rules *rules, bool colour,
-                      struct bl_output *out);
+/* The outcomes that the rates are made of: neither the null sender's nor what was not tried. */
+void bl_summary_rate_outcomes(const struct bl_summary *summary, uint64_t out[BL_OUTCOMES]);
+
+/* Puts a reply among the most frequent ones of a cause, if it is one. */
+void bl_summary_add_reply(struct bl_summary_cause *cause, enum bl_summary_way way, uint64_t count,
+                          bl_slice text);
+
+struct bl_summary_style {
+    bool   colour;
+    size_t columns; /* 60 at least */
+    size_t rows;    /* of each table; 0: a default that fits it */
+};
+
+void bl_summary_json(const struct bl_summary *summary, const struct bl_rules *rules, struct bl_output *out);
+void bl_summary_print(const struct bl_summary *summary, const struct bl_rules *rules,
+                      const struct bl_summary_style *style, struct bl_output *out);
 
 #endif

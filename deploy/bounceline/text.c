@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,6 +14,16 @@ bool bl_text_may_colour(int fd)
     const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
 
     return isatty(fd) && (!no || !*no) && term && strcmp(term, "dumb") != 0;
+}
+
+size_t bl_text_columns(int fd)
+{
+    enum { NARROWEST = 60, NO_TERMINAL = 100, WIDEST = 200 };
+    struct winsize size;
+
+    if (ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+        return NO_TERMINAL;
+    return size.ws_col < NARROWEST ? NARROWEST : size.ws_col > WIDEST ? WIDEST : size.ws_col;
 }
 
 /* One character as it may be shown: itself, or \xNN for each of its bytes.  Returns its columns. */

@@ -18,6 +18,9 @@
 /* Whether `fd` may be coloured: a terminal, not a dumb one, and NO_COLOR unset or empty. */
 bool bl_text_may_colour(int fd);
 
+/* How wide the terminal is, 60 at least; 100 when `fd` is none. */
+size_t bl_text_columns(int fd);
+
 /* Escaped, cut to `columns` (then ending in "..."); returns the columns written.  A backslash stays
  * as it is: this is for reading, not for parsing back. */
 size_t bl_text_put(struct bl_output *out, bl_slice text, size_t columns);

@@ -220,10 +220,10 @@ static void summarise_causes(const struct entry *all, struct bl_summary *summary
     for (const struct cause *cause = all->causes; cause; cause = cause->next) {
         struct bl_summary_cause *to = bl_summary_cause(summary, cause->category);
 
-        to->final +=
+        to->count[BL_SUMMARY_FINAL] +=
             cause->outcome == BL_BOUNCED || cause->outcome == BL_EXPIRED ? cause->count : 0;
-        to->deferred += cause->outcome == BL_DEFERRED ? cause->count : 0;
-        to->rejected += cause->outcome == BL_REJECTED ? cause->count : 0;
+        to->count[BL_SUMMARY_DEFERRED] += cause->outcome == BL_DEFERRED ? cause->count : 0;
+        to->count[BL_SUMMARY_REJECTED] += cause->outcome == BL_REJECTED ? cause->count : 0;
         to->dropped += cause->outcome == BL_DROPPED ? cause->count : 0;
     }
 }
@@ -278,7 +278,7 @@ void bl_totals_summarise(const struct bl_totals *totals, struct bl_summary *summ
             case BL_DIM_DOMAIN:   summarise_entry(entry, &summary->domains); break;
             case BL_DIM_PROVIDER: summarise_entry(entry, &summary->providers); break;
             case BL_DIM_SENDER:   summarise_entry(entry, &summary->senders); break;
-            case BL_DIM_INSTANCE:
+            case BL_DIM_INSTANCE: summarise_entry(entry, &summary->instances); break;
             case BL_DIMENSIONS:
                 break;
             }

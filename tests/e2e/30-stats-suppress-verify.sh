@@ -72,10 +72,13 @@ assert j["domains"] == {"example.org": {"delivered": 506, "bounced": 56}, "~othe
 assert j["providers"] == {"Google": {"delivered": 506, "bounced": 56}}
 assert j["senders"]["<>"] == {"delivered": 4} and j["senders"]["shop.example"] == {"bounced": 56}
 assert abs(j["rates"]["bounce"] - 56 / (506 - 4 + 56)) < 1e-6, j["rates"]
+assert set(j["windows"]) == {"1m", "5m", "1h", "24h"}, j["windows"]
+assert list(j["hours"].values()) == [{"delivered": 300, "bounced": 20, "deferred": 10}], j["hours"]
+assert j["faults"] == {"recipient": 56}, j["faults"]
 assert abs(j["rates"]["deferral"] - 26 / (506 - 4 + 26 + 56)) < 1e-6, j["rates"]
 PY
 check "the same fields as scan --json" "$(echo | "$BL" scan --json - | value 'sorted(j)')" \
-    "$(value 'sorted(set(j) - {"deferred_without_attempt"})' <all)"
+    "$(value 'sorted(set(j) - {"deferred_without_attempt", "hours", "windows"})' <all)"
 check "one node" 1 "$("$BL" stats --json --node mx2 | value 'j["outcomes"]["delivered"]')"
 "$BL" stats --node mx9 >out 2>err; check "a node nobody knows" 1 $?
 check "which nodes there are" "bounceline: there is no node 'mx9'; these are: mx1 mx2" "$(cat err)"
@@ -85,6 +88,9 @@ check "nothing of it" "" "$(cat out)"
 check "since has no lines" False "$("$BL" stats --json --since 5m | value '"lines" in j')"
 if [ $((now % 3600)) -gt 300 ] && [ $((now % 86400)) -gt 7200 ] && [ $((now % 86400)) -lt 86280 ]; then
     check "this minute" 200 "$("$BL" stats --json --since 10s --node mx1 | value 'j["outcomes"]["delivered"]')"
+    # One of the delivered was sent by the null sender.
+    check "the last five minutes" "0.047847 0.004739" \
+        "$("$BL" stats --json | value 'j["windows"]["5m"]["bounce"], j["windows"]["5m"]["deferral"]' | tr -d '(),')"
     check "this hour" 300 "$("$BL" stats --json --since "$(date -u -d @$((hour * 3600)) +%FT%TZ)" --node mx1 | value 'j["outcomes"]["delivered"]')"
 fi
 check "today" 401 "$("$BL" stats --json --since "$(date -u -d @$((day * 86400)) +%F)" | value 'j["outcomes"]["delivered"]')"

@@ -61,6 +61,9 @@ assert j["domains"]["example.com"] == {"deferred": 1, "expired": 1}, j["domains"
 assert j["senders"]["<>"] == {"delivered": 1} and j["senders"]["shop.example"]["bounced"] == 1, j["senders"]
 assert sum(sum(p.values()) for p in j["providers"].values()) == 5, j["providers"]
 assert j["rates"] == {}, j["rates"]  # below 200 outcomes nothing is a rate
+assert j["faults"] == {"recipient": 2} and j["hours"] == {"05": {"delivered": 2, "bounced": 1, "deferred": 1, "expired": 1}}, j
+assert j["instances"] == {"postfix": j["instances"]["postfix"]} and "windows" not in j
+assert j["deferred_then"] == {"recipients": 1, "delivered": 0, "relayed": 0, "bounced": 0, "expired": 1}, j["deferred_then"]
 PY
 
 # --- the report
@@ -68,12 +71,58 @@ PY
 for words in '^read 1 file, [0-9.]* KiB, 10 lines$' \
     '^2026-11-22 05:00:01 .. 2026-11-22 05:00:05 UTC   host mx1   Postfix$' \
     '^  delivered  *2  *50.00 %$' '^  bounced  *1  *25.00 %$' 'not shown below 200 outcomes (3)' \
-    '^  null sender left out of the rates: 1 outcomes$' \
-    '^  invalid-recipient  *1 .*recipient  *suppress$' '^      550 5.1.1 <gone@example.org>: ' \
+    '^  null sender left out of the rates: 1 outcome$' \
+    '^  invalid-recipient  *1 .*recipient  *suppress$' '^      The receiving server says' '^ *1  550 5.1.1 <gone@example.org>: ' \
+    '^  recipient  *2  *100.0 %  *1    the mailbox' '^  expired  *1  *100.0 %    given up$' \
     '^  example.org  *1  *0  *1  *-   invalid-recipient$' '^1 address would be suppressed$' '^  05:00 '; do
     grep -q -- "$words" report || { fail "the report lacks: $words"; cat report; }
 done
 [ ! -s talk ] || fail "talk where nobody listens: $(cat talk)"
+
+# --- what became of the deferred ones, and how long it took; days; rows on demand
+line() { # DAY QUEUE-ID RECIPIENT DELAY WORDS
+    echo "2026-11-$1T05:00:00.000000+00:00 mx1 postfix/smtp[1]: $2: to=<$3>, relay=mx.example.org[192.0.2.20]:25, delay=$4, delays=0/0/0/1, $5"
+}
+SENT="dsn=2.0.0, status=sent (250 ok)"
+LATER="dsn=4.2.2, status=deferred (host mx.example.org[192.0.2.20] said: 452 4.2.2 Mailbox full (in reply to RCPT TO command))"
+GONE="dsn=5.1.1, status=bounced (host mx.example.org[192.0.2.20] said: 550 5.1.1 User unknown (in reply to RCPT TO command))"
+{
+    for i in 1 2 3 4 5 6 7 8 9; do
+        line 20 A$i a$i@example.org 1 "$LATER"
+        line 20 A$i a$i@example.org 2 "$LATER"
+    done
+    for i in 1 2 3 4; do line 21 A$i a$i@example.org 65 "$SENT"; done
+    line 21 A5 a5@example.org 7200 "$SENT"
+    line 21 A6 a6@example.org 300 "$GONE"
+    line 22 B1 b1@example.com 1 "$SENT" # never deferred
+} >then.log
+check "deferred at first" '{"recipients": 9, "delivered": 5, "relayed": 0, "bounced": 1, "expired": 0, "delivered_p50_s": 71, "delivered_p90_s": 7200, "delivered_max_s": 7200}' \
+    "$("$BL" scan --json then.log | python3 -c 'import json,sys; print(json.dumps(json.load(sys.stdin)["deferred_then"]))')"
+"$BL" scan --top 1 then.log >report || fail "--top: exit $?"
+for words in '^  delivered later  *5  *55.6 %    half in 71 seconds, 9 of 10 in 2 hours, all in 2 hours$' \
+    '^  bounced later  *1  *11.1 %$' '^  not settled  *3  *33.3 % ' '^  2026-11-20  *0  *18  *0  *0   ####' \
+    '^  2026-11-22  *1  *0  *0  *0   #' '^  1 other  *1  *0  *0$'; do
+    grep -q -- "$words" report || { fail "the report lacks: $words"; cat report; }
+done
+"$BL" scan --top 0 then.log >/dev/null 2>&1; check "--top 0" 64 $?
+
+# --- as wide as the terminal, whatever that is; no line ends in blanks
+for columns in 60 72 92 140; do
+    script -qec "stty cols $columns; NO_COLOR=1 $BL scan mail.log; NO_COLOR=1 $BL scan then.log" /dev/null </dev/null |
+        tr -d '\r' >wide
+    grep -q 'Recipient domains' wide || fail "$columns columns: no report"
+    check "$columns columns" "" "$(awk -v n=$columns '(length($0) > n && !/ UTC   host /) || / $/' wide)"
+    check "reasons at $columns columns" $([ $columns -lt 92 ] && echo 0 || echo 6) "$(grep -c 'most often because' wide)"
+done
+
+# --- the bar: on a terminal, when it takes a while; never with NO_COLOR
+seq 1 100000 | sed 's/.*/no mail & in here, so that it takes more than one block/' >long.log
+mkfifo slow.log
+for no_color in '' 1; do
+    sleep 1.2 >slow.log &
+    script -qec "NO_COLOR=$no_color TERM=xterm $BL scan slow.log long.log >/dev/null" /dev/null </dev/null >talk
+    check "a bar with NO_COLOR='$no_color'" $([ -n "$no_color" ] && echo 0 || echo 1) "$(grep -c '\[#*\.*\] *[0-9]* %   ' talk)"
+done
 
 # --- rates, the null sender apart
 {

@@ -305,6 +305,7 @@ static bl_event last_deferral(const bl_record *record, const struct message *m,
     bl_event event = expiry(record, m);
 
     event.failed = true;
+    event.retried = true;
     event.phase = d->rest.phase;
     event.code = d->rest.code;
     event.enhanced = d->rest.enhanced;
@@ -338,6 +339,7 @@ static void deliver(struct model *model, const bl_record *record)
     add_result(&event, record);
     event.relay_host = record->peer_host;
     event.relay_ip = record->peer_ip;
+    event.retried = m && known < m->deferrals;
     if (record->outcome == BL_EXPIRED && record->code == 0 && m && known < m->deferrals)
         event = last_deferral(record, m, &m->deferral[known]);
     journal_event(model->journal, &event);

@@ -170,10 +170,13 @@ static inline void journal_event(void *arg, const bl_event *event)
         journal_add(journal, " category=%u/%u/%u rule=%u match=%u+%u", event->verdict.category,
                     event->verdict.type, event->verdict.action, event->verdict.rule,
                     event->verdict.match_at, event->verdict.match_n);
-    journal_add(journal, " %.*s/%.*s/%.*s mta=%d phase=%d provider=%u delay=%d t=%lld%s\n",
+    journal_add(journal, " %.*s/%.*s/%.*s mta=%d phase=%d provider=%u delay=%d t=%lld%s",
                 TEXT(event->host), TEXT(event->service), TEXT(event->instance), (int)event->mta,
                 (int)event->phase, event->provider, (int)event->delay_ms, (long long)event->time_us,
                 event->attempt ? "" : " no-attempt");
+    if (event->retried)
+        journal_add(journal, " retried");
+    journal_add(journal, "\n");
 }
 
 #endif

@@ -158,11 +158,11 @@ static void those_still_deferred_expire_with_their_last_reply(void **state)
         "later) "
         "category=3/1/0 rule=7 match=4+5 mta1/postfix-out/relay/smtp/postfix-out mta=1 phase=7 "
         "provider=2 delay=-1 "
-        "t=99\n"
+        "t=99 retried\n"
         "expired A1 to=dora@y.example from=anna@shop.example id=<m1@x> "
         "client=client.example[192.0.2.1] user=anna relay=mx.example[192.0.2.9] 450 (450 first) "
         "category=0/0/0 rule=0 match=0+0 mta1/postfix/smtp/postfix mta=1 phase=0 provider=0 "
-        "delay=-1 t=99\n");
+        "delay=-1 t=99 retried\n");
     journal_clear(&said);
     feed(expired); /* nobody is left */
     assert_true(says("expired A1 to= from=anna@shop.example"));
@@ -644,6 +644,24 @@ static void a_smaller_join_keeps_the_newest_of_an_image(void **state)
     bl_join_free(small);
 }
 
+static void a_result_after_a_deferral_says_so(void **state)
+{
+    (void)state;
+    arrive("A1", "<m1@x>", "anna@shop.example");
+    defer("A1", "bob@y.example");
+    assert_false(says("retried"));
+    defer("A1", "bob@y.example");
+    assert_true(says("retried"));
+    journal_clear(&said);
+    deliver("A1", "dora@y.example");
+    assert_false(says("retried"));
+    deliver("A1", "bob@y.example");
+    assert_true(says("retried"));
+    journal_clear(&said);
+    deliver("A1", "bob@y.example"); /* the deferral is behind it */
+    assert_false(says("retried"));
+}
+
 static void another_rule_set_classifies_what_is_remembered_anew(void **state)
 {
     bl_record deferred =
@@ -699,6 +717,7 @@ int main(void)
         TEST(an_image_brings_everything_back),
         TEST(a_damaged_image_leaves_an_empty_join),
         TEST(a_smaller_join_keeps_the_newest_of_an_image),
+        TEST(a_result_after_a_deferral_says_so),
         TEST(another_rule_set_classifies_what_is_remembered_anew),
     };
 

@@ -96,8 +96,8 @@ static void the_most_frequent_category_is_the_reason(void **state)
     assert_true(bl_slice_eq(summary->providers.row[0].reason, BL_SLICE("alpha")));
     assert_int_equal(summary->causes, 2);
     assert_true(bl_slice_eq(summary->cause[0].name, BL_SLICE("alpha")));
-    assert_int_equal(summary->cause[0].final, 2);
-    assert_int_equal(summary->cause[1].deferred, 100);
+    assert_int_equal(summary->cause[0].count[BL_SUMMARY_FINAL], 2);
+    assert_int_equal(summary->cause[1].count[BL_SUMMARY_DEFERRED], 100);
     assert_int_equal(summary->no_attempt, 6);
     bl_summary_free(summary);
     bl_totals_free(totals);

@@ -20,6 +20,7 @@ typedef struct bl_event {
     enum bl_mta     mta;
     enum bl_outcome outcome;
     bool            attempt;   /* false: nothing was tried */
+    bool            retried;   /* the last result known of this recipient and queue id was deferred */
     bool            has_sender;
     bool            failed;    /* verdict is set */
     bool            known;     /* the queue id is live: another line told of this message before */
