@@ -8,7 +8,8 @@
 --       6  ranges: {{generation, from, position behind it}, ...}
 --       7  records: {{address, expected version, record or "" to forget it, forget at ms or 0,
 --                     verdict or "", verdict ends at ms or 0, score in the index,
---                     change or "", version, state, category}, ...}
+--                     change or "", version, state, category,
+--                     {further fields of the feed's entry}}, ...}
 -- returns  {"OK", last entry of the feed before, last entry after}
 --          {"FENCE", what does not fit}
 --          {"CONFLICT", index, index, ...}   these records have another version: nothing is applied
@@ -98,7 +99,7 @@ local function set_until(key, value, at)
 end
 
 for i = 1, #records do
-    local address, _, text, forget, verdict, ends, score, change, version, state, category =
+    local address, _, text, forget, verdict, ends, score, change, version, state, category, why =
         unpack(records[i])
     if text == '' then
         call('DEL', base .. 'a:' .. address)
@@ -114,7 +115,7 @@ for i = 1, #records do
     end
     if change ~= '' then
         call('XADD', feed, 'MAXLEN', '~', FEED_LENGTH, '*', 'v', version, 'a', address, 'c', change,
-            's', state, 'k', category, 'u', ends, 'n', node)
+            's', state, 'k', category, 'u', ends, 'n', node, unpack(why))
     end
 end
 

@@ -7,7 +7,7 @@
 #include "redis_conn.h"
 #include "scripts.h"
 
-enum { TRIES = 20 };
+enum { TRIES = 20, FEED_REPLY_MAX = 200 };
 
 enum bl_code bl_address_change_read(bl_slice text, struct bl_address_record *out, bl_err *err)
 {
@@ -68,6 +68,34 @@ static void pack_score(struct bl_pack *pack, const struct bl_address_record *rec
     }
 }
 
+static void pack_pair(struct bl_pack *pack, const char *name, bl_slice value)
+{
+    pack_text(pack, name);
+    bl_pack_text(pack, value);
+}
+
+/* What the feed says besides: when, by the log's clock, and why.  A person's name and note, or the reply
+ * and the rule behind a verdict. */
+static void pack_reason(struct bl_pack *pack, const struct bl_address_record *r, enum bl_change change)
+{
+    bool verdict = change == BL_CHANGE_SUPPRESS || change == BL_CHANGE_EXTEND;
+    bool by_hand = change == BL_CHANGE_ADD || change == BL_CHANGE_REMOVE;
+    bl_slice reply = bl_slice_head((bl_slice){r->reply, strlen(r->reply)}, FEED_REPLY_MAX);
+    char number[32];
+
+    bl_pack_array(pack, verdict ? 8 : by_hand ? 6 : 2);
+    snprintf(number, sizeof number, "%" PRId64, verdict ? r->last_ms : r->since_ms);
+    pack_pair(pack, "t", (bl_slice){number, strlen(number)});
+    if (verdict) {
+        pack_pair(pack, "r", (bl_slice){r->rule, strlen(r->rule)});
+        pack_pair(pack, "w", reply);
+        pack_pair(pack, "h", (bl_slice){r->failure[0].host, strlen(r->failure[0].host)});
+    } else if (by_hand) {
+        pack_pair(pack, "b", (bl_slice){r->actor, strlen(r->actor)});
+        pack_pair(pack, "m", (bl_slice){r->note, strlen(r->note)});
+    }
+}
+
 void bl_address_change_pack(struct bl_pack *records, bl_slice address, struct bl_address_record *record,
                             enum bl_change change, const struct bl_suppress_policy *policy, int64_t now_ms)
 {
@@ -77,7 +105,7 @@ void bl_address_change_pack(struct bl_pack *records, bl_slice address, struct bl
     bool verdict_moved = change != BL_CHANGE_NONE && change != BL_CHANGE_NOTED;
     size_t verdict_n = bl_address_change_verdict(record, now_ms, verdict);
 
-    bl_pack_array(records, 11);
+    bl_pack_array(records, 12);
     bl_pack_text(records, address);
     pack_number(records, "", (int64_t)record->version);
     record->version++;
@@ -90,6 +118,7 @@ void bl_address_change_pack(struct bl_pack *records, bl_slice address, struct bl
     pack_number(records, "", (int64_t)record->version);
     pack_text(records, bl_address_state_name(record->state));
     pack_text(records, record->category);
+    pack_reason(records, record, change);
 }
 
 /* ---- by hand ---- */

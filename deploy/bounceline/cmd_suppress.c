@@ -4,6 +4,7 @@
  * write that is refused when somebody else was faster. */
 #include <errno.h>
 #include <inttypes.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,17 +13,32 @@
 
 #include "address_change.h"
 #include "bounceline/alloc.h"
+#include "bounceline/event.h"
+#include "bounceline/rules.h"
 #include "commands.h"
+#include "feed.h"
 #include "json.h"
 #include "session.h"
+#include "suggest.h"
 #include "text.h"
 
 enum { ADDRESS_COLUMNS = 40 };
+
+/* Which of many; empty: all. */
+struct filter {
+    bl_slice category, domain;
+    int64_t  since_ms;
+};
 
 struct suppress {
     struct bl_where   where;
     bool              json;
     const char       *note;
+    struct filter     filter;
+    bool              filtered;
+    bl_slice          sought; /* history: of one address; empty: of all */
+    bool              headless; /* its name was not printed yet */
+    uint64_t          told;
     struct bl_session session;
     struct bl_output *out;
     char              actor[BL_ADDRESS_WORD_MAX];
@@ -42,24 +58,30 @@ static void help(FILE *to)
         "\n"
         "  bounceline suppress check ana@example.org && echo do not mail\n"
         "  bounceline suppress check - < recipients.txt          one address a line\n"
-        "  bounceline suppress show ana@example.org              everything known, failures "
-        "included\n"
+        "  bounceline suppress show ana@example.org              why, until when, how to take it off\n"
+        "  bounceline suppress history ana@example.org           each change of the verdict, oldest first\n"
         "  bounceline suppress list | wc -l\n"
-        "  bounceline suppress list --json > list.ndjson\n"
-        "  bounceline suppress add ana@example.org --note 'asked by phone'\n"
+        "  bounceline suppress list --category mailbox-full --domain example.org\n"
+        "  bounceline suppress list --since 24h --json > today.ndjson\n"
+        "  bounceline suppress add ana@example.org bob@example.org --note 'asked by phone'\n"
         "  bounceline suppress remove ana@example.org --note 'mailbox fixed, ticket 4711'\n"
+        "  bounceline suppress remove - < wrong.txt\n"
         "\n"
         "check    exit code 0 when suppressed, 1 when it may be mailed (of several: when any may)\n"
         "show     exit code 1 when nothing is known\n"
+        "history  without an address: of all of them.  About the last 100 000 changes are kept\n"
         "list     those suppressed now, in no order\n"
         "add      suppressed until it is removed; a delivery does not clear it\n"
-        "remove   may be mailed; the next failure of the recipient suppresses it again.  Exit code "
-        "1 when it\n"
+        "remove   may be mailed; the next failure of the recipient suppresses it again.  Exit code 1 when it\n"
         "         was not suppressed\n"
         "\n"
-        "  --json         check, show, list: one JSON object for each address\n"
-        "  --note TEXT    add, remove: why, for those who look later\n"
-        "  --redis URL, --state DIR, --node NAME   see bounceline --help\n",
+        "  --json           one JSON object a line, for each address or change\n"
+        "  --note TEXT      add, remove: why, for those who look later\n"
+        "  --category NAME, --domain NAME   list, history: only these\n"
+        "  --since T        list: suppressed since T; history: changed since T (24h, 7d, 2026-11-22)\n"
+        "  --redis URL, --state DIR, --node NAME   see bounceline --help\n"
+        "\n"
+        "An ADDRESS of - stands for standard input, one a line; lines that begin with # are passed over.\n",
         to);
 }
 
@@ -154,6 +176,49 @@ static void put_verdict_line(struct suppress *job, bl_slice address, const struc
     bl_output_byte(job->out, '\n');
 }
 
+/* ---- undo ---- */
+
+/* As a shell takes it for one word. */
+static void put_shell_word(struct bl_output *out, bl_slice word)
+{
+    bool plain = word.n > 0;
+
+    for (size_t i = 0; i < word.n; i++)
+        plain &= bl_is_digit(word.p[i]) || (word.p[i] >= 'a' && word.p[i] <= 'z') ||
+                 (word.p[i] >= 'A' && word.p[i] <= 'Z') || strchr("@._+=/:-", word.p[i]) != NULL;
+    if (plain) {
+        bl_output_put(out, word);
+        return;
+    }
+    bl_output_byte(out, '\'');
+    for (size_t i = 0; i < word.n; i++) {
+        if (word.p[i] == '\'')
+            bl_output_put(out, BL_SLICE("'\\''"));
+        else
+            bl_text_put(out, (bl_slice){word.p + i, 1}, 4);
+    }
+    bl_output_byte(out, '\'');
+}
+
+/* The command that takes it back, as it is to be typed here. */
+static void put_undo(struct suppress *job, struct bl_output *out, const char *action, bl_slice address)
+{
+    bl_output_format(out, "bounceline suppress %s ", action);
+    if (job->where.redis_by == BL_SAID_OPTION) {
+        bl_output_put(out, BL_SLICE("--redis "));
+        put_shell_word(out, words(job->where.redis));
+        bl_output_byte(out, ' ');
+    }
+    if (job->where.state_by == BL_SAID_OPTION) {
+        bl_output_put(out, BL_SLICE("--state "));
+        put_shell_word(out, words(job->where.state));
+        bl_output_byte(out, ' ');
+    }
+    if (bl_slice_starts(address, BL_SLICE("-")))
+        bl_output_put(out, BL_SLICE("-- "));
+    put_shell_word(out, address);
+}
+
 /* ---- check ---- */
 
 static enum bl_code check(struct suppress *job, bl_slice address, bl_err *err)
@@ -221,10 +286,43 @@ static void put_failure(struct bl_output *out, const struct bl_address_failure *
     bl_output_byte(out, '\n');
 }
 
+/* What the state means for the next mail. */
+static void explain(struct bl_output *out, const struct bl_address_record *r)
+{
+    char left[BL_TEXT_NUMBER_MAX], text[128];
+
+    switch (r->state) {
+    case BL_ADDRESS_SUPPRESSED:
+        snprintf(text, sizeof text, "for %s more; a delivery before then clears it",
+                 bl_text_span(r->until_ms - bl_now_ms(), left));
+        row(out, "", words(text));
+        break;
+    case BL_ADDRESS_MANUAL:
+        row(out, "", BL_SLICE("by hand: no delivery clears it"));
+        break;
+    case BL_ADDRESS_COMPLAINT:
+        row(out, "", BL_SLICE("the recipient complained: no delivery clears it"));
+        break;
+    case BL_ADDRESS_CLEAN:
+        row(out, "", BL_SLICE("may be mailed; what is known is kept for a year"));
+        break;
+    case BL_ADDRESS_WATCH:
+        row(out, "", BL_SLICE("may be mailed; its temporary failures are being counted"));
+        break;
+    case BL_ADDRESS_EXEMPT:
+        row(out, "", BL_SLICE("never suppressed automatically"));
+        break;
+    case BL_ADDRESS_STATES:
+    default:
+        break;
+    }
+}
+
 static void put_record(struct suppress *job, bl_slice address, const struct bl_address_record *r)
 {
     struct bl_output *out = job->out;
-    char strikes[32], reply[BL_ADDRESS_REPLY_MAX];
+    char strikes[32];
+    uint16_t category;
 
     bl_text_put(out, address, BL_ADDRESS_MAX);
     bl_output_byte(out, '\n');
@@ -235,10 +333,15 @@ static void put_record(struct suppress *job, bl_slice address, const struct bl_a
     if (bl_address_state_blocks(r->state) && r->until_ms == 0)
         row(out, "until", BL_SLICE("removed"));
     row_time(out, "until", r->until_ms);
+    explain(out, r);
     row(out, "category", words(r->category));
+    if (bl_rules_find_category(bl_rules_builtin(), words(r->category), &category)) {
+        row(out, "", bl_rules_category(bl_rules_builtin(), category)->meaning);
+        row(out, "at fault",
+            words(bl_scope_name(bl_rules_category(bl_rules_builtin(), category)->scope)));
+    }
     row(out, "rule", words(r->rule));
-    snprintf(reply, sizeof reply, "%s", r->reply);
-    row(out, "reply", words(reply));
+    row(out, "reply", words(r->reply));
     snprintf(strikes, sizeof strikes, "%" PRIu32, r->strikes);
     row(out, "strikes", r->strikes ? words(strikes) : (bl_slice){NULL, 0});
     snprintf(strikes, sizeof strikes, "%zu", r->soft_days);
@@ -252,6 +355,10 @@ static void put_record(struct suppress *job, bl_slice address, const struct bl_a
         bl_output_put(out, BL_SLICE("  failures, newest first\n"));
     for (size_t i = 0; i < r->failures; i++)
         put_failure(out, &r->failure[i]);
+    bl_output_put(out, bl_address_state_blocks(r->state) ? BL_SLICE("  take it off: ")
+                                                         : BL_SLICE("  suppress it: "));
+    put_undo(job, out, bl_address_state_blocks(r->state) ? "remove" : "add", address);
+    bl_output_byte(out, '\n');
 }
 
 static void put_failures_json(struct bl_json *json, const struct bl_address_record *r)
@@ -316,6 +423,7 @@ static void put_record_json(struct suppress *job, bl_slice address,
 static enum bl_code show(struct suppress *job, bl_slice address, bl_err *err)
 {
     bl_redis_key key = bl_redis_key_address(&job->session.keys, 'a', address);
+    char shown[4 * BL_ADDRESS_MAX];
     redisReply *reply = NULL;
     enum bl_code rc = bl_session_ask(&job->session, &reply, err, "GET", key.text, NULL);
 
@@ -323,7 +431,8 @@ static enum bl_code show(struct suppress *job, bl_slice address, bl_err *err)
         return rc;
     if (reply->type != REDIS_REPLY_STRING) {
         job->said_no = true;
-        fputs("bounceline: nothing is known of that address\n", stderr);
+        fprintf(stderr, "bounceline: nothing is known of %s\n",
+                bl_text_message(shown, sizeof shown, address.p));
         goto out;
     }
     rc = bl_address_parse(bl_reply_slice(reply), &job->record, err);
@@ -340,6 +449,18 @@ out:
 }
 
 /* ---- list ---- */
+
+static bool passes_domain(const struct filter *filter, bl_slice address)
+{
+    return filter->domain.n == 0 || bl_slice_eq(filter->domain, bl_address_domain(address));
+}
+
+static bool passes(const struct filter *filter, bl_slice address, bl_slice category, int64_t time_ms)
+{
+    return (filter->category.n == 0 || bl_slice_eq(filter->category, category)) &&
+           passes_domain(filter, address) &&
+           (filter->since_ms == 0 || time_ms >= filter->since_ms);
+}
 
 /* The verdicts of a page of the index.  Whose verdict is gone by now ended a moment ago. */
 static enum bl_code list_page(struct suppress *job, const bl_slice *address, size_t n, bl_err *err)
@@ -363,6 +484,9 @@ static enum bl_code list_page(struct suppress *job, const bl_slice *address, siz
         if (reply->element[i]->type != REDIS_REPLY_STRING)
             continue;
         verdict = read_verdict(bl_reply_slice(reply->element[i]));
+        if (!passes(&job->filter, address[i], verdict.category, verdict.since_ms))
+            continue;
+        job->told++;
         if (job->json)
             put_verdict_json(job, address[i], true, &verdict);
         else
@@ -387,7 +511,8 @@ static enum bl_code list_suppressed(struct suppress *job, const redisReply *page
     if (!address)
         return BL_NO_MEMORY;
     for (size_t i = 0; i + 1 < page->elements; i += 2)
-        if (strtod(page->element[i + 1]->str, NULL) > now)
+        if (strtod(page->element[i + 1]->str, NULL) > now &&
+            passes_domain(&job->filter, bl_reply_slice(page->element[i])))
             address[n++] = bl_reply_slice(page->element[i]);
     if (n)
         rc = list_page(job, address, n, err);
@@ -427,6 +552,108 @@ static enum bl_code list(struct suppress *job, bl_err *err)
     return rc;
 }
 
+/* ---- history ---- */
+
+static void put_entry_json(struct suppress *job, const struct bl_feed_entry *entry)
+{
+    struct bl_json json;
+
+    bl_json_init(&json, job->out);
+    bl_json_begin(&json);
+    bl_json_u64(&json, BL_SLICE("v"), 1);
+    bl_json_text(&json, BL_SLICE("address"), entry->address);
+    bl_json_time(&json, BL_SLICE("time"), entry->time_ms);
+    bl_json_time(&json, BL_SLICE("written"), entry->written_ms);
+    bl_json_text(&json, BL_SLICE("change"), entry->change);
+    bl_json_text(&json, BL_SLICE("state"), entry->state);
+    bl_json_time(&json, BL_SLICE("until"), entry->until_ms);
+    bl_json_text_if(&json, BL_SLICE("category"), entry->category);
+    bl_json_text_if(&json, BL_SLICE("rule"), entry->rule);
+    bl_json_text_if(&json, BL_SLICE("reply"), entry->reply);
+    bl_json_text_if(&json, BL_SLICE("host"), entry->host);
+    bl_json_text_if(&json, BL_SLICE("actor"), entry->actor);
+    bl_json_text_if(&json, BL_SLICE("note"), entry->note);
+    bl_json_text_if(&json, BL_SLICE("node"), entry->node);
+    bl_json_end(&json);
+}
+
+/* "2026-11-22 05:00:02  suppress  until 2026-11-29 05:00:02 UTC  invalid-recipient", and why below it. */
+static void put_entry(struct suppress *job, const struct bl_feed_entry *entry)
+{
+    struct bl_output *out = job->out;
+    char time[BL_TEXT_NUMBER_MAX];
+
+    bl_output_format(out, "%s  ", bl_text_time(entry->time_ms, time));
+    bl_text_pad(out, entry->change, 10);
+    if (job->sought.n == 0) {
+        bl_text_pad(out, entry->address, ADDRESS_COLUMNS);
+        bl_output_byte(out, ' ');
+    }
+    if (bl_slice_eq(entry->change, BL_SLICE("remove")) || bl_slice_eq(entry->change, BL_SLICE("clear")))
+        bl_output_put(out, BL_SLICE("may be mailed"));
+    else
+        put_until(out, entry->until_ms);
+    if (entry->reply.n || entry->rule.n) {
+        bl_output_put(out, BL_SLICE("  "));
+        bl_text_put(out, entry->category, 40);
+        bl_output_put(out, BL_SLICE("  "));
+        bl_text_put(out, entry->rule, 60);
+        bl_output_put(out, BL_SLICE("\n                     "));
+        bl_text_put(out, entry->reply, 200);
+    } else if (entry->actor.n) {
+        bl_output_put(out, BL_SLICE("  by "));
+        bl_text_put(out, entry->actor, 60);
+        bl_output_put(out, entry->note.n ? BL_SLICE(": ") : (bl_slice){NULL, 0});
+        bl_text_put(out, entry->note, BL_ADDRESS_WORD_MAX);
+    }
+    bl_output_byte(out, '\n');
+}
+
+static bool tell_entry(void *arg, const struct bl_feed_entry *entry)
+{
+    struct suppress *job = arg;
+
+    if (job->sought.n && !bl_slice_eq(entry->address, job->sought))
+        return true;
+    if (!passes(&job->filter, entry->address, entry->category, entry->written_ms))
+        return true;
+    if (job->headless && !job->json) {
+        bl_text_put(job->out, job->sought, BL_ADDRESS_MAX);
+        bl_output_byte(job->out, '\n');
+    }
+    job->headless = false;
+    job->told++;
+    if (job->json)
+        put_entry_json(job, entry);
+    else
+        put_entry(job, entry);
+    return bl_output_failed(job->out) == 0;
+}
+
+static enum bl_code history_of_all(struct suppress *job, bl_err *err)
+{
+    return bl_feed_read(&job->session, BL_FEED_ALL, job->filter.since_ms, tell_entry, job, err);
+}
+
+static enum bl_code history(struct suppress *job, bl_slice address, bl_err *err)
+{
+    unsigned partition = bl_address_partition(address, job->session.keys.partitions);
+    uint64_t before = job->told;
+    char shown[4 * BL_ADDRESS_MAX];
+    enum bl_code rc;
+
+    job->sought = address;
+    job->headless = true;
+    rc = bl_feed_read(&job->session, (int)partition, job->filter.since_ms, tell_entry, job, err);
+    if (rc == BL_OK && job->told == before) {
+        job->said_no = true;
+        bl_output_flush(job->out);
+        fprintf(stderr, "bounceline: no change of %s is kept; show says what is known of it\n",
+                bl_text_message(shown, sizeof shown, address.p));
+    }
+    return rc;
+}
+
 /* ---- add, remove ---- */
 
 static void put_state(struct bl_output *out, const struct bl_address_record *r)
@@ -439,21 +666,42 @@ static void put_state(struct bl_output *out, const struct bl_address_record *r)
     put_until(out, r->until_ms);
 }
 
+static void put_change_json(struct suppress *job, bl_slice address, enum bl_change change)
+{
+    const struct bl_address_record *r = &job->record;
+    struct bl_json json;
+
+    bl_json_init(&json, job->out);
+    bl_json_begin(&json);
+    bl_json_u64(&json, BL_SLICE("v"), 1);
+    bl_json_text(&json, BL_SLICE("address"), address);
+    bl_json_text(&json, BL_SLICE("change"),
+                 words(change == BL_CHANGE_NONE ? "none" : bl_change_name(change)));
+    bl_json_bool(&json, BL_SLICE("suppressed"), bl_address_state_blocks(r->state));
+    bl_json_text(&json, BL_SLICE("state"), words(bl_address_state_name(r->state)));
+    bl_json_time(&json, BL_SLICE("until"), r->until_ms);
+    bl_json_text_if(&json, BL_SLICE("note"), words(r->note));
+    bl_json_end(&json);
+}
+
 static void say_changed(struct suppress *job, bl_slice address, enum bl_address_event_kind kind,
                         enum bl_change change)
 {
     struct bl_output *out = job->out;
     bool added = kind == BL_ADDRESS_ADD;
 
+    if (job->json) {
+        put_change_json(job, address, change);
+        return;
+    }
     if (change == BL_CHANGE_ADD || change == BL_CHANGE_REMOVE) {
         bl_output_put(out, added ? BL_SLICE("added ") : BL_SLICE("removed "));
         bl_text_put(out, address, BL_ADDRESS_MAX);
         bl_output_put(out, added
                                ? BL_SLICE("; suppressed until removed")
                                : BL_SLICE("; history kept, the next failure suppresses it again"));
-        bl_output_put(out, added ? BL_SLICE("   undo: bounceline suppress remove ")
-                                 : BL_SLICE("   undo: bounceline suppress add "));
-        bl_text_put(out, address, BL_ADDRESS_MAX);
+        bl_output_put(out, BL_SLICE("   undo: "));
+        put_undo(job, out, added ? "remove" : "add", address);
         bl_output_byte(out, '\n');
         return;
     }
@@ -500,7 +748,9 @@ static enum bl_code take_off(struct suppress *job, bl_slice address, bl_err *err
 /* Who did it: the person behind sudo, else the user. */
 static void find_actor(char out[BL_ADDRESS_WORD_MAX])
 {
-    const char *names[] = {getenv("SUDO_USER"), getenv("LOGNAME"), getenv("USER")};
+    const struct passwd *user = getpwuid(getuid());
+    const char *names[] = {getenv("SUDO_USER"), getenv("LOGNAME"), getenv("USER"),
+                           user ? user->pw_name : NULL};
 
     snprintf(out, BL_ADDRESS_WORD_MAX, "uid %ld", (long)getuid());
     for (size_t i = 0; i < BL_COUNT(names); i++) {
@@ -619,13 +869,17 @@ static enum bl_code each(struct suppress *job, char **texts, int n, address_fn *
 
 /* ---- the command ---- */
 
+typedef enum bl_code all_fn(struct suppress *job, bl_err *err);
+
 static const struct action {
     const char *name;
-    address_fn *fn; /* NULL: list */
+    address_fn *fn; /* for each address */
+    all_fn     *all; /* without one */
     bool        changes;
 } actions[] = {
-    {"check", check, false}, {"show", show, false},      {"list", NULL, false},
-    {"add", add, true},      {"remove", take_off, true},
+    {"check", check, NULL, false}, {"show", show, NULL, false},
+    {"history", history, history_of_all, false}, {"list", NULL, list, false},
+    {"add", add, NULL, true}, {"remove", take_off, NULL, true},
 };
 
 static const struct action *find_action(const char *name)
@@ -636,14 +890,72 @@ static const struct action *find_action(const char *name)
     return NULL;
 }
 
+enum { JSON = BL_OPTION_OWN, NOTE, CATEGORY, DOMAIN, SINCE };
+
+/* These return an exit code, having said why. */
+static int take_category(struct suppress *job, const char *name)
+{
+    const struct bl_rules *rules = bl_rules_builtin();
+    const char *known[256], *near;
+    size_t n = 0;
+    uint16_t index;
+
+    if (bl_rules_find_category(rules, words(name), &index)) {
+        job->filter.category = words(name);
+        return 0;
+    }
+    for (size_t i = 0; i < bl_rules_categories(rules) && n < BL_COUNT(known); i++)
+        known[n++] = bl_rules_category(rules, (uint16_t)i)->name.p;
+    near = bl_suggest(name, known, n);
+    return bl_usage("suppress", near ? "there is no category '%s'; '%s' is near" : "there is no category '%s'",
+                    name, near);
+}
+
+static int take_filter(struct suppress *job, char *value, int option)
+{
+    job->filtered = true;
+    if (option == CATEGORY)
+        return take_category(job, value);
+    if (option == SINCE)
+        return bl_option_time(value, bl_now_ms(), &job->filter.since_ms)
+                   ? 0
+                   : bl_usage("suppress", "'%s' is no time; 24h, 7d and 2026-11-22 are", value);
+    for (char *c = value; *c; c++)
+        *c = bl_lower(*c);
+    job->filter.domain = words(value[0] == '@' ? value + 1 : value);
+    return 0;
+}
+
+/* Whether what was asked for fits together; says so when not. */
+static int check_action(const struct suppress *job, const struct action *action, const char *name,
+                        int addresses)
+{
+    bool many = action && action->all;
+
+    if (!action)
+        return name ? bl_usage("suppress", "there is no '%s'; check show history list add remove are", name)
+                    : bl_usage("suppress", "what? check show history list add or remove");
+    if (!action->fn && addresses)
+        return bl_usage("suppress", "list takes no address; check, show and history do");
+    if (!action->all && !addresses)
+        return bl_usage("suppress", "%s which address? - reads them from standard input", name);
+    if (job->filtered && !many)
+        return bl_usage("suppress", "--category, --domain and --since are for list and history");
+    if (job->note && !action->changes)
+        return bl_usage("suppress", "--note is for add and remove");
+    return 0;
+}
+
 static bool take_options(struct suppress *job, int argc, char **argv, const struct action **action,
                          int *exit_code)
 {
-    enum { JSON = BL_OPTION_OWN, NOTE };
     static const struct option known[] = {
         BL_OPTIONS_WHERE,
         {"json", no_argument, 0, JSON},
         {"note", required_argument, 0, NOTE},
+        {"category", required_argument, 0, CATEGORY},
+        {"domain", required_argument, 0, DOMAIN},
+        {"since", required_argument, 0, SINCE},
         {"help", no_argument, 0, 'h'},
         {0},
     };
@@ -652,7 +964,7 @@ static bool take_options(struct suppress *job, int argc, char **argv, const stru
     opterr = 0;
     optind = 0;
     *exit_code = 0;
-    while ((c = getopt_long(argc, argv, ":h", known, NULL)) != -1) {
+    while (*exit_code == 0 && (c = getopt_long(argc, argv, ":h", known, NULL)) != -1) {
         if (bl_where_take(&job->where, c, optarg))
             continue;
         switch (c) {
@@ -665,22 +977,19 @@ static bool take_options(struct suppress *job, int argc, char **argv, const stru
         case NOTE:
             job->note = optarg;
             break;
+        case CATEGORY:
+        case DOMAIN:
+        case SINCE:
+            *exit_code = take_filter(job, optarg, c);
+            break;
         default:
             *exit_code = bl_usage_option("suppress", argc, argv, c);
-            return false;
         }
     }
+    if (*exit_code)
+        return false;
     *action = find_action(argv[optind]);
-    if (!*action)
-        *exit_code = argv[optind] ? bl_usage("suppress",
-                                             "there is no '%s'; check show list add remove are",
-                                             argv[optind])
-                                  : bl_usage("suppress", "what? check show list add or remove");
-    else if ((*action)->fn && optind + 1 == argc)
-        *exit_code = bl_usage("suppress", "%s which address? - reads them from standard input",
-                              (*action)->name);
-    else if (!(*action)->fn && optind + 1 < argc)
-        *exit_code = bl_usage("suppress", "list takes no address; check and show do");
+    *exit_code = check_action(job, *action, argv[optind], argc - optind - 1);
     return *exit_code == 0;
 }
 
@@ -697,7 +1006,7 @@ static enum bl_code act(struct suppress *job, const struct action *action, char 
         rc = bl_session_begin(&job->session, err);
     }
     if (rc == BL_OK)
-        rc = action->fn ? each(job, texts, n, action->fn, err) : list(job, err);
+        rc = n > 0 ? each(job, texts, n, action->fn, err) : action->all(job, err);
     return rc;
 }
 

@@ -1,0 +1,120 @@
+#include "feed.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static bl_slice *find_field(struct bl_feed_entry *entry, bl_slice name)
+{
+    if (name.n != 1)
+        return NULL;
+    switch (name.p[0]) {
+    case 'a': return &entry->address;
+    case 'c': return &entry->change;
+    case 's': return &entry->state;
+    case 'k': return &entry->category;
+    case 'n': return &entry->node;
+    case 'r': return &entry->rule;
+    case 'w': return &entry->reply;
+    case 'h': return &entry->host;
+    case 'b': return &entry->actor;
+    case 'm': return &entry->note;
+    default:  return NULL;
+    }
+}
+
+static void read_number(bl_slice value, int64_t *out)
+{
+    uint64_t number;
+
+    if (bl_slice_take_u64(&value, &number) && number <= INT64_MAX)
+        *out = (int64_t)number;
+}
+
+static struct bl_feed_entry read_entry(bl_slice id, const redisReply *fields)
+{
+    struct bl_feed_entry entry = {0};
+    int64_t version = 0;
+
+    read_number(bl_slice_head(id, bl_slice_find_byte(id, '-')), &entry.written_ms);
+    entry.time_ms = entry.written_ms;
+    for (size_t i = 0; i + 1 < fields->elements; i += 2) {
+        bl_slice name = bl_reply_slice(fields->element[i]), value = bl_reply_slice(fields->element[i + 1]);
+        bl_slice *text = find_field(&entry, name);
+
+        if (text)
+            *text = value;
+        else if (bl_slice_eq(name, BL_SLICE("t")))
+            read_number(value, &entry.time_ms);
+        else if (bl_slice_eq(name, BL_SLICE("u")))
+            read_number(value, &entry.until_ms);
+        else if (bl_slice_eq(name, BL_SLICE("v")))
+            read_number(value, &version);
+    }
+    entry.version = (uint64_t)version;
+    return entry;
+}
+
+static bool is_entry(const redisReply *reply)
+{
+    return reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
+           reply->element[0]->type == REDIS_REPLY_STRING && reply->element[1]->type == REDIS_REPLY_ARRAY;
+}
+
+/* One page; `id` moves to its last entry, which the next page begins with again. */
+static enum bl_code read_page(struct bl_session *session, const char *key, char id[64], bool *more,
+                              bl_feed_fn *fn, void *arg, bl_err *err)
+{
+    redisReply *reply = NULL;
+    char count[16];
+    bool first = true;
+    enum bl_code rc;
+
+    snprintf(count, sizeof count, "%d", BL_SESSION_PAGE);
+    rc = bl_session_ask(session, &reply, err, "XRANGE", key, id, "+", "COUNT", count, NULL);
+    if (rc != BL_OK)
+        return rc;
+    *more = reply->elements == BL_SESSION_PAGE;
+    for (size_t i = 0; i < reply->elements; i++) {
+        const redisReply *at = reply->element[i];
+        struct bl_feed_entry entry;
+        bl_slice name;
+
+        if (!is_entry(at))
+            continue;
+        name = bl_reply_slice(at->element[0]);
+        if (!(first && bl_slice_eq(name, (bl_slice){id, strlen(id)}))) {
+            entry = read_entry(name, at->element[1]);
+            if (!fn(arg, &entry)) {
+                *more = false;
+                break;
+            }
+        }
+        first = false;
+        snprintf(id, 64, "%.*s", (int)(name.n < 63 ? name.n : 63), name.p);
+    }
+    freeReplyObject(reply);
+    return BL_OK;
+}
+
+enum bl_code bl_feed_read(struct bl_session *session, int partition, int64_t from_ms, bl_feed_fn *fn,
+                          void *arg, bl_err *err)
+{
+    unsigned first = partition == BL_FEED_ALL ? 0 : (unsigned)partition;
+    unsigned end = partition == BL_FEED_ALL ? session->keys.partitions : first + 1;
+    enum bl_code rc = BL_OK;
+
+    for (unsigned p = first; rc == BL_OK && p < end; p++) {
+        bl_redis_key key = bl_redis_key_partition(&session->keys, p, "f");
+        bool more = true;
+        char id[64];
+
+        /* No entry has such an id, so none is taken for the end of a page before. */
+        if (from_ms > 0)
+            snprintf(id, sizeof id, "%" PRId64, from_ms);
+        else
+            snprintf(id, sizeof id, "-");
+        while (rc == BL_OK && more)
+            rc = read_page(session, key.text, id, &more, fn, arg, err);
+    }
+    return rc;
+}
