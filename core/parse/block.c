@@ -16,7 +16,7 @@ struct bl_block *bl_block_new(void)
         return NULL;
     block->records_cap = BL_BLOCK_BYTES / SHORTEST_PROMISE + 1;
     block->bytes = bl_calloc(1, BL_BLOCK_BYTES + BL_BLOCK_SLACK);
-    block->respelled = bl_malloc(BL_BLOCK_BYTES); /* pages are touched when used */
+    block->respelled = bl_malloc(BL_RESPELLED_BYTES + BL_BLOCK_SLACK); /* pages are touched when used */
     block->records = bl_malloc(block->records_cap * sizeof *block->records);
     if (!block->bytes || !block->respelled || !block->records) {
         bl_block_free(block);

@@ -22,6 +22,7 @@
 
 #include "bounceline/block.h"
 #include "bounceline/hash.h"
+#include "bounceline/journal.h"
 #include "bounceline/lines.h"
 #include "exim_read.h"
 #include "postfix_read.h"
@@ -268,6 +269,18 @@ RARELY void close_up(struct bl_worker *worker, struct bl_block *block, size_t fi
     worker->broken_n = 0;
 }
 
+/* A line in another form becomes text of its own. */
+RARELY bool read_odd_line(struct bl_worker *worker, bl_slice line, bl_syslog *head)
+{
+    size_t n;
+
+    if (line.n > worker->room.left || !bl_journal_read(line, worker->room.p, &n, head))
+        return false;
+    worker->room.p += n;
+    worker->room.left -= n;
+    return true;
+}
+
 ALWAYS_INLINE void look_at_line(struct bl_worker *worker, struct bl_block *block, bl_slice line,
                                 size_t index)
 {
@@ -277,7 +290,8 @@ ALWAYS_INLINE void look_at_line(struct bl_worker *worker, struct bl_block *block
     line.n -= line.n && line.p[line.n - 1] == '\r';
     if (has_exim_stamp(line) && read_exim_head(line, &worker->stamper, &prospect->head)) {
         promise = look_at_exim(&prospect->head, &prospect->qid);
-    } else if (read_syslog(line, &worker->stamper, &prospect->head)) {
+    } else if (read_syslog(line, &worker->stamper, &prospect->head) ||
+               read_odd_line(worker, line, &prospect->head)) {
         promise = look_at(&prospect->head, &prospect->words, &prospect->qid);
         if (promise == FOREIGN)
             promise = is_exim(prospect->head.program)

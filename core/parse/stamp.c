@@ -240,6 +240,38 @@ static bool take_day(bl_slice *in, unsigned *out)
     return true;
 }
 
+/* `2026 `, within the years that stamps are written for. */
+static bool take_year(bl_slice *in, unsigned *out)
+{
+    unsigned century, year;
+
+    if (in->n < 5 || !two_digits(in->p, &century) || !two_digits(in->p + 2, &year) || in->p[4] != ' ')
+        return false;
+    *out = century * 100 + year;
+    *in = bl_slice_drop(*in, 5);
+    return true;
+}
+
+/* With a year, before the month or behind the day.  Rare, so nothing is remembered. */
+static bool take_dated(struct bl_stamper *stamper, bl_slice *in, int64_t *time_us)
+{
+    bl_slice rest = *in;
+    unsigned year, month, day;
+    int64_t clock_s;
+    bool first = take_year(&rest, &year);
+
+    if (rest.n < 14 || rest.p[3] != ' ' || (month = month_of(rest.p)) == 0)
+        return false;
+    rest = bl_slice_drop(rest, 4);
+    if (!take_day(&rest, &day) || (!first && !take_year(&rest, &year)) || !take_clock(&rest, &clock_s) ||
+        day > month_days(year, month))
+        return false;
+    *time_us = utc_of_local(stamper, days_of(year, month, day) * DAY_S + clock_s) * 1000000 +
+               take_fraction(&rest);
+    *in = rest;
+    return true;
+}
+
 bool bl_stamp_take_rfc3164(struct bl_stamper *stamper, bl_slice *in, int64_t *time_us)
 {
     bl_slice rest = *in, whole = *in;
@@ -251,11 +283,11 @@ bool bl_stamp_take_rfc3164(struct bl_stamper *stamper, bl_slice *in, int64_t *ti
         time_s = stamper->seen_s;
     } else {
         if (rest.n < 14 || rest.p[3] != ' ' || (month = month_of(rest.p)) == 0)
-            return false;
+            return take_dated(stamper, in, time_us);
         rest = bl_slice_drop(rest, 4);
         if (!take_day(&rest, &day) || !take_clock(&rest, &clock_s) ||
             !latest_year(stamper, month, day, clock_s, &time_s))
-            return false;
+            return take_dated(stamper, in, time_us);
         whole.n -= rest.n;
         if (whole.n == 15)
             remember(stamper, whole, time_s);
@@ -283,24 +315,86 @@ static bool read_minute(const char *p, int64_t *out)
     return true;
 }
 
+/* Takes `2026-11-22T05:03:37.532042`, as the clock on the wall showed it. */
+static bool take_wall(struct bl_stamper *stamper, bl_slice *in, int64_t *time_s, int64_t *fraction_us)
+{
+    unsigned second;
+
+    if (in->n < 19 || !two_digits(in->p + 17, &second) || second > 60)
+        return false;
+    if (recalls(stamper, *in, 17)) {
+        *time_s = stamper->seen_s;
+    } else {
+        if (!read_minute(in->p, time_s))
+            return false;
+        remember(stamper, bl_slice_head(*in, 17), *time_s);
+    }
+    *time_s += second;
+    *in = bl_slice_drop(*in, 19);
+    *fraction_us = take_fraction(in);
+    return true;
+}
+
+/* `UTC`, `+0100`, `-03`, or a name that the local zone has; false when it is none of these. */
+static bool read_zone(const struct bl_stamper *stamper, bl_slice name, int64_t *offset_s)
+{
+    bl_slice hours = name;
+    unsigned value;
+
+    if (bl_slice_eq(name, BL_SLICE("UTC")) || bl_slice_eq(name, BL_SLICE("GMT"))) {
+        *offset_s = 0;
+        return true;
+    }
+    if (take_offset(&hours, offset_s))
+        return hours.n == 0;
+    if (name.n == 3 && (name.p[0] == '+' || name.p[0] == '-') && two_digits(name.p + 1, &value)) {
+        *offset_s = (int64_t)value * 3600 * (name.p[0] == '-' ? -1 : 1);
+        return value <= 23;
+    }
+    for (size_t i = 0; i < stamper->zone.n && name.n < BL_ZONE_NAME_MAX; i++) {
+        const char *known = stamper->zone.name[i];
+
+        if (name.n && memcmp(known, name.p, name.n) == 0 && known[name.n] == '\0') {
+            *offset_s = stamper->zone.step[i].offset_s;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool bl_stamp_take_full(struct bl_stamper *stamper, bl_slice *in, int64_t *time_us)
+{
+    static const char days[] = "MonTueWedThuFriSatSun";
+    bl_slice rest = *in, name;
+    int64_t time_s, offset_s, fraction_us;
+    unsigned day = 0;
+
+    while (day < 7 && !bl_slice_starts(rest, (bl_slice){days + 3 * day, 3}))
+        day++;
+    if (day == 7 || rest.n < 4 || rest.p[3] != ' ')
+        return false;
+    rest = bl_slice_drop(rest, 4);
+    if (!take_wall(stamper, &rest, &time_s, &fraction_us) || !bl_slice_take(&rest, BL_SLICE(" ")))
+        return false;
+    name = bl_slice_head(rest, bl_slice_find_byte(rest, ' '));
+    if (name.n == 0)
+        return false;
+    if (read_zone(stamper, name, &offset_s))
+        time_s -= offset_s;
+    else
+        time_s = utc_of_local(stamper, time_s);
+    *time_us = time_s * 1000000 + fraction_us;
+    *in = bl_slice_drop(rest, name.n);
+    return true;
+}
+
 bool bl_stamp_take_rfc3339(struct bl_stamper *stamper, bl_slice *in, int64_t *time_us)
 {
     bl_slice rest = *in;
     int64_t time_s, offset_s, fraction_us;
-    unsigned second;
 
-    if (rest.n < 19 || !two_digits(rest.p + 17, &second) || second > 60)
+    if (!take_wall(stamper, &rest, &time_s, &fraction_us))
         return false;
-    if (recalls(stamper, rest, 17)) {
-        time_s = stamper->seen_s;
-    } else {
-        if (!read_minute(rest.p, &time_s))
-            return false;
-        remember(stamper, bl_slice_head(rest, 17), time_s);
-    }
-    time_s += second;
-    rest = bl_slice_drop(rest, 19);
-    fraction_us = take_fraction(&rest);
     if (take_zone(&rest, &offset_s))
         time_s -= offset_s;
     else

@@ -103,14 +103,50 @@ RARELY bool take_stamp(bl_slice *in, struct bl_stamper *stamper, unsigned form, 
 {
     if (in->n == 0)
         return false;
-    if (bl_is_digit(in->p[0]))
-        return bl_stamp_take_rfc3339(stamper, in, time_us);
+    if (bl_is_digit(in->p[0]) && bl_stamp_take_rfc3339(stamper, in, time_us))
+        return true;
     if ((form & FORM_IETF) && bl_slice_starts(*in, BL_SLICE("- "))) { /* no clock: the time it was there */
         *time_us = stamper->reference_s * 1000000;
         *in = bl_slice_drop(*in, 1);
         return true;
     }
-    return !(form & FORM_IETF) && bl_stamp_take_rfc3164(stamper, in, time_us);
+    return !(form & FORM_IETF) && (bl_stamp_take_rfc3164(stamper, in, time_us) ||
+                                   bl_stamp_take_full(stamper, in, time_us));
+}
+
+/* Some syslogds leave the host out, and what stands there is the tag: `postfix/smtp[1]:`, `exim:`.  An
+ * address (IPv6) has more than one colon. */
+RARELY bool is_tag(bl_slice word)
+{
+    return bl_slice_ends(word, BL_SLICE("]:")) ||
+           (bl_slice_ends(word, BL_SLICE(":")) && bl_slice_find_byte(word, ':') == word.n - 1);
+}
+
+/* `mail.info` as BusyBox writes it behind the host, `<mail.info>` as FreeBSD does before it. */
+RARELY bool is_priority_name(bl_slice word)
+{
+    static const bl_slice levels[] = {
+        BL_SLICE_INIT(".debug"), BL_SLICE_INIT(".info"),  BL_SLICE_INIT(".notice"),
+        BL_SLICE_INIT(".warn"),  BL_SLICE_INIT(".warning"), BL_SLICE_INIT(".err"),
+        BL_SLICE_INIT(".error"), BL_SLICE_INIT(".crit"),  BL_SLICE_INIT(".alert"),
+        BL_SLICE_INIT(".emerg"), BL_SLICE_INIT(".panic")};
+
+    if (!bl_slice_starts(word, BL_SLICE("mail.")) && !bl_slice_starts(word, BL_SLICE("local")))
+        return false;
+    for (size_t i = 0; i < BL_COUNT(levels); i++)
+        if (bl_slice_ends(word, levels[i]))
+            return word.n <= levels[i].n + 6; /* local0 */
+    return false;
+}
+
+/* FreeBSD's `<mail.info>`, told by `syslogd -v`. */
+RARELY void skip_priority_name(bl_slice *in)
+{
+    size_t n = bl_window_find(*in, ' ');
+
+    if (n > 2 && n < in->n && in->p[0] == '<' && in->p[n - 1] == '>' &&
+        is_priority_name((bl_slice){in->p + 1, n - 2}))
+        *in = bl_slice_drop(*in, n + count_blanks(bl_slice_drop(*in, n)));
 }
 
 /* Not inlined: once a second, while recall_head runs for every line. */
@@ -124,9 +160,17 @@ RARELY bool take_head(bl_slice *in, struct bl_stamper *stamper, bl_syslog *out, 
         return false;
     blanks = count_blanks(rest);
     rest = bl_slice_drop(rest, blanks);
+    skip_priority_name(&rest);
     out->host = bl_slice_head(rest, bl_window_find(rest, ' '));
+    if (blanks == 0 || out->host.n == 0)
+        return false;
+    if (*form == FORM_PLAIN && is_tag(out->host)) {
+        out->host.n = 0; /* not remembered: the next line may have one */
+        *in = rest;
+        return true;
+    }
     rest = bl_slice_drop(rest, out->host.n);
-    if (blanks == 0 || out->host.n == 0 || rest.n == 0)
+    if (rest.n == 0)
         return false;
     rest = bl_slice_drop(rest, count_blanks(rest));
     remember_head(stamper, *in, rest, out, *form);
@@ -157,8 +201,13 @@ static inline bool recall_head(bl_slice *in, const struct bl_stamper *stamper, b
 RARELY bool read_odd_tag(bl_slice in, bl_syslog *out)
 {
     bl_slice tag = bl_slice_head(in, bl_window_find(in, ' '));
-    size_t open = bl_slice_find_byte(tag, '[');
+    size_t open;
 
+    if (is_priority_name(tag) && tag.n < in.n) {
+        in = bl_slice_drop(in, tag.n + count_blanks(bl_slice_drop(in, tag.n)));
+        tag = bl_slice_head(in, bl_window_find(in, ' '));
+    }
+    open = bl_slice_find_byte(tag, '[');
     in = bl_slice_drop(in, tag.n);
     (void)bl_slice_take(&in, BL_SLICE(" "));
     out->body = in;

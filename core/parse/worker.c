@@ -27,7 +27,7 @@ void bl_block_parse(struct bl_worker *worker, const struct bl_rules *rules, stru
     bl_stamper_refer(&worker->stamper, block->reference_s);
     worker->rules = rules;
     worker->room = (bl_exim_room){.p = block->respelled,
-                                  .left = block->respelled ? BL_BLOCK_BYTES : 0};
+                                  .left = block->respelled ? BL_RESPELLED_BYTES : 0};
     worker->mark = bl_rules_providers_mark(rules);
 #if defined(__x86_64__)
     if (!worker->plain && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&

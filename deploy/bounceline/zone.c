@@ -15,6 +15,17 @@ static int32_t offset_at(int64_t second)
     return localtime_r(&at, &tm) ? (int32_t)tm.tm_gmtoff : 0;
 }
 
+static void name_at(int64_t second, char out[BL_ZONE_NAME_MAX])
+{
+    time_t at = (time_t)second;
+    struct tm tm;
+    size_t n;
+
+    if (!localtime_r(&at, &tm) || !tm.tm_zone || (n = strlen(tm.tm_zone)) >= BL_ZONE_NAME_MAX)
+        return;
+    memcpy(out, tm.tm_zone, n);
+}
+
 /* First second in (from, to] that has the offset of `to`. */
 static int64_t change_within(int64_t from, int64_t to)
 {
@@ -58,7 +69,10 @@ void bl_zone_around(int64_t reference_s, bl_zone *out)
 
         out->step[out->n++].since_s = found[from];
     }
-    out->step[0].offset_s = offset_at(n ? out->step[1].since_s - 1 : reference_s);
-    for (size_t i = 1; i < out->n; i++)
-        out->step[i].offset_s = offset_at(out->step[i].since_s);
+    for (size_t i = 0; i < out->n; i++) {
+        int64_t within = i ? out->step[i].since_s : n ? out->step[1].since_s - 1 : reference_s;
+
+        out->step[i].offset_s = offset_at(within);
+        name_at(within, out->name[i]);
+    }
 }

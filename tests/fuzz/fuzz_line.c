@@ -15,7 +15,8 @@ static void check(bool ok)
 
 static bool inside(const struct bl_block *block, bl_slice s)
 {
-    return s.n == 0 || (s.p >= block->bytes && s.p + s.n <= block->bytes + block->n);
+    return s.n == 0 || (s.p >= block->bytes && s.p + s.n <= block->bytes + block->n) ||
+           (s.p >= block->respelled && s.p + s.n <= block->respelled + BL_RESPELLED_BYTES);
 }
 
 static void check_record(const struct bl_block *block, const bl_record *r)
@@ -27,7 +28,7 @@ static void check_record(const struct bl_block *block, const bl_record *r)
         check(inside(block, texts[i]));
         check(texts[i].n == 0 || memchr(texts[i].p, '\n', texts[i].n) == NULL);
     }
-    check(r->host.n > 0 && r->service.n > 0 && r->mta == BL_MTA_POSTFIX);
+    check(r->service.n > 0 && r->mta == BL_MTA_POSTFIX);
     check(r->kind >= BL_RECORD_OPEN && r->kind <= BL_RECORD_REJECT && r->phase < BL_PHASES &&
           r->outcome < BL_OUTCOMES);
     check(r->kind == BL_RECORD_REJECT || r->queue_id.n > 0);
@@ -40,7 +41,8 @@ static void check_record(const struct bl_block *block, const bl_record *r)
 static bool same(bl_slice a, const struct bl_block *a_block, bl_slice b,
                  const struct bl_block *b_block)
 {
-    return a.n == b.n && (a.n == 0 || a.p - a_block->bytes == b.p - b_block->bytes);
+    return a.n == b.n && (a.n == 0 || a.p - a_block->bytes == b.p - b_block->bytes ||
+                          a.p - a_block->respelled == b.p - b_block->respelled);
 }
 
 static void check_same(const struct bl_block *a, const struct bl_block *b)

@@ -17,6 +17,7 @@ static const bl_zone berlin = {
              {1792890000, 3600},  /* 2026-10-25T01:00Z */
              {1806195600, 7200},  /* 2027-03-28T01:00Z */
              {1824944400, 3600}}, /* 2027-10-31T01:00Z */
+    .name = {"CET", "CEST", "CET", "CEST", "CET"},
 };
 
 static const int64_t november = 1795323817; /* 2026-11-22T05:03:37Z */
@@ -34,6 +35,10 @@ static const struct {
     {"this year's first line", "Jan  1 00:00:00 a", " a", "2026-01-01T00:00:00Z"},
     {"this year, half a year ago", "May 30 00:00:00 a", " a", "2026-05-30T00:00:00Z"},
     {"leap day: the last one was in 2024", "Feb 29 12:00:00 a", " a", "2024-02-29T12:00:00Z"},
+    {"with the year behind the day", "Nov 22 2025 05:03:37 a", " a", "2025-11-22T05:03:37Z"},
+    {"with the year before the month", "2024 Feb 29 05:03:37.5 a", " a", "2024-02-29T05:03:37.500Z"},
+    {"a year without that day", "Feb 29 2025 05:03:37 a", "Feb 29 2025 05:03:37 a", NULL},
+    {"two years", "2025 Nov 22 2025 05:03:37 a", "2025 Nov 22 2025 05:03:37 a", NULL},
     {"30 February", "Feb 30 12:00:00 a", "Feb 30 12:00:00 a", NULL},
     {"day 0", "Nov 00 05:03:37 a", "Nov 00 05:03:37 a", NULL},
     {"hour 24", "Nov 22 24:03:37 a", "Nov 22 24:03:37 a", NULL},
@@ -73,6 +78,23 @@ static const struct {
     {"empty", "", "", NULL},
 };
 
+static const struct {
+    const char *name, *in, *rest, *want;
+} full[] = {
+    {"UTC", "Sun 2026-11-22 05:16:53 UTC m", " m", "2026-11-22T05:16:53Z"},
+    {"microseconds", "Sun 2026-11-22 05:16:53.838445 UTC m", " m", "2026-11-22T05:16:53.838445Z"},
+    {"the local zone's name", "Sun 2026-11-22 05:16:53 CET m", " m", "2026-11-22T04:16:53Z"},
+    {"an hour shown twice: the first time", "Sun 2026-10-25 02:30:00 CEST m", " m", "2026-10-25T00:30:00Z"},
+    {"an hour shown twice: again", "Sun 2026-10-25 02:30:00 CET m", " m", "2026-10-25T01:30:00Z"},
+    {"a zone without a name", "Sun 2026-11-22 05:16:53 +03 m", " m", "2026-11-22T02:16:53Z"},
+    {"one with minutes", "Sun 2026-11-22 05:16:53 +0530 m", " m", "2026-11-21T23:46:53Z"},
+    {"somebody else's zone is ours", "Sun 2026-11-22 05:16:53 XYZ m", " m", "2026-11-22T04:16:53Z"},
+    {"no zone", "Sun 2026-11-22 05:16:53", "Sun 2026-11-22 05:16:53", NULL},
+    {"an empty zone", "Sun 2026-11-22 05:16:53  m", "Sun 2026-11-22 05:16:53  m", NULL},
+    {"no weekday", "Son 2026-11-22 05:16:53 UTC", "Son 2026-11-22 05:16:53 UTC", NULL},
+    {"only a weekday", "Sun", "Sun", NULL},
+};
+
 static void check(bool took, bl_slice in, int64_t time_us, const char *rest, const char *want)
 {
     char text[BL_STAMP_TEXT_MAX];
@@ -83,6 +105,23 @@ static void check(bool took, bl_slice in, int64_t time_us, const char *rest, con
     if (want) {
         assert_int_equal(bl_stamp_text(time_us, text), strlen(want));
         assert_string_equal(text, want);
+    }
+}
+
+static void short_full_stamps_are_read_or_left_alone(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < BL_COUNT(full); i++) {
+        struct bl_stamper stamper;
+        bl_slice in = guarded(full[i].in);
+        int64_t time_us = 0;
+        bool took;
+
+        print_message("%s\n", full[i].name);
+        bl_stamper_init(&stamper, &berlin);
+        bl_stamper_refer(&stamper, november);
+        took = bl_stamp_take_full(&stamper, &in, &time_us);
+        check(took, in, time_us, full[i].rest, full[i].want);
     }
 }
 
@@ -269,6 +308,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rfc3164_stamps_are_read_or_left_alone),
+        cmocka_unit_test(short_full_stamps_are_read_or_left_alone),
         cmocka_unit_test(rfc3339_stamps_are_read_or_left_alone),
         cmocka_unit_test(the_year_is_the_latest_that_has_begun_by_the_reference),
         cmocka_unit_test(local_time_becomes_utc_at_every_edge),

@@ -7,7 +7,7 @@
  *            it); BL_BLOCK_SLACK readable bytes follow.  A line longer than BL_LINE_MAX arrives cut to
  *            that length, its rest skipped and counted in `long_lines`
  * Units      begin, end: offsets in the uncompressed generation
- * Ownership  whoever holds the pointer; records point into bytes
+ * Ownership  whoever holds the pointer; records point into bytes, or into respelled
  * Threads    handed over whole
  * Errors     bl_block_new: NULL
  * Source     -
@@ -24,6 +24,7 @@
 enum {
     BL_BLOCK_BYTES = 256 << 10, /* what a block holds at most: more than BL_LINE_MAX */
     BL_BLOCK_SLACK = 64,
+    BL_RESPELLED_BYTES = 2 * BL_BLOCK_BYTES, /* JSON lines as text, and what an MTA escaped in them */
     BL_SHAPE_SAMPLES = 4        /* unparsed lines kept per block, as slices */
 };
 
@@ -48,7 +49,7 @@ struct bl_block {
     const struct bl_rules *rules; /* that its verdicts are numbers of; set when it is submitted */
     char    *bytes;
     size_t   n;
-    char    *respelled;   /* BL_BLOCK_BYTES, for texts that cannot stand as they were logged; or NULL */
+    char    *respelled;   /* for texts that cannot stand as they were logged, slack behind it; or NULL */
     void    *payload;     /* control blocks; ownership passes to the stage */
 
     /* filled by bl_block_parse */

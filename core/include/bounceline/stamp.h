@@ -19,7 +19,7 @@
 
 #include "bounceline/slice.h"
 
-enum { BL_ZONE_STEPS = 8 };
+enum { BL_ZONE_STEPS = 8, BL_ZONE_NAME_MAX = 8 };
 
 typedef struct bl_zone {
     size_t n; /* 0 means UTC */
@@ -27,6 +27,7 @@ typedef struct bl_zone {
         int64_t since_s;
         int32_t offset_s;
     } step[BL_ZONE_STEPS];
+    char name[BL_ZONE_STEPS][BL_ZONE_NAME_MAX]; /* "CEST", of each step; may be empty */
 } bl_zone;
 
 enum { BL_STAMPER_HEAD = 96 };
@@ -51,12 +52,17 @@ void bl_stamper_init(struct bl_stamper *stamper, const bl_zone *zone);
 /* Another reference drops what was remembered. */
 void bl_stamper_refer(struct bl_stamper *stamper, int64_t reference_s);
 
-/* Takes `Nov 22 05:03:37` (day padded with blank, zero or nothing; 0..9 digits of fraction). */
+/* Takes `Nov 22 05:03:37` (day padded with blank, zero or nothing; 0..9 digits of fraction), also with the
+ * year: `Nov 22 2026 05:03:37`, `2026 Nov 22 05:03:37`. */
 bool bl_stamp_take_rfc3164(struct bl_stamper *stamper, bl_slice *in, int64_t *time_us);
 
 /* Takes `2026-11-22T05:03:37.532042+00:00`: T or blank, 0..9 digits of fraction, Z, +hh:mm, +hhmm, the
  * latter two also behind a blank, or no zone (then the local one). */
 bool bl_stamp_take_rfc3339(struct bl_stamper *stamper, bl_slice *in, int64_t *time_us);
+
+/* Takes `Sun 2026-11-22 05:16:53 CET`, journalctl's short-full: UTC, GMT, an offset or a name of the local
+ * zone, which tells apart an hour that the clock shows twice.  Any other name is taken for the local zone. */
+bool bl_stamp_take_full(struct bl_stamper *stamper, bl_slice *in, int64_t *time_us);
 
 enum { BL_STAMP_TEXT_MAX = 32 };
 
