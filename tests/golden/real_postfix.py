@@ -1,25 +1,32 @@
 #!/usr/bin/env python3
-"""Compares `bounceline scan --events` with what really happened, recipient by recipient.
+"""Compares `bounceline scan --events` with what really happened, recipient by recipient, for every rendering.
 
-    real_postfix.py PROGRAM DIRECTORY [--allow N]
+    real_postfix.py PROGRAM DIRECTORY [--allow N] [--run RUN] [--list]
 
-DIRECTORY holds logs of a real Postfix and RUN.expected.jsonl: what the scripted peers answered and what
-became of each recipient, known without the log.  A recipient is right, missing (the log speaks of it and
-no event does), or wrong.  One rendering is a prefix of the events of the other; of the prefix only messages
-whose end it holds are judged, and its events must be the first ones of the other.
+DIRECTORY holds logs of real Postfix runs, RUN-RENDERING.log or .raw, beside RUN.expected.jsonl and
+RUN.refused.jsonl: what the scripted peers answered and what became of each recipient, and what Postfix itself
+refused, known without the log.  A recipient is right, missing (the log speaks of it and no event does), or
+wrong.  A rendering that ends before the run did is judged by the messages whose end it holds.  Of a right one the
+last answer is compared too: reply code, enhanced code, text, and whether the category agrees with the meaning that
+the peer's script gave to its reply; and the sender and the queue id that the client was told.
 
 Addresses are compared in one form: quotes and escapes of the local part resolved, case folded, the domain
 as A-labels.
 """
 import argparse
 import collections
+import glob
 import json
+import os
 import re
 import subprocess
 import sys
 
-RUN = "real-postfix-3.7.11"
-INSTANCES = {"A", "O"}  # of the run, those whose lines went to syslog
+FIELDS = ("code", "enhanced", "text", "sender", "queue id", "category", "refused")
+WHOLE = {"rfc3164", "journald-short", "postlogd"}  # hold a run's end
+POSTLOGD = "P"  # the instance that wrote no syslog
+
+
 # What the truth calls it, and the outcomes that say the same.  An alias that was forwarded and an LMTP server on
 # this host take mail, as the truth sees it; whether that counts as a delivery is for the program to say.
 MEANS = {
@@ -27,6 +34,28 @@ MEANS = {
     "bounced": {"bounced", "dropped"},
     "expired": {"expired"},
     "deferred": {"deferred"},
+}
+# The meaning of a peer's reply, and the categories that say the same.
+AGREES = {
+    "user_unknown": {"invalid-recipient"},
+    "disabled": {"inactive-mailbox"},
+    "mailbox_full": {"mailbox-full"},
+    "greylist": {"greylisted"},
+    "rate_limit": {"rate-limited", "recipient-rate-limited", "too-many-recipients", "poor-reputation"},
+    "policy": {"policy-rejected", "recipient-restricted", "sender-domain-invalid"},
+    "spam": {"content-rejected", "poor-reputation", "attachment-rejected"},
+    "virus": {"virus-detected"},
+    "dnsbl": {"ip-blocklisted"},
+    "dmarc": {"dmarc-failed"},
+    "spf": {"spf-failed"},
+    "dkim": {"dkim-failed"},
+    "relay": {"relay-denied"},
+    "size": {"message-too-large"},
+    "loop": {"mail-loop"},
+    "syntax": {"bad-address-syntax", "protocol-error"},
+    "timeout": {"connection-failed"},
+    "conn_lost": {"connection-failed"},
+    "temp_system": {"remote-system-error", "remote-system-full", "sender-domain-invalid"},
 }
 
 
@@ -47,26 +76,28 @@ def canonical(address):
     return local.lower() + "@" + ".".join(labels)
 
 
+def load(path):
+    with open(path, encoding="utf-8") as f:
+        return [json.loads(line) for line in f]
+
+
 def scan(program, log):
     done = subprocess.run([program, "scan", "--events", log], stdout=subprocess.PIPE, check=False)
     if done.returncode != 0:
-        sys.exit(f"real_postfix: scan --events {log} ended with {done.returncode}")
+        sys.exit(f"scan --events {log} ended with {done.returncode}")
     return [json.loads(line) for line in done.stdout.decode("utf-8", "replace").splitlines()]
 
 
-def load_truth(directory):
-    with open(f"{directory}/{RUN}.expected.jsonl", encoding="utf-8") as f:
-        rows = [json.loads(line) for line in f]
-    # Addresses made by an alias name no instance: theirs is that of the message they came from.
-    by_sender = {r["from"]: r["inst"] for r in rows if r["inst"]}
-    return [r for r in rows if (r["inst"] or by_sender.get(r["from"])) in INSTANCES]
+def plain(text):
+    """Bytes that a log shows in its own way (controls, the truth's \\xNN) as question marks."""
+    return re.sub(r"[\x00-\x1f\x7f\ufffd]|\\x[0-9A-Fa-f]{2}|[^\x00-\x7f]", "?", text)
 
 
 def by_recipient(events):
     """(sender, recipient) -> its events in order; and the same by the address before an alias."""
     direct, original = collections.defaultdict(list), collections.defaultdict(list)
     for event in events:
-        if event["outcome"] == "rejected":
+        if event["outcome"] == "rejected" or "recipient" not in event:
             continue
         sender = canonical(event.get("sender"))
         direct[sender, canonical(event["recipient"])].append(event)
@@ -77,103 +108,162 @@ def by_recipient(events):
 
 def queue_ids_that_end(log):
     with open(log, encoding="utf-8", errors="replace") as f:
-        return set(re.findall(r"qmgr\[\d+\]: ([0-9A-Za-z]+): removed$", f.read(), re.M))
+        return set(re.findall(r'\b([0-9A-Za-z]{6,}): removed(?=\s|"|$)', f.read()))
 
 
-def covered(row, events, ended):
-    """Whether the log holds the end of this recipient's message."""
-    submitted = re.search(r"queued as ([0-9A-Za-z]+)", row.get("submit_reply") or "")
-    if submitted:
-        return submitted.group(1) in ended
-    # Handed in locally, or made by an alias: no queue id in the truth, so only its own events can tell.
-    return bool(events) and events[-1]["queue_id"] in ended
+def queued_as(row):
+    found = re.search(r"queued as ([0-9A-Za-z]+)", row.get("submit_reply") or "")
+    return found.group(1) if found else None
 
 
-def compare_answers(row, events, score):
-    """Code, enhanced code and text of the last answer; for information."""
-    if not row["attempts"] or row["attempts"][-1].get("code") is None:
-        return
-    attempt, tried = row["attempts"][-1], events
-    if row["final"] == "expired":  # the line that gives up has no answer of its own
-        tried = [e for e in events if e["outcome"] == "deferred" and e.get("attempt", True)]
-        if not tried:
-            return
-    event = tried[-1]
-    score["answers"] += 1
-    score["code"] += event.get("code") == attempt["code"]
-    status = re.match(r"\d{3}[ -](\d\.\d{1,3}\.\d{1,3})\b", attempt["reply"][-1])
-    if status:
-        score["with enhanced"] += 1
-        score["enhanced"] += event.get("enhanced") == status.group(1)
-    text = re.sub(r"[\x00-\x1f\x7f]|\\x[0-9A-Fa-f]{2}", "?", " ".join(attempt["reply"]))
-    score["text"] += text[:1000] in event.get("reply", "")
+class Rendering:
+    def __init__(self, name, log, program):
+        self.name, self.log = name, log
+        self.events = scan(program, log)
+        self.ended = queue_ids_that_end(log)
+        self.direct, self.original = by_recipient(self.events)
+        self.score = collections.Counter()
+        self.differences = []
 
+    def complain(self, who, what):
+        self.differences.append(f"{self.name}: {who}: {what}")
 
-def judge(name, truth, events, whole, ended, differences):
-    direct, original = by_recipient(events)
-    score = collections.Counter()
-    for row in truth:
+    def field(self, name, right, who, what):
+        self.score[name, "asked"] += 1
+        self.score[name, "right"] += bool(right)
+        if not right:
+            self.complain(who, f"{name}: {what}")
+
+    def covers(self, row, events):
+        """Whether the log holds the end of this recipient's message."""
+        if self.name in WHOLE:
+            return True
+        submitted = queued_as(row)
+        if submitted:
+            return submitted in self.ended
+        # Handed in locally, or made by an alias: no queue id in the truth, so only its own events can tell.
+        return bool(events) and events[-1]["queue_id"] in self.ended
+
+    def judge(self, row):
         key = canonical(row["from"]), canonical(row["rcpt"])
-        found = direct.get(key) or original.get(key) or []
-        if not whole and not covered(row, found, ended):
-            score["not covered"] += 1
-            continue
-        who = f"{name}: {row['from']} -> {row['rcpt']} [{row['inst']}, {row['kind']}, {row['basis']}]"
-        if not found:
-            score["missing"] += 1
-            differences.append(f"{who}: {row['final']}, no event")
+        found = self.direct.get(key) or self.original.get(key) or []
+        who = f"{row['from']} -> {row['rcpt']} [{row['inst']}, {row['kind']}, {row['basis']}]"
+        if not self.covers(row, found):
+            self.score["beyond"] += 1
+        elif not found:
+            self.score["missing"] += 1
+            self.complain(who, f"{row['final']}, no event")
         elif found[-1]["outcome"] not in MEANS[row["final"]]:
-            score["wrong"] += 1
+            self.score["wrong"] += 1
             said = " ".join(e["outcome"] for e in found)
-            differences.append(f"{who}: {row['final']}, events say {said}: {found[-1].get('reply', '')}")
+            self.complain(who, f"{row['final']}, events say {said}: {found[-1].get('reply', '')}")
         else:
-            score["right"] += 1
-            score[f"{row['final']} as {found[-1]['outcome']}"] += 1
-            compare_answers(row, found, score)
-    return score
+            self.score["right"] += 1
+            self.score[f"{row['final']} as {found[-1]['outcome']}"] += 1
+            self.compare(row, found, who, key in self.direct)
+
+    def compare(self, row, events, who, direct):
+        self.field("sender", canonical(events[-1].get("sender")) == canonical(row["from"]) and "sender" in events[-1],
+                   who, events[-1].get("sender"))
+        if queued_as(row) and direct and row["kind"] == "submitted":
+            self.field("queue id", queued_as(row) == events[-1]["queue_id"], who, events[-1]["queue_id"])
+        if not row["attempts"]:
+            return
+        attempt = row["attempts"][-1]
+        tried = events
+        if row["final"] == "expired":  # the line that gives up has no answer of its own
+            tried = [e for e in events if e["outcome"] == "deferred" and e.get("attempt", True)] or events
+        event = tried[-1]
+        if attempt["cls"] != "ok" and "category" in event:  # else another host took it
+            self.field("category", event.get("category") in AGREES[attempt["cls"]], who,
+                       f"{attempt['cls']} is not {event.get('category')}: {event.get('reply')}")
+        if attempt.get("code") is None:
+            return
+        self.field("code", event.get("code") == attempt["code"], who,
+                   f"{attempt['code']} is not {event.get('code')}: {event.get('reply')}")
+        status = re.match(r"\d{3}[ -](\d\.\d{1,3}\.\d{1,3})(?![\d.])", attempt["reply"][-1])
+        if status and status.group(1)[0] == str(attempt["code"])[0]:
+            self.field("enhanced", event.get("enhanced") == status.group(1), who,
+                       f"{status.group(1)} is not {event.get('enhanced')}: {event.get('reply')}")
+        text, said = plain(" ".join(attempt["reply"])), plain(event.get("reply", ""))
+        # Postfix cuts at 2,000 bytes, the relay at 1,024 with what stands before.
+        self.field("text", text in said or (len(said) > 700 and text.startswith(said)), who, f"{text} / {said}")
+
+    def judge_refused(self, row):
+        """The client saw this answer; the log's line has sender, one of the recipients, and the answer."""
+        answer = row["reply"][-1]
+        rcpts = row["rcpt"] if isinstance(row["rcpt"], list) else [row["rcpt"]]
+        for event in self.events:
+            if event["outcome"] != "rejected" or event.get("code", int(answer[:3])) != int(answer[:3]):
+                continue
+            if canonical(event.get("sender")) != canonical(row["from"]):
+                continue
+            if "recipient" in event and canonical(event["recipient"]) not in [canonical(r) for r in rcpts if r]:
+                continue
+            return event
+        return None
+
+    def refused(self, rows):
+        for row in rows:
+            if row["reply"][-1].startswith("552 5.3.4"):
+                continue  # `warning: QID: queue file size limit exceeded` names nobody
+            event = self.judge_refused(row)
+            if event or self.name in WHOLE:
+                self.field("refused", event, f"{row['from']} -> {row['rcpt']} {row['stage']}", row["reply"])
+
+    def show(self):
+        beyond = f", {self.score['beyond']} end beyond this log" if self.score["beyond"] else ""
+        print(f"{self.name}: {self.score['right']} right, {self.score['missing']} missing, "
+              f"{self.score['wrong']} wrong{beyond} ({len(self.events)} events)")
+        print("    " + ", ".join(f"{f} {self.score[f, 'right']} of {self.score[f, 'asked']}" for f in FIELDS
+                                 if self.score[f, "asked"]))
 
 
-def same_events(shorter, longer, differences):
-    """The shorter rendering tells of the same events, first to last."""
-    keys = ("queue_id", "recipient", "orig_recipient", "sender", "message_id", "outcome", "code",
-            "enhanced", "reply", "category", "rule", "relay_host", "relay_ip", "delay_s", "service")
-    for i, (a, b) in enumerate(zip(shorter, longer)):
-        off = [k for k in keys if a.get(k) != b.get(k)]
-        if off or a["time"][:19] != b["time"][:19]:
-            differences.append(f"event {i} differs between the renderings in {off or ['time']}: {a} / {b}")
-            return i
-    return len(shorter)
+def runs_of(directory):
+    """RUN -> its renderings; the longest RUN that fits counts."""
+    names = sorted((os.path.basename(p)[:-len(".expected.jsonl")]
+                    for p in glob.glob(f"{directory}/*postfix*.expected.jsonl")), key=len, reverse=True)
+    runs = {name: [] for name in names}
+    for path in sorted(glob.glob(f"{directory}/*.log") + glob.glob(f"{directory}/*.raw")):
+        base = os.path.basename(path)
+        run = next((n for n in names if base.startswith(n + "-")), None)
+        if run:
+            runs[run].append((re.sub(r"\.(log|raw)$", "", base[len(run) + 1:]), path))
+    return runs
 
 
-def show(name, score, events):
-    print(f"{name}: {score['right']} right, {score['missing']} missing, {score['wrong']} wrong"
-          + (f", {score['not covered']} end beyond this log" if score["not covered"] else "")
-          + f" ({len(events)} events)")
-    for label, n in sorted(score.items()):
-        if " as " in label:
-            print(f"    {n:5} {label}")
-    print(f"    of {score['answers']} last answers: code equal {score['code']}, text found {score['text']}; "
-          f"of {score['with enhanced']} with an enhanced code: equal {score['enhanced']}")
+def rows_for(name, rows):
+    # Addresses made by an alias name no instance: theirs is that of the message they came from.
+    by_sender = {r["from"]: r["inst"] for r in rows if r["inst"]}
+    return [r for r in rows if ((r["inst"] or by_sender.get(r["from"])) == POSTLOGD) == (name == "postlogd")]
 
 
 def main():
     args = argparse.ArgumentParser()
     args.add_argument("program")
     args.add_argument("directory")
-    args.add_argument("--allow", type=int, default=0, metavar="N", help="differences that are still a success")
+    args.add_argument("--allow", type=int, default=0, metavar="N", help="recipients missing or wrong that are a success")
+    args.add_argument("--run", help="this run only")
+    args.add_argument("--list", action="store_true", help="every difference, not the first of each kind")
     options = args.parse_args()
-    truth = load_truth(options.directory)
-    differences, events = [], {}
-    for name in ("rfc3164", "rfc3339"):
-        log = f"{options.directory}/{RUN}-{name}.log"
-        events[name] = scan(options.program, log)
-        show(name, judge(name, truth, events[name], name == "rfc3164", queue_ids_that_end(log), differences),
-             events[name])
-    same = same_events(events["rfc3339"], events["rfc3164"], differences)
-    print(f"rfc3339: {same} of {len(events['rfc3339'])} events equal to the first ones of rfc3164")
-    for line in differences[:200]:
-        print("  " + line)
-    return 1 if len(differences) > options.allow else 0
+    bad, differences = 0, []
+    for run, renderings in sorted(runs_of(options.directory).items()):
+        if options.run not in (None, run):
+            continue
+        truth = load(f"{options.directory}/{run}.expected.jsonl")
+        refused = load(f"{options.directory}/{run}.refused.jsonl")
+        print(run)
+        for name, log in renderings:
+            rendering = Rendering(name, log, options.program)
+            for row in rows_for(name, truth):
+                rendering.judge(row)
+            rendering.refused(rows_for(name, refused))
+            rendering.show()
+            bad += rendering.score["missing"] + rendering.score["wrong"]
+            differences += rendering.differences
+    for line in differences if options.list else differences[:60]:
+        print("  " + line[:400])
+    return 1 if bad > options.allow else 0
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 #!/bin/sh
 # ctest: label=quick timeout=120
-# Every recipient of a run of a real Postfix, against what is known to have become of it.
+# Every recipient of the runs of real Postfixes, in every rendering, against what is known to have become of it.
 set -eu
 program=$1/bounceline
 data=${BL_SHARED:-}/data/logs/real
