@@ -306,7 +306,8 @@ struct bl_block *bl_pipeline_block(struct bl_pipeline *p, bool wait)
         return NULL;
     block = trip->block;
     clean = (struct bl_block){
-        .bytes = block->bytes, .respelled = block->respelled, .records = block->records,
+        .bytes = block->bytes, .respelled = block->respelled, .before = block->before,
+        .records = block->records,
         .records_cap = block->records_cap};
     *block = clean;
     return block;

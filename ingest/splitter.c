@@ -26,7 +26,7 @@ enum bl_code bl_splitter_init(struct bl_splitter *s, const bl_position *at)
     s->counted = BL_FRAME_MORE;
     s->carry = carry;
     s->carry_n = 0;
-    s->tail_n = s->head_n = 0;
+    s->tail_n = s->head_n = s->before_n = 0;
     return BL_OK;
 }
 
@@ -41,6 +41,8 @@ void bl_splitter_prime(struct bl_splitter *s, bl_slice before, enum bl_frame cou
     s->counted = counted;
     memcpy(s->tail, before.p, before.n);
     s->tail_n = before.n;
+    memcpy(s->before, before.p, before.n);
+    s->before_n = before.n;
     if (s->at.offset <= BL_HEAD_BYTES && before.n == s->at.offset) {
         memcpy(s->head, before.p, before.n); /* then the tail is the whole file so far */
         s->head_n = before.n;
@@ -75,22 +77,31 @@ static void note_bytes(struct bl_splitter *s, const char *bytes, size_t n, size_
     }
     if (moves) {
         s->at.offset = s->read_at + lines;
+        s->before_n = join_tail(s->before, s->tail, s->tail_n, bytes, lines);
         if (s->hashing) {
-            char tail[BL_TAIL_BYTES];
-            size_t tail_n = join_tail(tail, s->tail, s->tail_n, bytes, lines);
             size_t head_n = s->at.offset < BL_HEAD_BYTES ? (size_t)s->at.offset : BL_HEAD_BYTES;
 
-            s->at.tail_n = (uint32_t)tail_n;
-            s->at.tail_hash = bl_hash64((bl_slice){tail, tail_n});
+            s->at.tail_n = (uint32_t)s->before_n;
+            s->at.tail_hash = bl_hash64((bl_slice){s->before, s->before_n});
             if (head_n > s->at.head_n && head_n <= s->head_n) {
                 s->at.head_n = (uint32_t)head_n;
                 s->at.head_hash = bl_hash64((bl_slice){s->head, head_n});
             }
         }
     }
-    if (s->hashing)
-        s->tail_n = join_tail(s->tail, s->tail, s->tail_n, bytes, n);
+    s->tail_n = join_tail(s->tail, s->tail, s->tail_n, bytes, n);
     s->read_at += n;
+}
+
+/* Where a block begins, and what stands before it. */
+static void begin_block(const struct bl_splitter *s, struct bl_block *block)
+{
+    block->begin = s->at.offset;
+    block->before_n = 0;
+    if (!block->before)
+        return;
+    memcpy(block->before, s->before, s->before_n);
+    block->before_n = s->before_n;
 }
 
 static size_t leading_nuls(const char *p, size_t n)
@@ -203,7 +214,7 @@ static bool fill_counted(struct bl_splitter *s, struct bl_block *block, size_t g
     size_t whole = bl_framing_whole((bl_slice){block->bytes, n});
 
     if (whole) {
-        block->begin = s->at.offset;
+        begin_block(s, block);
         note_bytes(s, block->bytes + carried, got, whole - carried, true);
         block->end = s->at;
     } else {
@@ -233,7 +244,7 @@ bool bl_splitter_fill(struct bl_splitter *s, struct bl_block *block, size_t got)
         carry_more(s, fresh, got);
         return false;
     }
-    block->begin = s->at.offset;
+    begin_block(s, block);
     note_bytes(s, fresh, got, lines, true);
     block->end = s->at;
     block->n = carried + lines;
@@ -257,7 +268,7 @@ bool bl_splitter_finish(struct bl_splitter *s, struct bl_block *block)
 {
     if (s->read_at == s->at.offset)
         return false;
-    block->begin = s->at.offset;
+    begin_block(s, block);
     note_bytes(s, s->carry, 0, 0, true);
     block->end = s->at;
     memcpy(block->bytes, s->carry, s->carry_n);

@@ -35,6 +35,8 @@ struct bl_splitter {
     size_t      tail_n, head_n;
     char        tail[BL_TAIL_BYTES]; /* the bytes before read_at, as they stand in the file */
     char        head[BL_HEAD_BYTES];
+    size_t      before_n;
+    char        before[BL_TAIL_BYTES]; /* the bytes before at.offset */
 };
 
 enum bl_code bl_splitter_init(struct bl_splitter *splitter, const bl_position *at);

@@ -18,7 +18,8 @@ struct bl_block *bl_block_new(void)
     block->bytes = bl_calloc(1, BL_BLOCK_BYTES + BL_BLOCK_SLACK);
     block->respelled = bl_malloc(BL_RESPELLED_BYTES + BL_BLOCK_SLACK); /* pages are touched when used */
     block->records = bl_malloc(block->records_cap * sizeof *block->records);
-    if (!block->bytes || !block->respelled || !block->records) {
+    block->before = bl_malloc(BL_TAIL_BYTES + BL_BLOCK_SLACK);
+    if (!block->bytes || !block->before || !block->respelled || !block->records) {
         bl_block_free(block);
         return NULL;
     }
@@ -31,6 +32,7 @@ void bl_block_free(struct bl_block *block)
         return;
     bl_free(block->records);
     bl_free(block->respelled);
+    bl_free(block->before);
     bl_free(block->bytes);
     bl_free(block);
 }

@@ -34,7 +34,8 @@ enum {
     ORIGIN_MAX = 96,    /* bytes of host and instance remembered */
     PROVIDERS_BITS = 11, /* relay hosts remembered */
     PROVIDER_HOST_MAX = 64,
-    HEADLESS_BYTES = 2048 /* searched in a line that has no head */
+    HEADLESS_BYTES = 2048, /* searched in a line that has no head */
+    AGAIN_LINES = 16      /* repetitions in a row that are looked behind for what is repeated */
 };
 
 struct provider {
@@ -247,6 +248,93 @@ ALWAYS_INLINE void read_kept_exim(struct bl_worker *worker, struct bl_block *blo
     worker->kept_n[promise] = 0;
 }
 
+/* -- what is repeated ------------------------------------------------------------------------- */
+
+/* A line's beginning, counted from the block's; negative in what stands before it. */
+struct place_before {
+    const struct bl_block *block;
+    int64_t at;
+};
+
+/* The whole line before; false where it is not to be had.  A block begins with a line. */
+RARELY bool step_back(struct place_before *place, bl_slice *line)
+{
+    bool inside = place->at > 0;
+    const struct bl_block *block = place->block;
+    const char *begin = inside ? block->bytes : block->before;
+    size_t n = inside ? (size_t)place->at : (size_t)((int64_t)block->before_n + place->at);
+    const char *newline;
+
+    if (n == 0 || begin[n - 1] != '\n')
+        return false;
+    newline = n > 1 ? memrchr(begin, '\n', n - 1) : NULL;
+    if (!newline && !inside && block->before_n != block->begin)
+        return false; /* the line began earlier */
+    *line = (bl_slice){newline ? newline + 1 : begin, 0};
+    line->n = (size_t)(begin + n - 1 - line->p);
+    place->at -= (int64_t)line->n + 1;
+    line->n -= line->n && line->p[line->n - 1] == '\r';
+    return true;
+}
+
+/* The line that is repeated: the last one before that is no repetition itself, not far behind; of the same
+ * host, for lines of others may stand between. */
+RARELY bool find_repeated(struct bl_worker *worker, const struct bl_block *block,
+                          const bl_syslog *again, bl_syslog *out)
+{
+    const char *body = again->body.p;
+    struct place_before place = {block, 0};
+    bl_slice line;
+
+    if (body < block->bytes || body > block->bytes + block->n)
+        return false; /* out of a JSON line, where nothing is repeated */
+    while (body > block->bytes && body[-1] != '\n')
+        body--;
+    place.at = body - block->bytes;
+    for (int i = 0; i < AGAIN_LINES; i++) {
+        int64_t least = body - block->bytes - BL_TAIL_BYTES;
+
+        if (!step_back(&place, &line) || place.at <= least ||
+            !read_syslog(line, &worker->stamper, out) || !bl_slice_eq(out->host, again->host))
+            return false;
+        if (!is_again(out))
+            return true;
+    }
+    return false;
+}
+
+/* `last message repeated N times`: the record of that line again, with this one's time. */
+RARELY enum bl_postfix_line read_again(struct bl_worker *worker, const struct bl_block *block,
+                                       const bl_syslog *again, bl_record *out, bl_reply *reply)
+{
+    bl_slice count = again->body;
+    bl_syslog head;
+    uint32_t times;
+    enum bl_postfix_line line;
+
+    if (!take_times(&count, &times) || !find_repeated(worker, block, again, &head))
+        return BL_POSTFIX_OTHER;
+    head.time_us = again->time_us;
+    line = repeat(read_inner(&head, head.body, out, reply), times, out);
+    return line == BL_POSTFIX_RECORD ? line : BL_POSTFIX_OTHER;
+}
+
+RARELY void read_kept_again(struct bl_worker *worker, struct bl_block *block)
+{
+    for (size_t i = 0; i < worker->kept_n[AGAIN]; i++) {
+        const struct prospect *prospect = &worker->prospects[worker->kept[AGAIN][i]];
+        bl_record *record = &block->records[prospect->place];
+
+        if (read_again(worker, block, &prospect->head, record,
+                       &worker->replies[worker->failures_n]) == BL_POSTFIX_RECORD)
+            finish_record(worker, block, prospect,
+                          seed_of(worker, record->host, record->service));
+        else
+            break_promise(worker, block, prospect, false);
+    }
+    worker->kept_n[AGAIN] = 0;
+}
+
 /* Closes up the broken places from `first` on. */
 RARELY void close_up(struct bl_worker *worker, struct bl_block *block, size_t first)
 {
@@ -296,7 +384,8 @@ ALWAYS_INLINE void look_at_line(struct bl_worker *worker, struct bl_block *block
         if (promise == FOREIGN)
             promise = is_exim(prospect->head.program)
                           ? look_at_exim(&prospect->head, &prospect->qid)
-                          : NOTHING;
+                      : is_again(&prospect->head) ? AGAIN
+                                                  : NOTHING;
     } else {
         note_headless(block, line);
     }
@@ -316,6 +405,9 @@ static inline void read_lines(struct bl_worker *worker, struct bl_block *block, 
     read_kept(worker, block, UID);
     read_kept(worker, block, REMOVED_REJECT);
     read_kept(worker, block, PROXY);
+    read_kept(worker, block, RARE);
+    if (worker->kept_n[AGAIN])
+        read_kept_again(worker, block);
     read_kept_exim(worker, block, EXIM_DELIVERY);
     read_kept_exim(worker, block, EXIM_ARRIVAL);
     read_kept_exim(worker, block, EXIM_COMPLETED);

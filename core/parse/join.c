@@ -250,6 +250,12 @@ static void emit_expired_unknown(struct bl_join *join, uint32_t ref, const bl_re
     join->fn(join->arg, &event);
 }
 
+/* How many lines this one stands for. */
+static inline uint32_t times_of(const bl_record *record)
+{
+    return record->flags & BL_RECORD_REPEATED ? record->repeats : 1;
+}
+
 static void emit_reject(struct bl_join *join, uint32_t ref, const bl_record *record)
 {
     bl_event event;
@@ -352,7 +358,7 @@ static void take_delivery(struct bl_join *join, uint32_t ref, const bl_record *r
 
     if (ref && join->entries[ref].first)
         deferral = find_deferral(join, ref, record->recipient);
-    if (join->fn)
+    for (uint32_t n = join->fn ? times_of(record) : 0; n > 0; n--)
         emit_result(join, ref, record, deferral);
     if (record->outcome == BL_DEFERRED) {
         if (!ref)
@@ -415,7 +421,7 @@ static void take(struct bl_join *join, const bl_record *record)
         take_removed(join, ref);
         break;
     case BL_RECORD_REJECT:
-        if (join->fn)
+        for (uint32_t n = join->fn ? times_of(record) : 0; n > 0; n--)
             emit_reject(join, ref, record);
         break;
     }

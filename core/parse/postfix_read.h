@@ -376,6 +376,21 @@ static inline enum word word_of(bl_slice word)
     return WORD_STRANGE;
 }
 
+/* Old Postfix and rewritten logs: `to=a@b.example, relay=`.  Takes it and what stands behind it. */
+RARELY bool take_bare_address(struct bl_words *words, bl_slice one, bl_slice other, bl_slice *out)
+{
+    bl_slice rest = rest_of(words);
+    size_t end = bl_window_find(rest, ' ');
+    bl_slice behind = bl_slice_drop(rest, end + (end < rest.n));
+
+    if (end < 2 || rest.p[end - 1] != ',' ||
+        !(bl_slice_starts(behind, one) || bl_slice_starts(behind, other)))
+        return false;
+    *out = bl_slice_head(rest, end - 1);
+    *words = bl_words_begin(behind);
+    return true;
+}
+
 ALWAYS_INLINE enum bl_postfix_line read_delivery(const bl_syslog *head, bl_slice qid,
                                                  struct bl_words words, bl_record *out,
                                                  bl_reply *reply)
@@ -387,11 +402,14 @@ ALWAYS_INLINE enum bl_postfix_line read_delivery(const bl_syslog *head, bl_slice
 
     if (!bl_slice_starts(rest_of(&words), BL_SLICE("to=")) || is_severity(qid))
         return BL_POSTFIX_OTHER;
-    if (!bl_slice_starts(rest_of(&words), BL_SLICE("to=<")))
+    words.from += 3;
+    if (bl_slice_starts(rest_of(&words), BL_SLICE("<"))) {
+        words.from++;
+        if (!take_address(&words, BEHIND("relay="), BEHIND("orig_to=<"), &recipient))
+            return BL_POSTFIX_UNPARSED;
+    } else if (!take_bare_address(&words, BL_SLICE("relay="), BL_SLICE("orig_to=<"), &recipient)) {
         return BL_POSTFIX_UNPARSED;
-    words.from += 4;
-    if (!take_address(&words, BEHIND("relay="), BEHIND("orig_to=<"), &recipient))
-        return BL_POSTFIX_UNPARSED;
+    }
     if (words.s.p[words.from] == 'o') {
         words.from += 9;
         if (!take_address(&words, BEHIND("relay="), BEHIND("relay="), &orig))
@@ -434,11 +452,16 @@ ALWAYS_INLINE enum bl_postfix_line read_from(const bl_syslog *head, bl_slice qid
     enum bl_record_kind kind;
     bl_slice sender, rest;
 
-    if (!bl_slice_starts(rest_of(&words), BL_SLICE("from=<")) || is_severity(qid))
+    if (!bl_slice_starts(rest_of(&words), BL_SLICE("from=")) || is_severity(qid))
         return BL_POSTFIX_OTHER;
-    words.from += 6;
-    if (!take_address(&words, BEHIND("size="), BEHIND("status="), &sender))
-        return BL_POSTFIX_UNPARSED;
+    words.from += 5;
+    if (bl_slice_starts(rest_of(&words), BL_SLICE("<"))) {
+        words.from++;
+        if (!take_address(&words, BEHIND("size="), BEHIND("status="), &sender))
+            return BL_POSTFIX_UNPARSED;
+    } else if (!take_bare_address(&words, BL_SLICE("size="), BL_SLICE("status="), &sender)) {
+        return BL_POSTFIX_OTHER;
+    }
     rest = rest_of(&words);
     if (bl_slice_starts(rest, BL_SLICE("size=")))
         kind = BL_RECORD_QUEUED;
@@ -551,7 +574,7 @@ RARELY enum bl_phase phase_of_stage(bl_slice stage)
     return BL_PHASE_UNKNOWN;
 }
 
-/* Where `; from=<` or `; proto=` stands, outside of quoted addresses `<"..."@`. */
+/* Where `; from=<`, `; to=<` or `; proto=` stands, outside of quoted addresses `<"..."@`. */
 RARELY size_t find_envelope(bl_slice s)
 {
     unsigned tries = QUOTE_TRIES;
@@ -573,25 +596,27 @@ RARELY size_t find_envelope(bl_slice s)
         }
         rest = bl_slice_drop(s, at);
         if (bl_slice_starts(rest, BL_SLICE("; from=<")) ||
+            bl_slice_starts(rest, BL_SLICE("; to=<")) ||
             bl_slice_starts(rest, BL_SLICE("; proto=")))
             return at;
     }
 }
 
-/* Reads `; from=<A> to=<B> proto=P helo=<H>`; postscreen puts commas between. */
+/* Reads `; from=<A> to=<B> proto=P helo=<H>`; postscreen puts commas between, VRFY has no sender. */
 RARELY void read_envelope(bl_slice in, bl_record *out)
 {
     size_t end;
 
-    if (!bl_slice_take(&in, BL_SLICE("; from=<")))
-        return;
-    end = find_address_end(in, BL_SLICE(" "), BL_SLICE(","));
-    if (end == SIZE_MAX)
-        return;
-    out->sender = bl_slice_head(in, end);
-    out->flags |= BL_RECORD_HAS_SENDER;
-    in = bl_slice_drop(in, end + 1);
-    (void)bl_slice_take(&in, BL_SLICE(","));
+    (void)bl_slice_take(&in, BL_SLICE(";"));
+    if (bl_slice_take(&in, BL_SLICE(" from=<"))) {
+        end = find_address_end(in, BL_SLICE(" "), BL_SLICE(","));
+        if (end == SIZE_MAX)
+            return;
+        out->sender = bl_slice_head(in, end);
+        out->flags |= BL_RECORD_HAS_SENDER;
+        in = bl_slice_drop(in, end + 1);
+        (void)bl_slice_take(&in, BL_SLICE(","));
+    }
     if (!bl_slice_take(&in, BL_SLICE(" to=<")))
         return;
     end = find_address_end(in, BL_SLICE(" proto="), BL_SLICE(", proto="));
@@ -620,12 +645,12 @@ RARELY bool take_client(bl_slice *in, bl_record *out)
 }
 
 /* `RCPT from HOST[IP]: 550 5.1.1 <A>: Recipient address rejected: TEXT; from=<A> to=<B> proto=P
- * helo=<H>` */
-RARELY bool read_refusal(bl_slice in, bl_record *out, bl_slice *text)
+ * helo=<H>`; a proxy's refusal names no client: `END-OF-MESSAGE: 554 5.7.0 TEXT; from=...` */
+RARELY bool read_refusal(bl_slice in, bool has_client, bl_record *out, bl_slice *text)
 {
     size_t end;
 
-    if (!bl_slice_take(&in, BL_SLICE("from ")) || !take_client(&in, out))
+    if (has_client && (!bl_slice_take(&in, BL_SLICE("from ")) || !take_client(&in, out)))
         return false;
     end = find_envelope(in);
     *text = bl_slice_head(in, end);
@@ -670,7 +695,7 @@ RARELY enum bl_postfix_line read_reject(const bl_syslog *head, bl_slice qid, bl_
                                         bl_record *out, bl_reply *reply)
 {
     bl_slice stage, text;
-    bool done;
+    bool done, has_client = true;
 
     if (!bl_slice_take(&in, BL_SLICE("milter-")))
         (void)bl_slice_take(&in, BL_SLICE("proxy-"));
@@ -680,12 +705,16 @@ RARELY enum bl_postfix_line read_reject(const bl_syslog *head, bl_slice qid, bl_
     if (stage.n == in.n)
         return BL_POSTFIX_OTHER;
     in = bl_slice_drop(in, stage.n + 1);
+    if (bl_slice_ends(stage, BL_SLICE(":"))) {
+        has_client = false;
+        stage.n--;
+    }
     begin_record(head, qid, BL_RECORD_REJECT, out);
     done = bl_slice_eq(stage, BL_SLICE("header")) || bl_slice_eq(stage, BL_SLICE("body"))
                ? read_content_refusal(in, out, &text)
-               : read_refusal(in, out, &text);
+               : read_refusal(in, has_client, out, &text);
     if (!done)
-        return BL_POSTFIX_OTHER; /* `END-OF-MESSAGE: ;` and the like */
+        return BL_POSTFIX_OTHER;
     if (bl_slice_eq(qid, BL_SLICE("NOQUEUE"))) {
         out->flags |= BL_RECORD_ONE_SHOT;
         out->queue_id = bl_slice_drop(qid, qid.n);
@@ -702,6 +731,46 @@ RARELY enum bl_postfix_line read_reject(const bl_syslog *head, bl_slice qid, bl_
     return BL_POSTFIX_RECORD;
 }
 
+/* smtpd: `warning: Illegal address syntax from HOST[IP] in RCPT command: <A>`.  All that is logged when it answers
+ * 501 5.1.3 or 5.1.7. */
+RARELY enum bl_postfix_line read_bad_syntax(const bl_syslog *head, bl_slice in, bl_record *out,
+                                            bl_reply *reply)
+{
+    bl_slice text = in, stage, address;
+    struct peer client;
+    size_t close;
+
+    if (!bl_slice_take(&in, BL_SLICE("Illegal address syntax from ")))
+        return BL_POSTFIX_OTHER;
+    close = bl_window_find(in, ']');
+    client = read_peer(bl_slice_head(in, close));
+    in = bl_slice_drop(in, close);
+    if (!client.bracketed || !bl_slice_take(&in, BL_SLICE("] in ")))
+        return BL_POSTFIX_OTHER;
+    stage = bl_slice_head(in, bl_window_find(in, ' '));
+    in = bl_slice_drop(in, stage.n);
+    if (!bl_slice_take(&in, BL_SLICE(" command: ")))
+        return BL_POSTFIX_OTHER;
+    begin_record(head, bl_slice_head(head->body, 0), BL_RECORD_REJECT, out);
+    address = in;
+    if (in.n >= 2 && in.p[0] == '<' && in.p[in.n - 1] == '>')
+        address = (bl_slice){in.p + 1, in.n - 2};
+    if (bl_slice_eq(stage, BL_SLICE("RCPT"))) {
+        out->recipient = address;
+    } else {
+        out->sender = address;
+        out->flags |= BL_RECORD_HAS_SENDER;
+    }
+    *reply = (bl_reply){.phase = phase_of_stage(stage), .text = text};
+    out->flags |= BL_RECORD_ONE_SHOT;
+    out->peer_host = client.host;
+    out->peer_ip = client.ip;
+    out->outcome = BL_REJECTED;
+    out->phase = (uint8_t)reply->phase;
+    out->text = text;
+    return BL_POSTFIX_RECORD;
+}
+
 /* -- which line it is ------------------------------------------------------------------------- */
 
 /* What the byte behind `QID: ` promises; the readers look at the rest. */
@@ -714,6 +783,8 @@ enum promise {
     UID,
     REMOVED_REJECT,
     PROXY,
+    RARE,  /* read_rare() */
+    AGAIN, /* `last message repeated N times`: block_read.h */
     EXIM_DELIVERY, /* exim_read.h */
     EXIM_ARRIVAL,
     EXIM_COMPLETED,
@@ -724,7 +795,14 @@ enum promise {
 
 static const uint8_t promises[32] = {
     ['t' & 31] = TO,  ['f' & 31] = FROM,           ['c' & 31] = CLIENT, ['m' & 31] = MESSAGE,
-    ['u' & 31] = UID, ['r' & 31] = REMOVED_REJECT, ['p' & 31] = PROXY};
+    ['u' & 31] = UID, ['r' & 31] = REMOVED_REJECT, ['p' & 31] = PROXY,
+    ['I' & 31] = RARE, ['E' & 31] = RARE};
+
+/* Bodies that begin otherwise: `[ID 197553 mail.info] `, `message repeated 4 times: [ `. */
+static inline bool is_wrapped(char first)
+{
+    return UINT64_C(1) << (first & 63) & (UINT64_C(1) << ('[' & 63) | UINT64_C(1) << ('m' & 63));
+}
 
 /* Looks at the body up to the byte behind its first word, which must end with a colon.  Without a
  * branch: which kind a line is cannot be foretold. */
@@ -738,6 +816,9 @@ static inline enum promise look_at(const bl_syslog *head, struct bl_words *words
     if (!is_postfix(head->program) && is_foreign(head))
         return FOREIGN;
     *words = bl_words_begin(head->body);
+    *qid = bl_slice_head(head->body, 0);
+    if (is_wrapped(head->body.p[0]))
+        return RARE;
     end = bl_words_end(words);
     next = end + 1 < words->s.n ? end + 1 : 0;
     ok = (unsigned)(next >= 3) & (unsigned)(words->s.p[end - (end > 0)] == ':');
@@ -754,6 +835,9 @@ static inline bool is_queue_id(bl_slice qid)
     return qid.n <= QID_MAX && (bl_window_alnum(&w) & inside) == inside;
 }
 
+RARELY enum bl_postfix_line read_rare(const bl_syslog *head, bl_slice qid, bl_slice in,
+                                      bl_record *out, bl_reply *reply);
+
 /* What was looked at is read.  With a constant promise only one of these is left. */
 ALWAYS_INLINE enum bl_postfix_line read_promised(enum promise promise, const bl_syslog *head,
                                                  bl_slice qid, struct bl_words words,
@@ -761,6 +845,8 @@ ALWAYS_INLINE enum bl_postfix_line read_promised(enum promise promise, const bl_
 {
     bl_slice in = rest_of(&words);
 
+    if (promise == RARE)
+        return read_rare(head, qid, in, out, reply);
     if (!is_queue_id(qid))
         return BL_POSTFIX_OTHER;
     switch (promise) {
@@ -785,6 +871,8 @@ ALWAYS_INLINE enum bl_postfix_line read_promised(enum promise promise, const bl_
     case PROXY:
         return read_reject(head, qid, in, out, reply);
     case NOTHING:
+    case RARE:
+    case AGAIN:
     case EXIM_DELIVERY:
     case EXIM_ARRIVAL:
     case EXIM_COMPLETED:
@@ -793,6 +881,81 @@ ALWAYS_INLINE enum bl_postfix_line read_promised(enum promise promise, const bl_
     case PROMISES:
         break;
     }
+    return BL_POSTFIX_OTHER;
+}
+
+RARELY enum bl_postfix_line read_inner(const bl_syslog *head, bl_slice body, bl_record *out,
+                                       bl_reply *reply)
+{
+    bl_syslog inner = *head;
+    struct bl_words words;
+    enum promise promise;
+    bl_slice qid;
+
+    inner.body = body;
+    promise = look_at(&inner, &words, &qid);
+    if (promise == NOTHING || promise == RARE || promise == FOREIGN)
+        return BL_POSTFIX_OTHER;
+    return read_promised(promise, &inner, qid, words, out, reply);
+}
+
+/* Takes `message repeated 4 times`. */
+RARELY bool take_times(bl_slice *in, uint32_t *times)
+{
+    bl_slice rest = *in;
+    uint64_t n;
+
+    if (!bl_slice_take(&rest, BL_SLICE("message repeated ")) || !bl_slice_take_u64(&rest, &n) ||
+        !bl_slice_take(&rest, BL_SLICE(" times")))
+        return false;
+    *times = n < BL_REPEATS_MAX ? (uint32_t)n : BL_REPEATS_MAX;
+    *in = rest;
+    return true;
+}
+
+/* `last message repeated 4 times`, whose first word stands where the tag does. */
+static inline bool is_again(const bl_syslog *head)
+{
+    return bl_slice_eq(head->program, BL_SLICE("last")) &&
+           bl_slice_starts(head->body, BL_SLICE("message repeated "));
+}
+
+RARELY enum bl_postfix_line repeat(enum bl_postfix_line line, uint32_t times, bl_record *record)
+{
+    if (line == BL_POSTFIX_RECORD && record->kind != BL_RECORD_DELIVERY &&
+        record->kind != BL_RECORD_REJECT)
+        return BL_POSTFIX_OTHER;
+    if (line == BL_POSTFIX_RECORD) {
+        record->flags |= BL_RECORD_REPEATED;
+        record->repeats = times;
+    }
+    return line;
+}
+
+/* Lines that begin in an unusual way.  `in` stands behind the first word, or at it when the body is wrapped. */
+RARELY enum bl_postfix_line read_rare(const bl_syslog *head, bl_slice qid, bl_slice in,
+                                      bl_record *out, bl_reply *reply)
+{
+    bl_slice body = head->body;
+    uint32_t times;
+
+    if (bl_slice_take(&body, BL_SLICE("[ID "))) { /* Solaris: `[ID 197553 mail.info] ` */
+        body = bl_slice_drop(body, bl_window_find(body, ']'));
+        return bl_slice_take(&body, BL_SLICE("] ")) ? read_inner(head, body, out, reply)
+                                                    : BL_POSTFIX_OTHER;
+    }
+    if (take_times(&body, &times)) { /* rsyslog, in brackets */
+        if (!bl_slice_take(&body, BL_SLICE(": [ ")) || !bl_slice_ends(body, BL_SLICE("]")))
+            return BL_POSTFIX_OTHER;
+        body.n--;
+        return repeat(read_inner(head, body, out, reply), times, out);
+    }
+    if (is_wrapped(body.p[0]))
+        return BL_POSTFIX_OTHER;
+    if (bl_slice_eq(qid, BL_SLICE("warning")))
+        return read_bad_syntax(head, in, out, reply);
+    if (bl_slice_eq(qid, BL_SLICE("proxy-reject"))) /* no queue id before it */
+        return read_reject(head, (bl_slice){"NOQUEUE", 7}, bl_slice_drop(head->body, 6), out, reply);
     return BL_POSTFIX_OTHER;
 }
 

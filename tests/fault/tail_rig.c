@@ -76,7 +76,7 @@ static struct bl_block *want(void *arg)
     if (rig->blocks <= rig->withheld)
         return NULL;
     block = rig->block[--rig->blocks];
-    clean = (struct bl_block){.bytes = block->bytes, .respelled = block->respelled,
+    clean = (struct bl_block){.bytes = block->bytes, .respelled = block->respelled, .before = block->before,
                               .records = block->records, .records_cap = block->records_cap};
     *block = clean;
     return block;

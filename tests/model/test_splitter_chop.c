@@ -96,7 +96,7 @@ static void make_counted_file(void)
     want.long_lines = 0;
     while (file.n < FILE_BYTES - BL_LINE_MAX - 64) {
         static char text[BL_LINE_MAX + 64];
-        size_t n = draw(50) ? draw(300) : BL_LINE_MAX - 4 - draw(300);
+        size_t n = draw(500) ? draw(300) : BL_LINE_MAX - 4 - draw(300);
         bool counted = file.n == 0 || draw(50) != 0, newline = draw(2);
         int head = counted ? snprintf(text, sizeof text, "%zu <22>", n + 4 + newline) : 1;
 
@@ -193,9 +193,9 @@ static void every_chop_gives_the_counted_messages(void **state)
     static const uint32_t most[] = {3, 300, 5000, 70000, BL_BLOCK_BYTES};
 
     (void)state;
-    for (int round = 0; round < 10; round++) {
+    for (int round = 0; round < 4; round++) {
         make_counted_file();
-        for (size_t i = 0; i < BL_COUNT(most); i++) {
+        for (size_t i = round > 0; i < BL_COUNT(most); i++) {
             split(most[i], false);
             if (!same())
                 fail_msg("round %d, reads of at most %u bytes: %zu bytes, wanted %zu", round, most[i], got.n,

@@ -280,10 +280,75 @@ static void a_delivery_without_a_readable_head_is_unparsed(void **state)
     bl_block_free(block);
 }
 
+
+#define REFUSED(host, qid)                                                                         \
+    "Nov 22 05:03:37 " host " postfix/smtpd[1]: " qid ": reject: RCPT from h[192.0.2.9]: 550 5.1.1 <x@a>: no; " \
+    "from=<s@c> to=<x@a> proto=SMTP helo=<h>\n"
+#define AGAIN(host, n) "Nov 22 05:03:40 " host " last message repeated " n " times\n"
+
+static size_t parse_behind(struct bl_block *block, struct bl_worker *worker, const char *before, const char *text)
+{
+    fill(block, text);
+    block->before_n = strlen(before);
+    block->begin = block->before_n;
+    memcpy(block->before, before, block->before_n);
+    bl_block_parse(worker, bl_rules_builtin(), block);
+    return block->records_n;
+}
+
+/* The line before may be in the block or in front of it. */
+static void what_syslogd_left_out_is_a_record_again(void **state)
+{
+    static const struct {
+        const char *name, *before, *text;
+        size_t records;
+        uint32_t repeats; /* of the last one; 0: it is no repetition */
+    } rows[] = {
+        {"in the block", "", REFUSED("a", "NOQUEUE") AGAIN("a", "3"), 2, 3},
+        {"in front of it", REFUSED("a", "NOQUEUE"), AGAIN("a", "3"), 1, 3},
+        {"behind another repetition", REFUSED("a", "NOQUEUE") AGAIN("a", "3"), AGAIN("a", "27"), 1, 27},
+        {"another host's", REFUSED("b", "NOQUEUE"), AGAIN("a", "3"), 0, 0},
+        {"another line came between", "", REFUSED("a", "NOQUEUE") HEAD "x[1]: y\n" AGAIN("mta1", "3"), 1, 0},
+        {"nothing before it", "", AGAIN("a", "3"), 0, 0},
+        {"the line before has no beginning", "mx " REFUSED("a", "NOQUEUE"), AGAIN("a", "3"), 0, 0},
+        {"not more than can be", "", REFUSED("a", "NOQUEUE") AGAIN("a", "99999999"), 2, BL_REPEATS_MAX},
+        {"further back than is looked", REFUSED("a", "NOQUEUE"),
+         AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1")
+         AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1")
+         AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1"),
+         16, 1},
+        {"no number", "", REFUSED("a", "NOQUEUE") AGAIN("a", "many"), 1, 0},
+    };
+    struct bl_block *block = bl_block_new();
+    struct bl_worker *worker = bl_worker_new(NULL);
+
+    (void)state;
+    for (size_t i = 0; i < BL_COUNT(rows); i++) {
+        const bl_record *last;
+
+        print_message("%s\n", rows[i].name);
+        assert_int_equal(parse_behind(block, worker, rows[i].before, rows[i].text), rows[i].records);
+        last = rows[i].records ? &block->records[rows[i].records - 1] : NULL;
+        if (!rows[i].repeats) {
+            assert_true(!last || !(last->flags & BL_RECORD_REPEATED));
+            continue;
+        }
+        assert_true(last->flags & BL_RECORD_REPEATED);
+        assert_int_equal(last->repeats, rows[i].repeats);
+        assert_int_equal(last->time_us, INT64_C(1795323820000000));
+        assert_text(last->recipient, "x@a");
+        assert_int_equal(last->code, 550);
+        assert_true(last->verdict.category != 0 || last->verdict.rule != 0);
+    }
+    bl_worker_free(worker);
+    bl_block_free(block);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_delivery_without_a_readable_head_is_unparsed),
+        cmocka_unit_test(what_syslogd_left_out_is_a_record_again),
         cmocka_unit_test(lines_become_records_in_their_order),
         cmocka_unit_test(the_key_is_of_host_instance_and_queue_id),
         cmocka_unit_test(a_block_of_the_shortest_lines_fits_its_records),

@@ -52,6 +52,9 @@ struct bl_block {
     char    *respelled;   /* for texts that cannot stand as they were logged, slack behind it; or NULL */
     void    *payload;     /* control blocks; ownership passes to the stage */
 
+    char    *before;      /* the before_n bytes (at most BL_TAIL_BYTES) in front of `begin`, for a line that */
+    size_t   before_n;    /* speaks of the one before it; allocated with the block */
+
     /* filled by bl_block_parse */
     bl_record *records;
     size_t     records_n, records_cap;

@@ -44,8 +44,11 @@ enum bl_record_kind {
 enum {
     BL_RECORD_HAS_SENDER = 1, /* `sender` was on the line; empty means the null sender */
     BL_RECORD_NO_ATTEMPT = 2, /* deferred without trying ("delivery temporarily suspended") */
-    BL_RECORD_ONE_SHOT = 4    /* a reject that names no live queue id */
+    BL_RECORD_ONE_SHOT = 4,   /* a reject that names no live queue id */
+    BL_RECORD_REPEATED = 8    /* syslogd left out lines like it: this one stands for `repeats` of them */
 };
+
+enum { BL_REPEATS_MAX = 10000 }; /* of one line; a syslogd says every few minutes how many there were */
 
 typedef struct bl_record {
     uint64_t key, key2;    /* 128-bit hash of host, instance and queue id: what the join looks up */
@@ -60,6 +63,7 @@ typedef struct bl_record {
     bl_status enhanced;    /* the reply's own, else the logged dsn=; absent on success is fine */
     int32_t  delay_ms;
     bl_verdict verdict;    /* failures only: deferred, bounced, rejected */
+    uint32_t repeats;      /* set with BL_RECORD_REPEATED alone */
 
     bl_slice host, service, queue_id;
     bl_slice recipient, orig_recipient; /* DELIVERY, REJECT; ARRIVAL: orig_recipient is the sasl user */
