@@ -3,22 +3,60 @@
  * those that were read into the old one begin at 0, and those whose file is gone are said to be lost. */
 #include "follow_parts.h"
 
+#include <stdlib.h>
+
 #include "bounceline/alloc.h"
 #include "bounceline/snapshot.h"
+
+enum { REMEMBERED = 0 }; /* for a number of slots: none has it */
 
 struct bl_follow_plan {
     bool cold;
     size_t n, cap;
+    size_t sorted; /* so many of the first: by name */
     struct bl_generation **v;
 };
 
-static struct bl_generation *find(const struct bl_follow_plan *plan, uint64_t name)
+/* --- positions by name: there may be thousands in each of many slots --- */
+
+struct by_name {
+    const bl_position **v;
+    size_t n;
+};
+
+static int compare_names(const void *a, const void *b)
 {
-    for (size_t i = 0; i < plan->n; i++)
-        if (plan->v[i]->known.generation == name)
-            return plan->v[i];
-    return NULL;
+    const bl_position *x = *(const bl_position *const *)a, *y = *(const bl_position *const *)b;
+
+    return (x->generation > y->generation) - (x->generation < y->generation);
 }
+
+static void gather(struct by_name *list, uint64_t source, const struct bl_positions *from)
+{
+    for (size_t i = 0; from && i < from->n; i++)
+        if (from->v[i].source == source)
+            list->v[list->n++] = &from->v[i];
+}
+
+static enum bl_code reserve(struct by_name *list, size_t n)
+{
+    list->v = bl_calloc(n + 1, sizeof *list->v);
+    return list->v ? BL_OK : BL_NO_MEMORY;
+}
+
+static void sort(struct by_name *list)
+{
+    qsort(list->v, list->n, sizeof *list->v, compare_names);
+}
+
+static uint64_t offset_in(const struct by_name *list, const bl_position *like)
+{
+    const bl_position **found = bsearch(&like, list->v, list->n, sizeof *list->v, compare_names);
+
+    return found ? (*found)->offset : 0;
+}
+
+/* --- the plan --- */
 
 static enum bl_code append(struct bl_follow_plan *plan, struct bl_generation *g)
 {
@@ -35,75 +73,79 @@ static enum bl_code append(struct bl_follow_plan *plan, struct bl_generation *g)
     return BL_OK;
 }
 
-static struct bl_generation *find_or_add(struct bl_follow_plan *plan, const bl_position *position)
+/* What `n` of the slots say of one generation.  It is finished when all that are furthest were told so; of one
+ * that is only remembered nobody was told anything. */
+static enum bl_code add(struct bl_follow_plan *plan, const bl_position **at, size_t n, size_t slots)
 {
-    struct bl_generation *g = find(plan, position->generation);
+    struct bl_generation *g = bl_generation_known(at[0]);
+    enum bl_code rc = g ? append(plan, g) : BL_NO_MEMORY;
 
-    if (g)
-        return g;
-    g = bl_generation_known(position);
-    if (g && append(plan, g) != BL_OK) {
+    if (rc != BL_OK) {
         bl_generation_free(g);
-        return NULL;
+        return rc;
     }
-    return g;
-}
-
-static enum bl_code add(struct bl_follow_plan *plan, const bl_position *position)
-{
-    struct bl_generation *g = find_or_add(plan, position);
-
-    if (!g)
-        return BL_NO_MEMORY;
-    if (position->offset > g->known.offset)
-        g->known = *position;
-    return bl_generation_cut(g, position->offset);
-}
-
-static enum bl_code add_remembered(struct bl_follow_plan *plan, const bl_position *position)
-{
-    struct bl_generation *g = find_or_add(plan, position);
-
-    if (!g)
-        return BL_NO_MEMORY;
-    g->known.finished = false; /* nobody was told yet */
-    return BL_OK;
-}
-
-static void set_begin(struct bl_generation *g, const struct bl_resume *resume)
-{
-    g->least = UINT64_MAX;
-    for (size_t i = 0; i < 1 + (size_t)resume->partitions; i++) {
-        uint64_t has = bl_positions_offset(&resume->slot[i], g->known.generation);
-
-        if (has < g->least)
-            g->least = has;
+    g->least = n == slots ? UINT64_MAX : 0;
+    for (size_t i = 0; i < n && rc == BL_OK; i++) {
+        if (at[i]->offset > g->known.offset)
+            g->known = *at[i];
+        else if (at[i]->offset == g->known.offset)
+            g->known.finished &= at[i]->finished;
+        if (at[i]->offset < g->least)
+            g->least = at[i]->offset;
+        if (slots != REMEMBERED)
+            rc = bl_generation_cut(g, at[i]->offset);
     }
+    g->known.finished &= slots != REMEMBERED;
     g->at = g->least;
-    if (resume->snapshot)
-        g->at = bl_positions_offset(&resume->snapshot->positions, g->known.generation);
+    return rc;
+}
+
+static enum bl_code add_all(struct bl_follow_plan *plan, const struct by_name *list, const struct by_name *join,
+                            size_t slots)
+{
+    enum bl_code rc = BL_OK;
+
+    for (size_t i = 0, next; i < list->n && rc == BL_OK; i = next) {
+        for (next = i + 1; next < list->n && list->v[next]->generation == list->v[i]->generation;)
+            next++;
+        rc = add(plan, list->v + i, next - i, slots);
+        if (rc == BL_OK && !plan->cold)
+            plan->v[plan->n - 1]->at = offset_in(join, list->v[i]);
+    }
+    plan->sorted = plan->n;
+    return rc;
 }
 
 struct bl_follow_plan *bl_follow_plan_new(uint64_t source, const struct bl_resume *resume)
 {
     struct bl_follow_plan *plan = bl_calloc(1, sizeof *plan);
+    const struct bl_positions *joined = resume->snapshot ? &resume->snapshot->positions : NULL;
+    size_t slots = 1 + (size_t)resume->partitions, n = resume->remembered.n;
+    struct by_name list = {0}, join = {0};
+    enum bl_code rc = BL_NO_MEMORY;
 
-    if (!plan)
-        return NULL;
-    plan->cold = !resume->snapshot;
-    for (size_t i = 0; i < 1 + (size_t)resume->partitions; i++)
-        for (size_t j = 0; j < resume->slot[i].n; j++)
-            if (resume->slot[i].v[j].source == source && add(plan, &resume->slot[i].v[j]) != BL_OK) {
-                bl_follow_plan_free(plan);
-                return NULL;
-            }
-    for (size_t j = 0; j < resume->remembered.n; j++)
-        if (resume->remembered.v[j].source == source && add_remembered(plan, &resume->remembered.v[j]) != BL_OK) {
-            bl_follow_plan_free(plan);
-            return NULL;
-        }
-    for (size_t i = 0; i < plan->n; i++)
-        set_begin(plan->v[i], resume);
+    for (size_t i = 0; i < slots; i++)
+        n += resume->slot[i].n;
+    if (!plan || reserve(&list, n) != BL_OK || reserve(&join, joined ? joined->n : 0) != BL_OK)
+        goto out;
+    plan->cold = !joined;
+    for (size_t i = 0; i < slots; i++)
+        gather(&list, source, &resume->slot[i]);
+    if (list.n == 0) {
+        slots = REMEMBERED;
+        gather(&list, source, &resume->remembered);
+    }
+    gather(&join, source, joined);
+    sort(&list);
+    sort(&join);
+    rc = add_all(plan, &list, &join, slots);
+out:
+    bl_free(list.v);
+    bl_free(join.v);
+    if (rc != BL_OK) {
+        bl_follow_plan_free(plan);
+        plan = NULL;
+    }
     return plan;
 }
 
@@ -118,6 +160,21 @@ void bl_follow_plan_free(struct bl_follow_plan *plan)
 }
 
 /* --- from one run to the next --- */
+
+static struct bl_generation *find(const struct bl_follow_plan *plan, uint64_t name)
+{
+    size_t low = 0, high = plan->sorted;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (plan->v[middle]->known.generation < name)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < plan->sorted && plan->v[low]->known.generation == name ? plan->v[low] : NULL;
+}
 
 static void forget(struct bl_follow *f)
 {
@@ -137,6 +194,8 @@ static enum bl_code hand_over(struct bl_follow_plan *plan, struct bl_generation 
     if (to) {
         if (bl_generation_is_open(from))
             bl_generation_take_file(to, &from->file);
+        to->reported = from->reported;
+        to->lost = from->lost;
     } else if (bl_generation_is_open(from)) {
         to = bl_generation_new(from->known.source, &from->file);
         if (!to)

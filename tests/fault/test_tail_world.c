@@ -448,6 +448,33 @@ static void a_new_run_keeps_what_was_deleted_unread(void **state)
     assert_int_equal(bl_tail_stats(rig->tail).lost_bytes, 0);
 }
 
+/* Said and counted when it was noticed, and not at every reconnect. */
+static void a_loss_is_told_once_however_often_a_run_begins(void **state)
+{
+    struct rig *rig = *state;
+    uint64_t lost;
+
+    rig_write(rig, "mail.log", 100);
+    rig_start(rig, NULL);
+    rig_wait(rig, 100);
+    rig_withhold(rig);
+    rig_write(rig, "mail.log", 50);
+    rig_spin(rig, 100);
+    rig_truncate(rig, "mail.log");
+    rig_spin(rig, 100);
+    lost = bl_tail_stats(rig->tail).lost_bytes;
+    assert_true(lost > 50 * 100);
+    for (int i = 0; i < 3; i++) {
+        begin_again(rig);
+        rig_spin(rig, 100);
+    }
+    rig->withheld = 0;
+    begin_again(rig);
+    rig_settle(rig);
+    assert_int_equal(notes_with(rig, "are lost"), 1);
+    assert_int_equal(bl_tail_stats(rig->tail).lost_bytes, lost);
+}
+
 /* Nothing was committed yet, so the new run is a first one again; where the end was is not asked twice. */
 static void a_new_run_does_not_move_the_end_that_was_begun_from(void **state)
 {
@@ -762,6 +789,7 @@ int main(void)
         TEST(a_pause_gives_blocks_back_and_a_start_reads_them_again),
         TEST(a_start_during_a_job_begins_again),
         TEST(a_new_run_keeps_what_was_deleted_unread),
+        TEST(a_loss_is_told_once_however_often_a_run_begins),
         TEST(a_new_run_does_not_move_the_end_that_was_begun_from),
         TEST(closing_while_busy_is_clean),
         TEST(two_logs_do_not_mix),
