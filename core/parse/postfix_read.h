@@ -407,13 +407,18 @@ ALWAYS_INLINE enum bl_postfix_line read_delivery(const bl_syslog *head, bl_slice
         words.from++;
         if (!take_address(&words, BEHIND("relay="), BEHIND("orig_to=<"), &recipient))
             return BL_POSTFIX_UNPARSED;
-    } else if (!take_bare_address(&words, BL_SLICE("relay="), BL_SLICE("orig_to=<"), &recipient)) {
+    } else if (!take_bare_address(&words, BL_SLICE("relay="), BL_SLICE("orig_to="), &recipient)) {
         return BL_POSTFIX_UNPARSED;
     }
     if (words.s.p[words.from] == 'o') {
-        words.from += 9;
-        if (!take_address(&words, BEHIND("relay="), BEHIND("relay="), &orig))
+        words.from += 8;
+        if (bl_slice_starts(rest_of(&words), BL_SLICE("<"))) {
+            words.from++;
+            if (!take_address(&words, BEHIND("relay="), BEHIND("relay="), &orig))
+                return BL_POSTFIX_UNPARSED;
+        } else if (!take_bare_address(&words, BL_SLICE("relay="), BL_SLICE("relay="), &orig)) {
             return BL_POSTFIX_UNPARSED;
+        }
     }
     if (!read_fields(&words, &delivery))
         return BL_POSTFIX_UNPARSED;

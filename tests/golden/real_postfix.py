@@ -106,11 +106,6 @@ def by_recipient(events):
     return direct, original
 
 
-def queue_ids_that_end(log):
-    with open(log, encoding="utf-8", errors="replace") as f:
-        return set(re.findall(r'\b([0-9A-Za-z]{6,}): removed(?=\s|"|$)', f.read()))
-
-
 def queued_as(row):
     found = re.search(r"queued as ([0-9A-Za-z]+)", row.get("submit_reply") or "")
     return found.group(1) if found else None
@@ -120,7 +115,9 @@ class Rendering:
     def __init__(self, name, log, program):
         self.name, self.log = name, log
         self.events = scan(program, log)
-        self.ended = queue_ids_that_end(log)
+        with open(log, encoding="utf-8", errors="replace") as f:
+            self.text = f.read()
+        self.ended = set(re.findall(r'\b([0-9A-Za-z]{6,}): removed(?=\s|"|$)', self.text))
         self.direct, self.original = by_recipient(self.events)
         self.score = collections.Counter()
         self.differences = []
@@ -196,7 +193,9 @@ class Rendering:
         for event in self.events:
             if event["outcome"] != "rejected" or event.get("code", int(answer[:3])) != int(answer[:3]):
                 continue
-            if canonical(event.get("sender")) != canonical(row["from"]):
+            # `warning: Illegal address syntax ... in RCPT command` names no sender.
+            nameless = "sender" not in event and answer.startswith("501 5.1.3")
+            if not nameless and canonical(event.get("sender")) != canonical(row["from"]):
                 continue
             if "recipient" in event and canonical(event["recipient"]) not in [canonical(r) for r in rcpts if r]:
                 continue
@@ -207,6 +206,8 @@ class Rendering:
         for row in rows:
             if row["reply"][-1].startswith("552 5.3.4"):
                 continue  # `warning: QID: queue file size limit exceeded` names nobody
+            if row["reply"][-1].startswith("501") and (row["rcpt"] or row["from"]) not in self.text:
+                continue  # not logged at all
             event = self.judge_refused(row)
             if event or self.name in WHOLE:
                 self.field("refused", event, f"{row['from']} -> {row['rcpt']} {row['stage']}", row["reply"])

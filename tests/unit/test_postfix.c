@@ -43,6 +43,8 @@ static const struct want deliveries[] = {
      .queue_id = "4jXH6151s8z1csJY", .recipient = "a@b.example", .text = "x"},
     {"orig_to", "postfix/smtp", "4A1B: to=<a@b.example>, orig_to=<root>" RELAY, SENT,
      .recipient = "a@b.example", .orig = "root"},
+    {"without brackets", "postfix/smtp", "4A1B: to=a@b.example, orig_to=root" RELAY, SENT,
+     .recipient = "a@b.example", .orig = "root"},
     {"conn_use", "postfix/smtp",
      "4A1B: to=<a@b.example>, relay=mx.b.example[192.0.2.1]:25, conn_use=12, delay=1.5, "
      "delays=0/0/0/1.5, dsn=2.0.0, "

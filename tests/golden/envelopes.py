@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+"""The same lines in every envelope: `bounceline scan --events` must say the same of each.
+
+    envelopes.py PROGRAM
+
+Bodies of our own, written as each syslog daemon and journalctl would write them, counted streams with and without
+newlines, through a file and through a pipe that gives a few bytes at a time, with 1 to 8 workers.  What an envelope does
+not carry (the agent where the name is cut at its slash, parts of a second) is left out of the comparison.
+
+Negative control: with one body changed the comparison must see it.
+"""
+import datetime
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+START = datetime.datetime(2026, 11, 22, 5, 3, 37, 532042, tzinfo=datetime.timezone.utc)
+RELAY = "relay=mx.uni.example[192.0.2.14]:25, delay=1.3, delays=0.05/0.01/0.77/0.47"
+BODIES = [
+    ("smtpd", "5C26DA9CC4E: client=app.shop.example[192.0.2.200], sasl_method=PLAIN, sasl_username=shop"),
+    ("cleanup", '5C26DA9CC4E: message-id=<order.17, status=sent, "q" \\ @shop.example>'),
+    ("qmgr", "5C26DA9CC4E: from=<news@shop.example>, size=2790, nrcpt=5 (queue active)"),
+    ("smtp", f"5C26DA9CC4E: to=<anna@uni.example>, {RELAY}, dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as 1)"),
+    ("relay/smtp", f"5C26DA9CC4E: to=<почта@почта.example>, {RELAY}, dsn=5.1.1, status=bounced (host "
+     "mx.uni.example[192.0.2.14] said: 550 5.1.1 no such user), status=sent (250 2.0.0 Ok (in reply to RCPT TO command))"),
+    ("smtp", f'5C26DA9CC4E: to=<"to=john, status=sent 612"@shop.example>, orig_to=<j@shop.example>, {RELAY}, dsn=4.2.2, '
+     "status=deferred (host mx.uni.example[192.0.2.14] said: 452 4.2.2 Mailbox full ((( (in reply to end of DATA command))"),
+    ("error", "5C26DA9CC4E: to=<y@slow.example>, relay=none, delay=9, delays=9/0/0/0, dsn=4.7.0, status=deferred (delivery "
+     "temporarily suspended: connect to mx.slow.example[192.0.2.33]:25: Connection refused)"),
+    ("discard", "5C26DA9CC4E: to=<v@shop.example>, relay=none, delay=0, delays=0/0/0/0, dsn=2.0.0, status=sent (silently)"),
+    ("qmgr", "5C26DA9CC4E: from=<news@shop.example>, status=expired, returned to sender"),
+    ("bounce", "5C26DA9CC4E: sender non-delivery notification: 5F4D5A9CA51"),
+    ("qmgr", "5C26DA9CC4E: removed"),
+    ("smtpd", "NOQUEUE: reject: RCPT from unknown[192.0.2.231]: 554 5.7.1 <o@box.example>: Relay access denied; "
+     "from=<s@bad.example> to=<o@box.example> proto=ESMTP helo=<bad>"),
+    ("smtpd", "message repeated 2 times: [ NOQUEUE: reject: MAIL from unknown[192.0.2.231]: 552 5.3.4 too big; "
+     "from=<s@bad.example> proto=ESMTP helo=<bad>]"),
+]
+
+
+def lines(bodies):
+    for i, (agent, body) in enumerate(bodies):
+        yield START + datetime.timedelta(seconds=i), agent, body
+
+
+def classic(when):
+    return f"{when:%b} {when.day:2} {when:%H:%M:%S}"
+
+
+def iso(when, zone="+00:00"):
+    return f"{when:%Y-%m-%dT%H:%M:%S.%f}{zone}"
+
+
+def plain(form):
+    return lambda bodies: "".join(form(w, a, b) + "\n" for w, a, b in lines(bodies)).encode()
+
+
+def counted(form, newline):
+    def write(bodies):
+        out = b""
+        for w, a, b in lines(bodies):
+            message = (form(w, a, b) + newline).encode()
+            out += b"%d %s" % (len(message), message)
+        return out
+    return write
+
+
+def ietf(when, program, body, data="-", bom=""):
+    return f"<22>1 {iso(when)} mta1 {program} 1382 - {data} {bom}{body}"
+
+
+def journal(when, agent, body):
+    return json.dumps({"_UID": "0", "MESSAGE": body, "SYSLOG_IDENTIFIER": f"postfix/{agent}", "_HOSTNAME": "mta1",
+                       "N": None, "__REALTIME_TIMESTAMP": str(int(when.timestamp()) * 1000000 + when.microsecond)},
+                      ensure_ascii=agent == "smtp")
+
+
+def journal_bytes(when, agent, body):
+    return json.dumps({"__REALTIME_TIMESTAMP": str(int(when.timestamp()) * 1000000 + when.microsecond),
+                       "MESSAGE": list(body.encode()), "_HOSTNAME": ["mta1", "x"], "SYSLOG_FACILITY": "2",
+                       "SYSLOG_IDENTIFIER": f"postfix/{agent}"}, separators=(",", ":"))
+
+
+FORMS = {
+    "rsyslog file": plain(lambda w, a, b: f"{classic(w)} mta1 postfix/{a}[1382]: {b}"),
+    "rsyslog file, CRLF": plain(lambda w, a, b: f"{classic(w)} mta1 postfix/{a}[1382]: {b}\r"),
+    "day padded with a zero": plain(lambda w, a, b: f"{w:%b %d %H:%M:%S} mta1 postfix/{a}[1382]: {b}"),
+    "with the year": plain(lambda w, a, b: f"{w:%b %d %Y %H:%M:%S} mta1 postfix/{a}[1382]: {b}"),
+    "the year first": plain(lambda w, a, b: f"{w:%Y %b %d %H:%M:%S} mta1 postfix/{a}[1382]: {b}"),
+    "doubled blanks": plain(lambda w, a, b: f"{classic(w)}  mta1   postfix/{a}[1382]: {b}"),
+    "tag cut by the relay": plain(lambda w, a, b: f"{classic(w)} mta1 postfix/{a}[13 {b}"),
+    "BusyBox": plain(lambda w, a, b: f"{classic(w)} mta1 mail.info postfix/{a}[1382]: {b}"),
+    "FreeBSD": plain(lambda w, a, b: f"{classic(w)} <mail.info> mta1 postfix/{a}[1382]: {b}"),
+    "Solaris": plain(lambda w, a, b: f"{classic(w)} mta1 postfix/{a}[1382]: "
+                     + ("" if b.startswith("message repeated") else "[ID 197553 mail.info] ") + b),
+    "no host": plain(lambda w, a, b: f"{classic(w)} postfix/{a}[1382]: {b}"),
+    "rsyslog with precise stamps": plain(lambda w, a, b: f"{iso(w)} mta1 postfix/{a}[1382]: {b}"),
+    "zone without colon": plain(lambda w, a, b: f"{iso(w, '+0000')} mta1 postfix/{a}[1382]: {b}"),
+    "datagrams": plain(lambda w, a, b: f"<22>{classic(w)} mta1 postfix/{a}[1382]: {b}"),
+    "stream of precise stamps": plain(lambda w, a, b: f"<22>{iso(w)} mta1 postfix/{a}[1382]: {b}"),
+    "short-full": plain(lambda w, a, b: f"{w:%a %Y-%m-%d %H:%M:%S} UTC mta1 postfix/{a}[1382]: {b}"),
+    "journal": plain(journal),
+    "journal, messages of bytes": plain(journal_bytes),
+    "RFC 5424": plain(lambda w, a, b: ietf(w, f"postfix/{a}", b)),
+    "RFC 5424, name cut": plain(lambda w, a, b: ietf(w, "postfix", " " + b)),
+    "RFC 5424, another name cut": plain(lambda w, a, b: ietf(w, "mx-out", b)),
+    "RFC 5424, data and byte order mark": plain(
+        lambda w, a, b: ietf(w, f"postfix/{a}", b, '[o@9 k="a \\"]\\]"][x]', "\ufeff")),
+    "counted, newline counted in": counted(lambda w, a, b: ietf(w, "postfix", " " + b), "\n"),
+    "counted, no newlines": counted(lambda w, a, b: ietf(w, f"postfix/{a}", b), ""),
+    "counted RFC 3164": counted(lambda w, a, b: f"<22>{classic(w)} mta1 postfix/{a}[1382]: {b}", ""),
+}
+
+
+def events_of(program, data, how):
+    """`how`: a number of workers, or None for a pipe that gives little at a time."""
+    if how is None:
+        run = subprocess.Popen([program, "scan", "--events", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for at in range(0, len(data), 97):
+            run.stdin.write(data[at:at + 97])
+            run.stdin.flush()
+        out, _ = run.communicate()
+        code = run.returncode
+    else:
+        with tempfile.NamedTemporaryFile(suffix=".log") as f:
+            f.write(data)
+            f.flush()
+            os.utime(f.name, (START.timestamp() + 60,) * 2)
+            done = subprocess.run([program, "scan", "-j", str(how), "--events", f.name], stdout=subprocess.PIPE,
+                                  check=False)
+            out, code = done.stdout, done.returncode
+    assert code == 0, code
+    return [json.loads(line) for line in out.decode().splitlines()]
+
+
+def bare(event):
+    kept = {k: v for k, v in event.items() if k not in ("service", "host", "instance")}
+    kept["time"] = kept["time"][:19]
+    return kept
+
+
+def main():
+    program = sys.argv[1]
+    os.environ["TZ"] = "UTC"
+    want = [bare(e) for e in events_of(program, FORMS["rsyslog file"](BODIES), 1)]
+    assert len(want) == 10, len(want)
+    bad = 0
+    for name, form in FORMS.items():
+        data = form(BODIES)
+        # A pipe has no time of its own, so stamps without a year would be read as of today.
+        for how in (1, 3, 8, None) if b"2026" in data else (1, 3, 8):
+            got = [bare(e) for e in events_of(program, data, how)]
+            if got != want:
+                bad += 1
+                off = next((i for i, (a, b) in enumerate(zip(got, want)) if a != b), min(len(got), len(want)))
+                print(f"{name}, {how or 'a pipe'}: event {off} of {len(want)}: {got[off:off + 1]} is not {want[off:off + 1]}")
+    other = [bare(e) for e in events_of(program, FORMS["journal"](BODIES[:-1] + [("smtpd", BODIES[-1][1][:-9])]), 1)]
+    assert other != want, "the comparison sees nothing"
+    print(f"{len(FORMS)} envelopes, {bad} differences")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
