@@ -2,8 +2,9 @@
 
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libuv1-dev libhiredis-dev libzstd-dev zlib1g-dev
     libxxhash-dev libfyaml-dev"
+PACKAGE_PACKAGES="scdoc dpkg-dev file"
 RUN_PACKAGES="redis-server"
-TEST_PACKAGES="libcmocka-dev python3 zstd gzip procps logrotate"
+TEST_PACKAGES="libcmocka-dev python3 zstd gzip procps logrotate systemd zsh"
 
 is_installed() {
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
@@ -33,4 +34,26 @@ install_missing() {
         echo "apt-get failed; its whole output is in $apt_log" >&2
         return 69
     fi
+}
+
+# What ninja says, as one line that is written over on a terminal, else every tenth of the way.  Anything
+# else (warnings, errors) passes through.  Its own exit code says whether the build ended well.
+show_progress() {
+    terminal=false
+    [ ! -t 1 ] || terminal=true
+    awk -v terminal=$terminal '
+        /^\[[0-9]+\/[0-9]+\]/ {
+            split(substr($1, 2), step, /[\/\]]/)
+            if (terminal == "true")
+                printf "\r   %d of %d steps ", step[1], step[2]
+            else if (int(10 * step[1] / step[2]) > tenth) {
+                tenth = int(10 * step[1] / step[2])
+                printf "   %d of %d steps\n", step[1], step[2]
+            }
+            fflush()
+            next
+        }
+        /^FAILED|^ninja: build stopped/ { failed = 1 }
+        { print; fflush() }
+        END { if (terminal == "true") printf "\r%40s\r", ""; exit failed }'
 }

@@ -30,12 +30,13 @@ from_here=
 
 install_missing $BUILD_PACKAGES $RUN_PACKAGES
 
-echo "== building a release into $build"
+echo "== building a release into $build (about a minute)"
 mkdir -p $build
-if ! { cmake --preset release -B $build -DBL_TESTS=OFF && cmake --build $build; } >$build/build.log 2>&1; then
+if ! cmake --preset release -B $build -DBL_TESTS=OFF >$build/build.log 2>&1; then
     cat $build/build.log >&2
     exit 1
 fi
+cmake --build $build | show_progress
 
 if [ $# -gt 0 ]; then
     state=$build/state

@@ -223,7 +223,7 @@ static bool take_options(struct classify *job, int argc, char **argv, int *exit_
             }
             break;
         default:
-            *exit_code = bl_usage_option("classify", argc, argv, c);
+            *exit_code = bl_usage_known("classify", known, argc, argv, c);
             return false;
         }
     }

@@ -691,7 +691,7 @@ static bool take_options(struct explain *job, int argc, char **argv, int *exit_c
             *exit_code = bl_usage("explain", "--rules is given more than %d times", BL_RULES_PATHS);
             return false;
         default:
-            *exit_code = bl_usage_option("explain", argc, argv, c);
+            *exit_code = bl_usage_known("explain", known, argc, argv, c);
             return false;
         }
     }

@@ -509,7 +509,7 @@ static bool take_options(struct scan *scan, int argc, char **argv, int *exit_cod
             *(c == SINCE ? &scan->since_us : &scan->until_us) = time_ms * 1000;
             break;
         default:
-            *exit_code = bl_usage_option("scan", argc, argv, c);
+            *exit_code = bl_usage_known("scan", known, argc, argv, c);
             return false;
         }
     }

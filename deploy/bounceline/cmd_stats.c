@@ -419,7 +419,7 @@ static bool take_options(struct stats *stats, int argc, char **argv, int *exit_c
             stats->has_since = true;
             break;
         default:
-            *exit_code = bl_usage_option("stats", argc, argv, c);
+            *exit_code = bl_usage_known("stats", known, argc, argv, c);
             return false;
         }
     }

@@ -983,7 +983,7 @@ static bool take_options(struct suppress *job, int argc, char **argv, const stru
             *exit_code = take_filter(job, optarg, c);
             break;
         default:
-            *exit_code = bl_usage_option("suppress", argc, argv, c);
+            *exit_code = bl_usage_known("suppress", known, argc, argv, c);
         }
     }
     if (*exit_code)

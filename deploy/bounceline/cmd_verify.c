@@ -672,7 +672,7 @@ static bool take_options(struct verify *verify, int argc, char **argv, int *exit
             return false;
         }
         if (c != JSON) {
-            *exit_code = bl_usage_option("verify", argc, argv, c);
+            *exit_code = bl_usage_known("verify", known, argc, argv, c);
             return false;
         }
         verify->json = true;

@@ -6,6 +6,7 @@
 
 #include "commands.h"
 #include "options.h"
+#include "suggest.h"
 #include "text.h"
 
 static const struct command {
@@ -92,10 +93,39 @@ static int take_leading(int argc, char **argv, int at)
     return 0;
 }
 
+static int complain_of_command(const char *typed)
+{
+    static const char *const options[] = {"--help", "--version", "--redis", "--state", "--node", "--config"};
+    const char *names[sizeof commands / sizeof *commands], *near;
+    bool option = typed[0] == '-';
+    char shown[64];
+
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        names[i] = commands[i].name;
+    bl_text_message(shown, sizeof shown, typed);
+    near = option ? bl_suggest(typed, options, sizeof options / sizeof *options)
+                  : bl_suggest(typed, names, sizeof names / sizeof *names);
+    if (is_later(typed))
+        fprintf(stderr, "bounceline: '%s' is not in this version; bounceline --help lists what is\n", shown);
+    else if (near)
+        fprintf(stderr, "bounceline: there is no %s '%s'; did you mean '%s'?\n", option ? "option" : "command", shown, near);
+    else
+        fprintf(stderr, "bounceline: there is no %s '%s'; bounceline --help lists them\n", option ? "option" : "command",
+                shown);
+    return BL_EXIT_USAGE;
+}
+
+/* For completion. */
+static int list_commands(void)
+{
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        puts(commands[i].name);
+    return fflush(stdout) == 0 ? 0 : BL_EXIT_IO;
+}
+
 int main(int argc, char **argv)
 {
     int at = 1, taken = 0;
-    char shown[64];
 
     signal(SIGPIPE, SIG_IGN); /* a reader that has left is a failed write, and is handled as one */
     while (at < argc && (taken = take_leading(argc, argv, at)) > 0)
@@ -117,6 +147,8 @@ int main(int argc, char **argv)
         puts("bounceline " BL_VERSION);
         return 0;
     }
+    if (strcmp(argv[at], "--commands") == 0)
+        return list_commands();
     if (strcmp(argv[at], "help") == 0) {
         static char ask[] = "--help";
 
@@ -127,9 +159,5 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (strcmp(argv[at], commands[i].name) == 0)
             return commands[i].run(argc - at, argv + at);
-    fprintf(stderr,
-            is_later(argv[at]) ? "bounceline: '%s' is not in this version; bounceline --help lists what is\n"
-                               : "bounceline: there is no command '%s'; bounceline --help lists them\n",
-            bl_text_message(shown, sizeof shown, argv[at]));
-    return BL_EXIT_USAGE;
+    return complain_of_command(argv[at]);
 }
