@@ -46,6 +46,11 @@ bl_slice bl_rules_provider_name(const struct bl_rules *rules, uint16_t provider)
     return rules->providers[provider < rules->n_providers ? provider : 0];
 }
 
+uint16_t bl_rules_rule_provider(const struct bl_rules *rules, uint32_t index)
+{
+    return index < rules->n_rules ? rules->rules[index].want.provider : 0;
+}
+
 bool bl_rules_same_categories(const struct bl_rules *a, const struct bl_rules *b)
 {
     if (a->n_categories != b->n_categories)

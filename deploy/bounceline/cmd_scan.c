@@ -19,6 +19,7 @@
 #include "options.h"
 #include "pipeline.h"
 #include "report.h"
+#include "rules_set.h"
 #include "siblings.h"
 #include "splitter.h"
 #include "text.h"
@@ -41,6 +42,7 @@ struct scan {
     size_t   rows; /* of each table; 0: as many as fit it */
     int64_t  since_us, until_us;
 
+    struct bl_rules_paths  paths;
     const struct bl_rules *rules;
     struct bl_output      *out;
     struct bl_report      *report;
@@ -73,6 +75,7 @@ static void help(void)
           "  --since T      only outcomes from T on: 2026-11-22, 2026-11-22T05:00:00Z, or 90s 5m 24h 7d ago\n"
           "  --until T      only outcomes before T\n"
           "  --top N        N rows in each table of the report (1 to 1000)\n"
+          "  --rules PATH   your own rules over the shipped ones: a file or a directory of NAME.rules\n"
           "\n"
           "FILE is plain, .gz or .zst, told apart by content, or - for standard input.  Files of one name are\n"
           "read oldest first.  Exit code 66 when a file cannot be read, 65 when an archive is damaged; the rest\n"
@@ -423,9 +426,12 @@ static size_t drop_doubles(char **paths, size_t n)
 
 static int scan_all(struct scan *scan, char **paths, size_t n)
 {
-    enum bl_code rc = BL_NO_MEMORY;
+    bl_err err = {0};
+    enum bl_code rc = bl_rules_set_load(&scan->paths, &scan->rules, &err);
 
-    scan->rules = bl_rules_builtin();
+    if (rc != BL_OK)
+        return bl_complain(rc, &err);
+    rc = BL_NO_MEMORY;
     bl_alloc_set_large(use_large_pages);
     scan->join = bl_join_new(scan->rules, JOIN_ENTRIES, JOIN_TEXT_BYTES);
     scan->report = bl_report_new(scan->rules);
@@ -449,18 +455,20 @@ out:
         complain(scan, rc, NULL);
     bl_report_free(scan->report);
     bl_join_free(scan->join);
+    bl_rules_set_free(scan->rules);
     return scan->exit_code;
 }
 
 static bool take_options(struct scan *scan, int argc, char **argv, int *exit_code)
 {
-    enum { JSON = BL_OPTION_OWN, EVENTS, SINCE, UNTIL, TOP };
+    enum { JSON = BL_OPTION_OWN, EVENTS, SINCE, UNTIL, TOP, RULES };
     static const struct option known[] = {
         {"json", no_argument, 0, JSON},
         {"events", no_argument, 0, EVENTS},
         {"since", required_argument, 0, SINCE},
         {"until", required_argument, 0, UNTIL},
         {"top", required_argument, 0, TOP},
+        {"rules", required_argument, 0, RULES},
         {"jobs", required_argument, 0, 'j'},
         {"help", no_argument, 0, 'h'},
         {0},
@@ -499,6 +507,11 @@ static bool take_options(struct scan *scan, int argc, char **argv, int *exit_cod
         case EVENTS:
             scan->events = true;
             break;
+        case RULES:
+            if (bl_rules_paths_add(&scan->paths, optarg))
+                break;
+            *exit_code = bl_usage("scan", "--rules is given more than %d times", BL_RULES_PATHS);
+            return false;
         case SINCE:
         case UNTIL:
             if (!bl_option_time(optarg, now_ms, &time_ms)) {

@@ -16,6 +16,7 @@ int cmd_run(int argc, char **argv);
 int cmd_scan(int argc, char **argv);
 int cmd_classify(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
+int cmd_rules(int argc, char **argv);
 int cmd_stats(int argc, char **argv);
 int cmd_suppress(int argc, char **argv);
 int cmd_verify(int argc, char **argv);

@@ -18,6 +18,7 @@ static const struct command {
     {"scan", cmd_scan, "report on logs: what failed, why, whose fault, where"},
     {"classify", cmd_classify, "the verdict on SMTP replies"},
     {"explain", cmd_explain, "why a reply, a log line or a code means what it means, and what to do"},
+    {"rules", cmd_rules, "list the rules, check and test your own, find replies that none explains"},
     {"stats", cmd_stats, "totals, rates, categories and domains out of Redis"},
     {"suppress", cmd_suppress, "look at the suppression list and change it"},
     {"verify", cmd_verify, "check that what Redis holds adds up"},
@@ -55,7 +56,7 @@ static void help(FILE *to)
 /* What the design has and this version lacks. */
 static bool is_later(const char *name)
 {
-    static const char *const later[] = {"rules", "status", "top"};
+    static const char *const later[] = {"status", "top"};
 
     for (size_t i = 0; i < sizeof later / sizeof *later; i++)
         if (strcmp(later[i], name) == 0)

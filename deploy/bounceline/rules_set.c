@@ -43,7 +43,7 @@ static enum bl_code read_text(FILE *file, const char *path, bl_slice *out, bl_er
     return BL_OK;
 }
 
-static enum bl_code add_file(struct bl_rules_files *files, const char *path, bl_err *err)
+enum bl_code bl_rules_file_read(struct bl_rules_files *files, const char *path, bl_err *err)
 {
     struct bl_rules_file item = {{NULL, strlen(path)}, {NULL, 0}};
     FILE *file;
@@ -102,7 +102,7 @@ static enum bl_code add_directory(struct bl_rules_files *files, const char *path
         if ((size_t)snprintf(name, sizeof name, "%s/%s", path, entries[i]->d_name) >= sizeof name)
             rc = bl_fail(err, BL_LIMIT, 0, "the path of '%s' is too long", entries[i]->d_name);
         else
-            rc = add_file(files, name, err);
+            rc = bl_rules_file_read(files, name, err);
     }
     for (int i = 0; i < n; i++)
         free(entries[i]);
@@ -116,7 +116,7 @@ static enum bl_code add_path(struct bl_rules_files *files, const char *path, bl_
 
     if (stat(path, &st) != 0)
         return bl_fail(err, BL_NO_INPUT, errno, "cannot open '%s': %s", path, strerror(errno));
-    return S_ISDIR(st.st_mode) ? add_directory(files, path, err) : add_file(files, path, err);
+    return S_ISDIR(st.st_mode) ? add_directory(files, path, err) : bl_rules_file_read(files, path, err);
 }
 
 enum bl_code bl_rules_files_read(const struct bl_rules_paths *paths, struct bl_rules_files *out, bl_err *err)

@@ -94,6 +94,9 @@ bool                       bl_rules_find_category(const struct bl_rules *rules, 
 size_t                     bl_rules_count(const struct bl_rules *rules);
 const struct bl_rule_info *bl_rules_rule(const struct bl_rules *rules, uint32_t index);
 
+/* The provider at whose hosts alone a rule holds; 0: any. */
+uint16_t bl_rules_rule_provider(const struct bl_rules *rules, uint32_t index);
+
 /* Two rule sets whose categories have the same numbers: what was counted under one can be named by the
  * other. */
 bool bl_rules_same_categories(const struct bl_rules *a, const struct bl_rules *b);
