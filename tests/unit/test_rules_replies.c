@@ -19,6 +19,7 @@ enum {
     ROWS_MAX = 4096,
     COLUMNS = 8,
     ID = 0,
+    SOURCE = 1,
     TEXT = 4,
     CATEGORY = 6,
     TYPE = 7
@@ -137,10 +138,33 @@ static void most_labelled_replies_get_their_category(void **state)
     assert_true(rcpt.unclassified * 100 <= rcpt.n);
 }
 
+/* What the product documents quote gets the category that they say, reply by reply. */
+static void every_reply_of_the_seeds_gets_its_category(void **state)
+{
+    const struct bl_rules *rules = bl_rules_builtin();
+    size_t n = 0;
+
+    (void)state;
+    for (size_t i = 0; i < n_rows; i++) {
+        bl_slice got;
+
+        if (!bl_slice_starts(rows[i].field[SOURCE], BL_SLICE("seed-")))
+            continue;
+        make_reply(&rows[i], BL_PHASE_RCPT);
+        got = bl_rules_category(rules, bl_classify(rules, &rows[i].reply).category)->name;
+        if (!bl_slice_eq(got, rows[i].field[CATEGORY]))
+            fail_msg("%.*s is %.*s", (int)rows[i].field[ID].n, rows[i].field[ID].p, (int)got.n, got.p);
+        n++;
+    }
+    print_message("%zu replies of the seeds\n", n);
+    assert_true(n > 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(most_labelled_replies_get_their_category),
+        cmocka_unit_test(every_reply_of_the_seeds_gets_its_category),
     };
 
     if (!load()) {
