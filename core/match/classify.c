@@ -323,9 +323,15 @@ static __attribute__((noinline)) void hit(const struct bl_rules *rules, struct l
     for (;; output++) {
         uint32_t rule = bl_output_rule(*output);
         const struct bl_rule *r = &rules->rules[rule];
+        uint32_t sequence = rules->sequence_of[rule], part = bl_output_part(*output);
 
         if (rule >= lane->best.rule)
             return;
+        if (sequence && part && lane->seen[sequence - 1] != part) {
+            if (bl_output_ends(*output))
+                return;
+            continue; /* most words of most rules: what must stand in front has not come */
+        }
         if ((!r->sequence || advance(lane, r, *output, end)) &&
             wanted(&r->want, lane)) {
             struct evidence found = {rule, end, bl_output_length(*output), end};

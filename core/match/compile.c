@@ -231,13 +231,14 @@ static enum bl_code keep_rules(struct compiler *c)
     size_t n = c->model.rules.n;
     struct bl_rule *rules = bl_arena_alloc(c->arena, (n + 1) * sizeof *rules);
     struct bl_rule_info *infos = bl_arena_alloc(c->arena, (n + 1) * sizeof *infos);
+    uint16_t *sequence_of = bl_arena_alloc(c->arena, (n + 1) * sizeof *sequence_of);
     struct rt_rule fallback = {.id = BL_SLICE("codes/none"),
                                .place = c->model.fallback,
                                .source = BL_SLICE("nothing else matched"),
                                .tier = BL_TIER_FALLBACK,
                                .category = c->rules->unclassified};
 
-    if (!rules || !infos)
+    if (!rules || !infos || !sequence_of)
         return no_memory(c);
     for (size_t i = 0; i < n; i++) {
         const struct rt_rule *from = rt_rule(&c->model, c->sorted[i].rule);
@@ -256,6 +257,7 @@ static enum bl_code keep_rules(struct compiler *c)
                                           BL_SEQUENCES_MAX);
             rules[i].sequence = ++c->rules->n_sequences;
         }
+        sequence_of[i] = rules[i].sequence;
         if (!keep_info(c, &infos[i], from))
             return no_memory(c);
     }
@@ -265,7 +267,9 @@ static enum bl_code keep_rules(struct compiler *c)
                                 .action = BL_ACTION_NONE};
     if (!keep_info(c, &infos[n], &fallback))
         return no_memory(c);
+    sequence_of[n] = 0;
     c->rules->rules = rules;
+    c->rules->sequence_of = sequence_of;
     c->rules->infos = infos;
     c->rules->n_rules = (uint32_t)n + 1;
     return BL_OK;

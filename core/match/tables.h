@@ -88,6 +88,7 @@ struct bl_mark {
 struct bl_rules {
     const struct bl_category *categories;
     const struct bl_rule *rules;
+    const uint16_t *sequence_of;      /* parallel to rules: their `sequence`, close together */
     const struct bl_rule_info *infos; /* parallel to rules */
     const struct bl_digit_node *digits;
     const bl_slice *providers; /* [0] "other" */

@@ -99,7 +99,9 @@ static void print_rules(FILE *out, const struct bl_rules *r)
             fprintf(out, "%u,", rule->gap[j]);
         fputs("}},\n", out);
     }
-    fprintf(out, "};\n\nstatic const struct bl_rule_info infos[%u] = {\n", r->n_rules);
+    fputs("};\n\n", out);
+    print_words(out, "uint16_t", "sequence_of", r->sequence_of, r->n_rules, 2);
+    fprintf(out, "static const struct bl_rule_info infos[%u] = {\n", r->n_rules);
     for (uint32_t i = 0; i < r->n_rules; i++) {
         const struct bl_rule_info *info = &r->infos[i];
 
@@ -177,7 +179,7 @@ static void print_tables(FILE *out, const struct bl_rules *r)
     print_words(out, "uint32_t", "outputs", p->outputs, p->n_outputs, 4);
     fprintf(out,
             "static const struct bl_rules builtin = {\n"
-            "    categories, rules, infos, digits, providers, suffixes, suffix_slots, loose,"
+            "    categories, rules, sequence_of, infos, digits, providers, suffixes, suffix_slots, loose,"
             " loose_start,\n"
             "    {class_of, cells, pairs, outputs, %u, %u, %u, %u},\n"
             "    %u, %u, %u, %u, %u, %u, %u, %u, %u, UINT64_C(%llu), %u,\n    {",
