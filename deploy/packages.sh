@@ -5,6 +5,8 @@ BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libuv1-dev libhiredis
 PACKAGE_PACKAGES="scdoc dpkg-dev file"
 RUN_PACKAGES="redis-server"
 TEST_PACKAGES="libcmocka-dev python3 zstd gzip procps logrotate systemd zsh"
+# What the long tests want besides; Exim's libraries, since Exim itself is only unpacked (fetch_exim).
+FULL_PACKAGES="iproute2 libidn12 libgnutls-dane0 libdb5.3 libnsl2 libpcre2-8-0"
 
 is_installed() {
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
@@ -56,4 +58,23 @@ show_progress() {
         /^FAILED|^ninja: build stopped/ { failed = 1 }
         { print; fflush() }
         END { if (terminal == "true") printf "\r%40s\r", ""; exit failed }'
+}
+
+# A machine has one mail server: Postfix is installed only where there is none, and left unconfigured.
+install_postfix() {
+    if is_installed exim4-base; then
+        echo "Exim is installed here, so Postfix is not: its test will be skipped"
+    else
+        install_missing postfix
+    fi
+}
+
+# fetch_exim FOLDER: Debian's Exim, unpacked there; nothing of the system changes.
+fetch_exim() {
+    [ ! -x "$1/usr/sbin/exim4" ] || return 0
+    echo "== unpacking Exim into $1"
+    mkdir -p "$1"
+    (cd "$1" && apt-get -qq download exim4-daemon-light && dpkg -x exim4-daemon-light_*.deb . &&
+        chmod 755 usr/sbin/exim4) >/dev/null 2>&1 ||
+        echo "cannot fetch Exim: its test will be skipped"
 }

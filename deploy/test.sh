@@ -33,6 +33,10 @@ if ! $full; then
     exec ctest --preset dev -L quick -j "$(nproc)"
 fi
 
+install_missing $FULL_PACKAGES
+install_postfix
+fetch_exim build/exim
+
 failed=0
 ctest --preset dev -L quick -j "$(nproc)" || failed=1
 ctest --preset dev -L full -j "$(nproc)" || failed=1
