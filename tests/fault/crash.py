@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kills the daemon at random under a writer that appends and rotates; then everything must add up.
 
-    crash.py PROGRAM [--kills N] [--seed N] [--partitions N] [--expect-failure no-fence|no-slot-positions]
+    crash.py PROGRAM [--kills N] [--seed N] [--partitions N] [--flushes] [--expect-failure no-fence|no-slot-positions]
 
 A writer appends numbered lines of an invented Postfix to a log and rotates it, at times compressing what was
 rotated, whether the daemon runs or not.  Between the daemon and Redis stands a relay, so that the harness
@@ -13,6 +13,8 @@ decides what becomes of bytes that are on their way when the daemon dies:
     lost answers  Redis executes but nothing comes back: the counters' slot gets ahead of the addresses'
     cut           no kill: the connection breaks, its tail arrives late
     term          SIGTERM: the daemon drains, commits and ends with 0
+    flush         FLUSHALL, before the kill or behind it: everything is counted again, rotated files too.  Only
+                  with --flushes, since it also forgets what was wrong before
 
 At the end the log is read to its end and Redis must hold what was written: outcome totals, and of every
 address the verdict and the queue ids of its failures, newest first, against a dictionary kept by the writer.
@@ -36,6 +38,7 @@ import tempfile
 import time
 
 KINDS = {"plain": 4, "delayed tail": 4, "lost tail": 2, "lost answers": 4, "cut": 2, "term": 1}
+FLUSHES = {"plain": 2, "lost answers": 1, "term": 1, "flush": 2}
 # What each protection is against: a negative control does only that, so that it does not pass by luck.
 AGAINST = {"no-fence": {"delayed tail": 3, "cut": 1}, "no-slot-positions": {"lost answers": 1}}
 ADDRESSES = 3000
@@ -268,8 +271,13 @@ class Daemon:
         self.errors = open(f"{directory}/daemon.err", "ab")
 
     def command(self, *more):
+        # With --flushes the rotated files are not named: the state directory must remember them.
+        names = [self.log] if self.options.flushes else sorted(glob.glob(f"{self.log}*"))
         return [self.options.program, "run", *more, "--redis", self.url, "--state", f"{self.directory}/state",
-                "--node", NODE, *sorted(glob.glob(f"{self.log}*"))]
+                "--node", NODE, *names]
+
+    def remembers(self):
+        return bool(glob.glob(f"{self.directory}/state/join.*"))
 
     async def start(self):
         environment = dict(os.environ)
@@ -310,7 +318,7 @@ class Redis:
     """As much of the protocol as reading keys takes."""
 
     def __init__(self, path):
-        self.path = path
+        self.path, self.turn = path, asyncio.Lock()
 
     async def start(self, directory):
         self.process = await asyncio.create_subprocess_exec(
@@ -327,8 +335,9 @@ class Redis:
 
     async def call(self, *words):
         words = [str(w).encode() for w in words]
-        self.writer.write(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in words))
-        return await self.answer()
+        async with self.turn:
+            self.writer.write(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in words))
+            return await self.answer()
 
     async def answer(self):
         line = (await self.reader.readline()).rstrip(b"\r\n").decode()
@@ -430,10 +439,21 @@ def deal(rng, kinds):
         yield from deck
 
 
-async def torment(kind, options, rng, relay, daemon, tally):
+async def flush(options, redis, writer):
+    writer.followed = False  # see Writer.run: as far as Redis knows this is a first start
+    await redis.call("EVAL", "redis.call('FLUSHALL') redis.call('HSET', 'bl:meta', 'partitions', ARGV[1])", 0,
+                     options.partitions)
+
+
+async def torment(kind, options, rng, relay, daemon, tally, redis, writer):
     """One life of the daemon."""
     await daemon.start()
     await asyncio.sleep(rng.uniform(*options.life))
+    if kind == "flush" and not daemon.remembers():
+        kind = "plain"  # a first start: only what is named can be read
+    flush_first = kind == "flush" and rng.random() < 0.7
+    if flush_first:
+        await flush(options, redis, writer)
     delay = rng.uniform(0.2, 1.5)
     relay.disturb(kind, delay)
     if kind not in ("plain", "term"):
@@ -446,6 +466,8 @@ async def torment(kind, options, rng, relay, daemon, tally):
     code = await daemon.end(signal.SIGTERM if kind == "term" else signal.SIGKILL)
     daemon.remark(f"--- {kind}, at line {daemon.mail.lines} of the log")
     tally[kind] += 1
+    if kind == "flush" and not flush_first:
+        await flush(options, redis, writer)
     if kind == "term" and code != 0:
         raise Stuck(f"after SIGTERM the daemon ended with {code}\n{daemon.complaints()}")
     if rng.random() < 0.2:
@@ -455,7 +477,7 @@ async def torment(kind, options, rng, relay, daemon, tally):
 async def session(options, directory, tally):
     # One source of chance each: how fast the machine is must not change what is done.
     plan, rng, words = (random.Random(f"{options.seed} {what}") for what in ("plan", "moments", "words"))
-    kinds = AGAINST[options.expect_failure] if options.expect_failure else KINDS
+    kinds = AGAINST[options.expect_failure] if options.expect_failure else FLUSHES if options.flushes else KINDS
     os.mkdir(f"{directory}/log")
     redis = Redis(f"{directory}/redis.sock")
     await redis.start(directory)
@@ -469,7 +491,7 @@ async def session(options, directory, tally):
     writing = asyncio.create_task(writer.run())
     try:
         for kind in itertools.islice(deal(plan, kinds), options.kills):
-            await torment(kind, options, rng, relay, daemon, tally)
+            await torment(kind, options, rng, relay, daemon, tally, redis, writer)
         writer.stop = True
         await writing
         await relay.settle()
@@ -496,6 +518,7 @@ def main():
     args.add_argument("--rate", type=int, default=1500, help="messages a second, about")
     args.add_argument("--life", type=float, nargs=2, default=(0.2, 2.0), metavar="S", help="seconds before trouble")
     args.add_argument("--file-seconds", type=float, default=2.5, help="from one rotation to the next, on average")
+    args.add_argument("--flushes", action="store_true", help="Redis comes back empty at times")
     args.add_argument("--expect-failure", choices=tuple(AGAINST))
     args.add_argument("--keep", action="store_true", help="when it fails, keep the folder with log, state, messages")
     options = args.parse_args()
