@@ -41,23 +41,28 @@ install_missing() {
 # What ninja says, as one line that is written over on a terminal, else every tenth of the way.  Anything
 # else (warnings, errors) passes through.  Its own exit code says whether the build ended well.
 show_progress() {
-    terminal=false
-    [ ! -t 1 ] || terminal=true
-    awk -v terminal=$terminal '
-        /^\[[0-9]+\/[0-9]+\]/ {
-            split(substr($1, 2), step, /[\/\]]/)
-            if (terminal == "true")
-                printf "\r   %d of %d steps ", step[1], step[2]
-            else if (int(10 * step[1] / step[2]) > tenth) {
-                tenth = int(10 * step[1] / step[2])
-                printf "   %d of %d steps\n", step[1], step[2]
-            }
-            fflush()
-            next
-        }
-        /^FAILED|^ninja: build stopped/ { failed = 1 }
-        { print; fflush() }
-        END { if (terminal == "true") printf "\r%40s\r", ""; exit failed }'
+    failed=0 tenth=0
+    while IFS= read -r row; do
+        case $row in
+        \[[0-9]*/[0-9]*\]*)
+            step=${row#\[}
+            total=${step#*/}
+            step=${step%%/*} total=${total%%\]*}
+            if [ -t 1 ]; then
+                printf '\r   %d of %d steps ' "$step" "$total"
+            elif [ $((10 * step / total)) -gt $tenth ]; then
+                tenth=$((10 * step / total))
+                echo "   $step of $total steps"
+            fi ;;
+        "ninja: no work to do.") ;;
+        FAILED* | "ninja: build stopped"* | "ninja: error"*)
+            failed=1
+            echo "$row" ;;
+        *) echo "$row" ;;
+        esac
+    done
+    [ ! -t 1 ] || printf '\r%40s\r' ''
+    return $failed
 }
 
 # A machine has one mail server: Postfix is installed only where there is none, and left unconfigured.

@@ -228,6 +228,9 @@ static void on_done(void *arg, struct bl_batch *batch)
         d->counted_bytes += batch->range[i].end.offset - batch->range[i].begin;
         d->counted_lines += batch->range[i].lines;
     }
+    if (batch->ranges)
+        bl_log(7, "every slot has a batch of %zu ranges; %" PRIu64 " lines, %" PRIu64 " bytes until now", batch->ranges,
+               d->counted_lines, d->counted_bytes);
     keep_snapshot(d, batch);
     lend(d, batch);
     pump(d);

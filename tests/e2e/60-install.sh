@@ -64,6 +64,14 @@ if command -v systemd-sysusers >/dev/null; then
         grep -q '^bounceline:' "$DIR/users/etc/passwd" || fail "sysusers: $(cat "$DIR/err")"
 fi
 
+# --- how far a build is: tenths where nobody watches, and a failed one is one
+. "$SOURCE/deploy/packages.sh"
+got=$(printf '[1/20] a\n[2/20] b\nwarning: x\n[20/20] c\n' | show_progress) || fail "a good build: $?"
+[ "$got" = "$(printf '   2 of 20 steps\nwarning: x\n   20 of 20 steps')" ] || fail "progress: $got"
+if printf '[1/20] a\nninja: build stopped: subcommand failed.\n' | show_progress >/dev/null; then
+    fail "a failed build is a good one"
+fi
+
 # --- completion
 if command -v bash >/dev/null; then
     bash -c '. "$1"; COMP_WORDS=("$2" cl) COMP_CWORD=1; _bounceline "$2"; [ "${COMPREPLY[*]}" = classify ] || exit 1

@@ -142,6 +142,8 @@ def log_level():
         return w.run(*more).err
     assert "mail.log" in says("")
     assert says("log_level: error") == ""
+    assert "every slot has a batch" not in World("", sent(60, "4A", "a@example.net")).ok().err
+    assert "every slot has a batch" in World("log_level: debug", sent(60, "4A", "a@example.net")).ok().err
     assert "mail.log" in says("log_level: error", "--log-level", "info"), "the command line counts for more"
 
 
