@@ -412,6 +412,8 @@ static inline void read_lines(struct bl_worker *worker, struct bl_block *block, 
     read_kept_exim(worker, block, EXIM_ARRIVAL);
     read_kept_exim(worker, block, EXIM_COMPLETED);
     read_kept_exim(worker, block, EXIM_REFUSAL);
+    read_kept_exim(worker, block, EXIM_HELD);
+    read_kept_exim(worker, block, EXIM_PIECE);
     if (worker->broken_n)
         close_up(worker, block, first);
 }

@@ -26,6 +26,8 @@ enum {
     EXIM_ID_NEW = 23,    /* 1xUzq5-000000000yo-3zGH */
     EXIM_BODY_MIN = 7,   /* `== a: b` */
     EXIM_REFUSAL_MIN = 16,
+    EXIM_PIECE_MIN = 7,  /* `[2/2] a` */
+    EXIM_PIECES = 999,
     EXIM_TRIES = 32      /* places where an address may end, looked at */
 };
 
@@ -138,8 +140,11 @@ static inline enum promise look_at_exim(bl_syslog *head, bl_slice *qid)
     size_t id;
 
     skip_exim_stamp(&in);
-    if (in.n && in.p[0] == '[' && !take_exim_pid(&in))
-        return NOTHING;
+    if (in.n && in.p[0] == '[' && !take_exim_pid(&in)) {
+        head->body = in;
+        *qid = bl_slice_head(in, 0);
+        return in.n >= EXIM_PIECE_MIN && head->host.n ? EXIM_PIECE : NOTHING;
+    }
     id = exim_id(in);
     *qid = bl_slice_head(in, id);
     in = bl_slice_drop(in, id + (id > 0));
@@ -160,8 +165,9 @@ static inline enum promise look_at_exim(bl_syslog *head, bl_slice *qid)
     case '=':
         return in.p[1] == '>' || in.p[1] == '=' ? EXIM_DELIVERY : NOTHING;
     case '-':
-    case '>':
         return in.p[1] == '>' ? EXIM_DELIVERY : NOTHING;
+    case '>':
+        return in.p[1] == '>' ? EXIM_HELD : NOTHING;
     case '*':
         return in.p[1] == '*' || in.p[1] == '>' ? EXIM_DELIVERY : NOTHING;
     default:
@@ -264,11 +270,11 @@ static inline size_t undo_quoting(char *p, size_t n)
     return to;
 }
 
-RARELY bl_slice respell_exim(bl_exim_room *room, bl_slice text, bool quoted)
+static inline bl_slice respell_exim(bl_exim_room *room, bl_slice text, bool quoted)
 {
     size_t n = text.n;
 
-    if (n > room->left)
+    if (bl_slice_find_byte(text, '\\') == n || n > room->left)
         return text;
     memcpy(room->p, text.p, n);
     if (quoted)
@@ -571,25 +577,25 @@ static inline size_t exim_quoted_end(bl_slice in)
     return in.n;
 }
 
-/* Takes `NAME[ (HELO)] [IP][:PORT][*]`, any of them absent; `in` begins behind `H=`. */
+/* What is inside of `[...]`; the slice begins behind the bracket. */
+static inline bl_slice inside_brackets(bl_slice s)
+{
+    return bl_slice_head(s, bl_window_find(s, ']'));
+}
+
+/* Takes `NAME[ (HELO)][ DS] [IP][:PORT][*]`, any of them absent; `in` begins behind `H=`. */
 static inline void take_exim_host(bl_slice *in, bl_slice *host, bl_slice *ip)
 {
-    size_t end = bl_window_find(*in, ' ');
-    bl_slice word = bl_slice_head(*in, end), rest;
+    bl_slice word = bl_slice_head(*in, bl_window_find(*in, ' ')), rest = bl_slice_drop(*in, word.n);
 
-    *host = word;
-    *ip = bl_slice_drop(word, word.n);
-    if (word.n && word.p[0] == '(')
-        *host = bl_slice_drop(word, word.n); /* only what the client says of itself */
-    rest = bl_slice_drop(*in, end);
-    for (unsigned words = 0; words < 3; words++) {
-        if (rest.n < 2)
-            break;
+    *in = rest;
+    *host = bl_slice_head(word, word.n && word.p[0] == '(' ? 0 : word.n); /* (what it says of itself) */
+    *ip = bl_slice_head(word, 0);
+    for (unsigned words = 0; words < 3 && rest.n > 1; words++) {
         if (rest.p[1] == '[') {
-            rest = bl_slice_drop(rest, 2);
-            *ip = bl_slice_head(rest, bl_window_find(rest, ']'));
-            rest = bl_slice_drop(rest, bl_window_find(rest, ' '));
-            *in = rest;
+            *ip = inside_brackets(bl_slice_drop(rest, 2));
+            rest = bl_slice_drop(rest, 1);
+            *in = bl_slice_drop(rest, bl_window_find(rest, ' '));
             break;
         }
         if (rest.p[1] != '(' && !bl_slice_starts(rest, BL_SLICE(" DS ")))
@@ -597,17 +603,12 @@ static inline void take_exim_host(bl_slice *in, bl_slice *host, bl_slice *ip)
         rest = bl_slice_drop(rest, 1);
         rest = bl_slice_drop(rest, bl_window_find(rest, ' '));
     }
+    if (host->n == 0 || host->p[0] != '[')
+        return;
+    *host = inside_brackets(bl_slice_drop(*host, 1)); /* an address literal, or nothing else known */
     if (ip->n == 0) {
-        *in = bl_slice_drop(*in, end);
-        if (word.n && word.p[0] == '[') {
-            *ip = bl_slice_drop(word, 1);
-            *ip = bl_slice_head(*ip, bl_slice_find_byte(*ip, ']'));
-            *host = bl_slice_drop(word, word.n);
-        }
-    }
-    if (host->n > 2 && host->p[0] == '[') { /* an address literal */
-        *host = bl_slice_drop(*host, 1);
-        host->n = bl_slice_find_byte(*host, ']');
+        *ip = *host;
+        host->n = 0;
     }
 }
 
@@ -641,12 +642,9 @@ static inline void take_exim_field(bl_slice *in, struct exim_fields *out)
         case 'H':
             take_exim_host(&rest, &out->host, &out->ip);
             out->has_host = true;
-            if (out->ip.p && out->ip.n && rest.n && rest.p != in->p && rest.p[-1] == ':') {
-                out->ended = true;
-            } else if (out->ip.n == 0 && out->host.n && out->host.p[out->host.n - 1] == ':') {
+            out->ended |= rest.p[-1] == ':'; /* of `H=` at the least */
+            if (out->ip.n == 0 && bl_slice_ends(out->host, BL_SLICE(":")))
                 out->host.n--;
-                out->ended = true;
-            }
             *in = rest;
             return;
         case 'F':
@@ -887,8 +885,7 @@ RARELY void fill_exim_failure(const struct exim_fields *fields, bl_exim_room *ro
     drop_exim_delivery_time(&text);
     expired = out->outcome == BL_BOUNCED && take_exim_expiry(&text);
     spoken = take_exim_speaker(&text, &phase);
-    if (memchr(text.p, '\\', text.n))
-        text = respell_exim(room, text, false);
+    text = respell_exim(room, text, false);
     judged = text;
     if (!spoken) {
         judged = take_exim_trouble(text, &phase);
@@ -1057,8 +1054,7 @@ static inline enum bl_exim_line read_exim_delivery(const bl_syslog *head, bl_sli
         if (!bl_status_take(&rest, &out->enhanced) || out->enhanced.class_ != 2)
             out->enhanced = (bl_status){0, 0, 0};
     }
-    if (out->text.n && memchr(out->text.p, '\\', out->text.n))
-        out->text = respell_exim(room, out->text, true);
+    out->text = respell_exim(room, out->text, true);
     return BL_EXIM_RECORD;
 }
 
@@ -1204,8 +1200,7 @@ RARELY enum bl_exim_line read_exim_refusal(const bl_syslog *head, bl_slice id, b
     colon = bl_slice_find(in, BL_SLICE(": "));
     if (colon != SIZE_MAX)
         text = bl_slice_drop(in, colon + 2);
-    if (text.n && memchr(text.p, '\\', text.n))
-        text = respell_exim(room, text, false);
+    text = respell_exim(room, text, false);
     reply->wrapper = (bl_status){0, 0, 0};
     reply->relay_host = (bl_slice){NULL, 0};
     reply->phase = (enum bl_phase)out->phase;
@@ -1213,6 +1208,70 @@ RARELY enum bl_exim_line read_exim_refusal(const bl_syslog *head, bl_slice id, b
     out->code = reply->code;
     out->enhanced = reply->enhanced;
     out->text = reply->text;
+    return BL_EXIM_RECORD;
+}
+
+/* -- lines that need others ------------------------------------------------------------------- */
+
+/* Cut-through: the arrival comes next.  The line goes on as it stands when it can be read. */
+RARELY enum bl_exim_line read_exim_held(const bl_syslog *head, bl_slice id, bl_exim_room *room,
+                                        bl_record *out, bl_reply *reply)
+{
+    enum bl_exim_line line = read_exim_delivery(head, id, room, out, reply);
+
+    if (line != BL_EXIM_RECORD)
+        return line;
+    begin_record(head, id, BL_RECORD_HELD, out);
+    out->mta = BL_MTA_EXIM;
+    out->text = (bl_slice){id.p, (size_t)(head->body.p - id.p) + head->body.n};
+    return BL_EXIM_RECORD;
+}
+
+/* Between program and body the envelope has the pid, in whatever brackets. */
+static inline bl_slice exim_process(const bl_syslog *head)
+{
+    const char *end = head->program.p + head->program.n;
+
+    return head->body.p > end && head->body.p - end < 32
+               ? (bl_slice){end, (size_t)(head->body.p - end)}
+               : (bl_slice){end, 0};
+}
+
+ALWAYS_INLINE enum bl_exim_line read_exim_promised(enum promise promise, const bl_syslog *head,
+                                                   bl_slice id, bl_exim_room *room, bl_record *out,
+                                                   bl_reply *reply);
+
+/* `[1/3] TEXT`: a slash where the record was cut, a backslash where its line ends and another one
+ * follows (headers of what was refused). */
+RARELY enum bl_exim_line read_exim_piece(const bl_syslog *head, bl_exim_room *room, bl_record *out,
+                                         bl_reply *reply)
+{
+    bl_slice in = bl_slice_drop(head->body, 1), id;
+    bl_syslog line = *head;
+    enum promise promise;
+    uint64_t number, of;
+    bool cut;
+
+    if (!bl_slice_take_u64(&in, &number))
+        return BL_EXIM_OTHER;
+    cut = bl_slice_take(&in, BL_SLICE("/"));
+    if ((!cut && !bl_slice_take(&in, BL_SLICE("\\"))) || !bl_slice_take_u64(&in, &of) ||
+        !bl_slice_take(&in, BL_SLICE("] ")) || of < 2 || number == 0 || number > of ||
+        of > EXIM_PIECES)
+        return BL_EXIM_OTHER;
+    if (number == 1 && !cut) { /* its first line is whole */
+        line.body = in;
+        promise = look_at_exim(&line, &id);
+        return promise == EXIM_PIECE
+                   ? BL_EXIM_OTHER
+                   : read_exim_promised(promise, &line, id, room, out, reply);
+    }
+    begin_record(head, exim_process(head), BL_RECORD_PIECE, out);
+    out->mta = BL_MTA_EXIM;
+    out->flags = BL_RECORD_ONE_SHOT | (!cut || number == of ? BL_RECORD_LAST_PIECE : 0);
+    out->code = (uint16_t)number;
+    out->delay_ms = (int32_t)of;
+    out->text = in;
     return BL_EXIM_RECORD;
 }
 
@@ -1229,6 +1288,10 @@ ALWAYS_INLINE enum bl_exim_line read_exim_promised(enum promise promise, const b
         return read_exim_completed(head, id, out);
     if (promise == EXIM_REFUSAL)
         return read_exim_refusal(head, id, room, out, reply);
+    if (promise == EXIM_HELD)
+        return read_exim_held(head, id, room, out, reply);
+    if (promise == EXIM_PIECE)
+        return read_exim_piece(head, room, out, reply);
     return BL_EXIM_OTHER;
 }
 

@@ -1,5 +1,7 @@
 /* Records in the order of the log, into events.  How things are remembered: join_parts.h. */
-#include "join_parts.h"
+#include "join_pending.h"
+
+#include "bounceline/exim.h"
 
 /* --- set up --- */
 
@@ -47,6 +49,7 @@ static void forget_all(struct bl_join *join)
     join->cells_used = 0;
     join->cells_free = join->cells_cap;
     join->free_cell = 0;
+    join->pending_n = 0;
     join->stats = (struct bl_join_stats){0};
 }
 
@@ -63,7 +66,8 @@ struct bl_join *bl_join_new(const struct bl_rules *rules, size_t entries_cap, si
     join->cells = reserve(&join->memory[1], join->cells_cap, sizeof *join->cells);
     join->links = bl_malloc((join->entries_cap + 1) * sizeof *join->links);
     /* A deferral takes two cells at least, so half as many slots' things as cells. */
-    if (!join->entries || !join->cells || !join->links ||
+    join->pending = bl_malloc(BL_JOIN_PENDING_MAX * sizeof *join->pending);
+    if (!join->entries || !join->cells || !join->pending || !join->links ||
         !bl_slots_init(&join->slots, join->entries_cap) ||
         !bl_slots_init(&join->deferral_slots, join->cells_cap / 2)) {
         bl_join_free(join);
@@ -80,6 +84,7 @@ void bl_join_free(struct bl_join *join)
         return;
     bl_slots_release(&join->slots);
     bl_slots_release(&join->deferral_slots);
+    bl_free(join->pending);
     bl_free(join->memory[0]);
     bl_free(join->memory[1]);
     bl_free(join->links);
@@ -178,6 +183,8 @@ static void emit_delivery(struct bl_join *join, uint32_t ref, bool retried, cons
     event.relay_host = record->peer_host;
     event.relay_ip = record->peer_ip;
     event.retried = retried;
+    if (ref && join->entries[ref].flags & HAS_SENDER)
+        event.has_sender = false; /* Exim's F= may be spelled for a host without SMTPUTF8 */
     if (ref)
         add_known(join, &event, &join->entries[ref]);
     else
@@ -392,6 +399,110 @@ static void take_removed(struct bl_join *join, uint32_t ref)
         mark_dead(join, ref);
 }
 
+/* --- what is pending; see join_pending.h --- */
+
+static void take(struct bl_join *join, const bl_record *record);
+
+/* Reads the `i`th line that is pending, and takes it. */
+static void take_pending(struct bl_join *join, size_t i)
+{
+    const struct pending *p = &join->pending[i];
+    bl_exim_room room = {.p = join->respelled, .left = sizeof join->respelled};
+    bl_syslog head = {.time_us = p->time_us,
+                      .host = {join->line, p->host_n},
+                      .program = {join->line + p->host_n, p->program_n},
+                      .body = {join->line + p->host_n + p->program_n,
+                               p->n - p->host_n - p->program_n}};
+    bl_record record;
+    bl_reply reply;
+
+    memcpy(join->line, p->text, p->n);
+    pending_drop(join, i);
+    if (bl_exim_read_again(&head, &room, &record, &reply) != BL_EXIM_RECORD) {
+        join->stats.text_dropped++;
+        return;
+    }
+    bl_record_set_key(&record, bl_record_seed(head.host, head.program));
+    if (record.kind == BL_RECORD_DELIVERY)
+        record.provider = bl_rules_provider(join->rules, record.peer_host);
+    if (bl_exim_is_failure(&record))
+        record.verdict = bl_classify(join->rules, &reply);
+    take(join, &record);
+}
+
+static void make_pending_room(struct bl_join *join)
+{
+    if (join->pending_n < BL_JOIN_PENDING_MAX)
+        return;
+    if (pending_is_piece(&join->pending[0])) {
+        pending_drop(join, 0);
+        join->stats.text_dropped++;
+    } else {
+        take_pending(join, 0);
+    }
+}
+
+static void take_piece(struct bl_join *join, const bl_record *record)
+{
+    size_t i = pending_find(join, record);
+    struct pending *p = i < join->pending_n ? &join->pending[i] : NULL;
+
+    if (record->code == 1) {
+        if (p)
+            pending_drop(join, i);
+        make_pending_room(join);
+        i = join->pending_n;
+        p = pending_add(join, record);
+    }
+    if (!p)
+        return; /* further lines of a record whose first one said it all */
+    if (p->next != record->code || p->of != record->delay_ms || !pending_append(p, record->text)) {
+        pending_drop(join, i);
+        join->stats.text_dropped++;
+    } else if (record->flags & BL_RECORD_LAST_PIECE) {
+        take_pending(join, i);
+    }
+}
+
+/* `ref`, the message, is known already when the arrival came first after all. */
+static void take_held(struct bl_join *join, uint32_t ref, const bl_record *record)
+{
+    struct pending *p;
+    size_t i;
+
+    make_pending_room(join);
+    i = join->pending_n;
+    p = pending_add(join, record);
+    if (!p || !pending_append(p, record->text))
+        join->stats.text_dropped++; /* longer than anything Exim writes */
+    else if (is_live(join, ref) && join->entries[ref].flags & HAS_SENDER)
+        take_pending(join, i);
+    else
+        return;
+    if (i < join->pending_n)
+        pending_drop(join, i);
+}
+
+/* The arrival is there: what was held for it is told now, in order. */
+static void release_held(struct bl_join *join, const bl_record *arrival)
+{
+    for (size_t i = pending_find(join, arrival); i < join->pending_n;
+         i = pending_find(join, arrival))
+        take_pending(join, i);
+}
+
+void bl_join_finish(struct bl_join *join, bl_event_fn *fn, void *arg)
+{
+    join->fn = fn;
+    join->arg = arg;
+    while (join->pending_n) {
+        if (pending_is_piece(&join->pending[0]))
+            pending_drop(join, 0);
+        else
+            take_pending(join, 0);
+    }
+}
+
 /* Which kind comes next cannot be foretold.  So the entry is found before that is asked: the search
  * goes on while the processor takes back its wrong guess. */
 static void take(struct bl_join *join, const bl_record *record)
@@ -404,6 +515,8 @@ static void take(struct bl_join *join, const bl_record *record)
         break;
     case BL_RECORD_ARRIVAL:
         take_arrival(join, ref, record);
+        if (join->pending_n)
+            release_held(join, record);
         break;
     case BL_RECORD_MESSAGE_ID:
         take_message_id(join, ref, record);
@@ -423,6 +536,12 @@ static void take(struct bl_join *join, const bl_record *record)
     case BL_RECORD_REJECT:
         for (uint32_t n = join->fn ? times_of(record) : 0; n > 0; n--)
             emit_reject(join, ref, record);
+        break;
+    case BL_RECORD_PIECE:
+        take_piece(join, record);
+        break;
+    case BL_RECORD_HELD:
+        take_held(join, ref, record);
         break;
     }
 }

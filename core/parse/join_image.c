@@ -1,14 +1,15 @@
-/* The join as bytes: a head, then the entries, removed ones in order of removal, live ones by age.
+/* The join as bytes: a head, then the entries, removed ones in order of removal, live ones by age, then
+ * what is pending, the oldest first.
  * Loading them in that order through the ordinary way in brings back both lists.  Numbers are as
  * this machine has them: the file never leaves it, and the magic tells another byte order. */
-#include "join_parts.h"
+#include "join_pending.h"
 
-enum { IMAGE_VERSION = 2 };
+enum { IMAGE_VERSION = 3 };
 static const uint64_t IMAGE_MAGIC = 0x6e696f6a2d6c62; /* "bl-join" */
 
 struct image_head {
     uint64_t magic, checksum; /* of everything behind the checksum */
-    uint64_t version, rules_mark, dead, live;
+    uint64_t version, rules_mark, dead, live, pending;
     uint64_t evicted, text_dropped, unknown, expired_unknown;
 };
 
@@ -29,6 +30,16 @@ struct image_deferral {
 
 _Static_assert(sizeof(struct image_entry) == 32, "no padding");
 _Static_assert(sizeof(struct image_deferral) == 36, "no padding");
+
+struct image_pending {
+    uint64_t key, key2;
+    int64_t time_us;
+    uint32_t n;
+    uint16_t host_n, program_n, next, of;
+    uint32_t zero;
+};
+
+_Static_assert(sizeof(struct image_pending) == 40, "no padding");
 
 static uint64_t image_checksum(const char *image, size_t n)
 {
@@ -89,12 +100,27 @@ static char *put_entry(const struct bl_join *join, char *out, const struct entry
     return out;
 }
 
+static char *put_pending(char *out, const struct pending *p)
+{
+    struct image_pending image = {.key = p->key,
+                                  .key2 = p->key2,
+                                  .time_us = p->time_us,
+                                  .n = p->n,
+                                  .host_n = p->host_n,
+                                  .program_n = p->program_n,
+                                  .next = p->next,
+                                  .of = p->of};
+
+    return put(put(out, &image, sizeof image), p->text, p->n);
+}
+
 /* No deferral's image is larger than the cells it takes, so this is enough without a walk. */
 static size_t image_bound(const struct bl_join *join)
 {
     return sizeof(struct image_head) +
            (join->live.n + join->dead.n) * (sizeof(struct image_entry) + INLINE_BYTES) +
-           (join->cells_cap - join->cells_free) * sizeof(struct cell);
+           (join->cells_cap - join->cells_free) * sizeof(struct cell) +
+           join->pending_n * (sizeof(struct image_pending) + PENDING_BYTES);
 }
 
 enum bl_code bl_join_save(const struct bl_join *join, char **out, size_t *out_n)
@@ -105,6 +131,7 @@ enum bl_code bl_join_save(const struct bl_join *join, char **out, size_t *out_n)
         .rules_mark = join->rules_mark,
         .dead = join->dead.n,
         .live = join->live.n,
+        .pending = join->pending_n,
         .evicted = join->stats.evicted,
         .text_dropped = join->stats.text_dropped,
         .unknown = join->stats.unknown,
@@ -119,6 +146,8 @@ enum bl_code bl_join_save(const struct bl_join *join, char **out, size_t *out_n)
         at = put_entry(join, at, &join->entries[ref]);
     for (uint32_t ref = join->live.oldest; ref; ref = join->links[ref].newer)
         at = put_entry(join, at, &join->entries[ref]);
+    for (size_t i = 0; i < join->pending_n; i++)
+        at = put_pending(at, &join->pending[i]);
     head.checksum = image_checksum(image, (size_t)(at - image));
     put(image, &head, sizeof head);
     *out_n = (size_t)(at - image);
@@ -261,6 +290,29 @@ static bool load_entry(struct bl_join *join, bl_slice *in, bool dead, bool same_
     return true;
 }
 
+static bool load_pending(struct bl_join *join, bl_slice *in)
+{
+    struct pending *p = &join->pending[join->pending_n];
+    struct image_pending image;
+    bl_slice text;
+
+    if (!take_bytes(in, &image, sizeof image) || image.n > PENDING_BYTES ||
+        (size_t)image.host_n + image.program_n > image.n || image.zero ||
+        !take_slice(in, image.n, &text))
+        return false;
+    p->key = image.key;
+    p->key2 = image.key2;
+    p->time_us = image.time_us;
+    p->n = image.n;
+    p->host_n = image.host_n;
+    p->program_n = image.program_n;
+    p->next = image.next;
+    p->of = image.of;
+    memcpy(p->text, text.p, text.n);
+    join->pending_n++;
+    return true;
+}
+
 static bool load(struct bl_join *join, bl_slice image)
 {
     struct image_head head;
@@ -276,6 +328,11 @@ static bool load(struct bl_join *join, bl_slice image)
             return false;
     for (uint64_t i = 0; i < head.live; i++)
         if (!load_entry(join, &in, false, same_rules))
+            return false;
+    if (head.pending > BL_JOIN_PENDING_MAX)
+        return false;
+    for (uint64_t i = 0; i < head.pending; i++)
+        if (!load_pending(join, &in))
             return false;
     join->stats.evicted += head.evicted;
     join->stats.text_dropped += head.text_dropped;

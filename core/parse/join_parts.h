@@ -98,6 +98,16 @@ union cell_or_deferral {
     struct deferral deferral;
 };
 
+enum { PENDING_BYTES = 16384 }; /* Exim's own limit for a record is half of it */
+
+struct pending { /* join_pending.h */
+    uint64_t key, key2;
+    int64_t time_us; /* of the first piece */
+    uint32_t n;
+    uint16_t host_n, program_n, next, of;
+    char text[PENDING_BYTES]; /* host, program, line */
+};
+
 struct link {
     uint32_t older, newer;
 };
@@ -130,6 +140,10 @@ struct bl_join {
     struct bl_join_stats stats;
     bl_event_fn *fn; /* NULL in a warm-up block */
     void *arg;
+
+    struct pending *pending; /* BL_JOIN_PENDING_MAX, the oldest first */
+    size_t pending_n;
+    char line[PENDING_BYTES], respelled[PENDING_BYTES]; /* of the one that is being read */
 
     void *memory[2]; /* what entries and cells are aligned in */
     char client[CLIENT_HOST_MAX + IP_MAX + 2];

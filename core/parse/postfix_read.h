@@ -794,6 +794,8 @@ enum promise {
     EXIM_ARRIVAL,
     EXIM_COMPLETED,
     EXIM_REFUSAL,
+    EXIM_HELD,
+    EXIM_PIECE,
     FOREIGN, /* not Postfix's */
     PROMISES
 };
@@ -816,10 +818,10 @@ static inline enum promise look_at(const bl_syslog *head, struct bl_words *words
     size_t end, next;
     unsigned ok;
 
-    if (head->body.n < BODY_MIN)
-        return NOTHING;
     if (!is_postfix(head->program) && is_foreign(head))
         return FOREIGN;
+    if (head->body.n < BODY_MIN)
+        return NOTHING;
     *words = bl_words_begin(head->body);
     *qid = bl_slice_head(head->body, 0);
     if (is_wrapped(head->body.p[0]))
@@ -882,6 +884,8 @@ ALWAYS_INLINE enum bl_postfix_line read_promised(enum promise promise, const bl_
     case EXIM_ARRIVAL:
     case EXIM_COMPLETED:
     case EXIM_REFUSAL:
+    case EXIM_HELD:
+    case EXIM_PIECE:
     case FOREIGN:
     case PROMISES:
         break;

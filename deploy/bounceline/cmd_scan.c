@@ -448,6 +448,7 @@ static int scan_all(struct scan *scan, char **paths, size_t n)
     if (scan->pipeline)
         bl_pipeline_stop(scan->pipeline);
     scan->pipeline = NULL;
+    bl_join_finish(scan->join, scan->events ? print_event : count_event, scan);
     end_progress(scan);
     rc = scan->files && !scan->events ? report(scan) : BL_OK;
 out:

@@ -25,12 +25,15 @@ static void check_record(const struct bl_block *block, const bl_record *r)
                               r->sender, r->peer_host, r->peer_ip,  r->text};
 
     for (size_t i = 0; i < BL_COUNT(texts); i++) {
-        check(inside(block, texts[i]));
+        check(inside(block, texts[i]) || (r->mta == BL_MTA_EXIM && bl_slice_eq(texts[i], BL_SLICE("exim"))));
         check(texts[i].n == 0 || memchr(texts[i].p, '\n', texts[i].n) == NULL);
     }
-    check(r->service.n > 0 && r->mta == BL_MTA_POSTFIX);
-    check(r->kind >= BL_RECORD_OPEN && r->kind <= BL_RECORD_REJECT && r->phase < BL_PHASES &&
+    check(r->service.n > 0);
+    check(r->kind >= BL_RECORD_OPEN && r->kind <= BL_RECORD_HELD && r->phase < BL_PHASES &&
           r->outcome < BL_OUTCOMES);
+    check(r->mta == BL_MTA_EXIM || r->kind <= BL_RECORD_REJECT);
+    if (r->kind == BL_RECORD_PIECE)
+        return;
     check(r->kind == BL_RECORD_REJECT || r->queue_id.n > 0);
     check(r->kind != BL_RECORD_REJECT || r->outcome == BL_REJECTED);
     check(r->delay_ms >= -1 && (r->code == 0 || (r->code >= 200 && r->code <= 599)));
@@ -41,6 +44,8 @@ static void check_record(const struct bl_block *block, const bl_record *r)
 static bool same(bl_slice a, const struct bl_block *a_block, bl_slice b,
                  const struct bl_block *b_block)
 {
+    if (!inside(a_block, a))
+        return !inside(b_block, b) && bl_slice_eq(a, b);
     return a.n == b.n && (a.n == 0 || a.p - a_block->bytes == b.p - b_block->bytes ||
                           a.p - a_block->respelled == b.p - b_block->respelled);
 }

@@ -9,7 +9,9 @@ speaks of it), or wrong.  Some files are only the beginning of a run: of those, 
 judged, and their events must be the first ones of the whole rendering.
 
 What cannot be known from the log is counted apart, not judged:
-  * `unresolved`: Exim lost the recipient without a word.  The events must not invent an end for it.
+  * `unresolved`: Exim lost the recipient without a word, as far as the truth can see.  The events must not invent a
+    success or a refusal for it; that Exim gave up, the log alone can know.
+  * a recipient of whom the log says nothing at all.
   * `deferred` last in the log although the truth is `expired` (or the other way round), when the queue listing
     decided and the log ends before.
   * bounced or expired, where the truth comes from the DSN alone (the README of the data says so).
@@ -113,8 +115,7 @@ def by_recipient(events):
 
 
 def ended_ids(log):
-    with open(log, encoding="utf-8", errors="replace") as f:
-        return set(re.findall(r"([0-9A-Za-z]{6}-[0-9A-Za-z]{6,11}-[0-9A-Za-z]{2,4}) Completed", f.read()))
+    return set(re.findall(r"([0-9A-Za-z]{6}-[0-9A-Za-z]{6,11}-[0-9A-Za-z]{2,4}) Completed", log))
 
 
 def queue_id(row):
@@ -160,7 +161,14 @@ def compare_answers(row, events, score, notes):
         compare("category", event["category"] in wanted, f"{attempt['cls']} / {event['category']} {event['rule']}")
 
 
-def judge(name, truth, events, whole, ended, differences, notes):
+def spoken_of(row, log):
+    """A line of the message that gives this recipient a result."""
+    name = re.escape(row["rcpt"].replace('"', "").lower())
+    return re.search(rf" (?:=>|->|>>|\*>|\*\*|==) [^\n]*{name}", log.lower()) is not None
+
+
+def judge(name, truth, events, whole, log, differences, notes):
+    ended = ended_ids(log)
     direct, original = by_recipient(events)
     score = collections.Counter()
     for row in truth:
@@ -176,11 +184,13 @@ def judge(name, truth, events, whole, ended, differences, notes):
         said = [e["outcome"] for e in found]
         if row["final"] == "unresolved":
             score["lost by Exim"] += 1
-            if said and said[-1] != "deferred":
+            if said and said[-1] not in ("deferred", "expired"):
                 score["wrong"] += 1
                 differences.append(f"{who}: lost, but events say {' '.join(said)}")
             continue
-        if not found:
+        if not found and not spoken_of(row, log):
+            score["nothing said in the log"] += 1
+        elif not found:
             score["missing"] += 1
             differences.append(f"{who}: {row['final']}, no event")
         elif said[-1] in MEANS[row["final"]]:
@@ -213,7 +223,7 @@ def same_events(name, shorter, longer, differences):
 def show(name, score, events):
     print(f"{name}: {score['right']} right, {score['missing']} missing, {score['wrong']} wrong ({len(events)} events)")
     for label, n in sorted(score.items()):
-        if " as " in label or " or " in label or label in ("not covered", "lost by Exim"):
+        if " as " in label or " or " in label or label in ("not covered", "lost by Exim", "nothing said in the log"):
             print(f"    {n:5} {label}")
     print(f"    id {score['id']}/{score['with id']}; last answers: code {score['code']}/{score['answers']}, "
           f"text {score['text']}/{score['answers']}, enhanced {score['enhanced']}/{score['with enhanced']}, "
@@ -238,8 +248,10 @@ def main():
                 continue
             events = scan(options.program, log)
             prefix = file in PREFIXES
+            with open(log, encoding="utf-8", errors="replace") as f:
+                text = f.read()
             score = judge(name, [r for r in truth if r["inst"] and r["inst"] in instances], events, not prefix,
-                          ended_ids(log), differences, notes)
+                          text, differences, notes)
             show(name, score, events)
             if file == "syslog-rfc3164.log":
                 whole = events

@@ -9,4 +9,4 @@ ls "$data"/real-exim-*.expected.jsonl >/dev/null 2>&1 || {
     echo "skipped: no real-exim logs under '$data' (BL_SHARED)"
     exit 77
 }
-exec python3 "$(dirname "$0")/real_exim.py" "$program" "$data" --allow 999
+exec python3 "$(dirname "$0")/real_exim.py" "$program" "$data"

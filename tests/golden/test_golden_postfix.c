@@ -51,7 +51,8 @@ static void put(struct out *out, const char *label, bl_slice s)
 static void put_record(struct out *out, const struct bl_rules *rules, const bl_record *r)
 {
     static const char *const kinds[] = {"",         "OPEN",    "ARRIVAL", "MESSAGE_ID", "QUEUED",
-                                        "DELIVERY", "EXPIRED", "REMOVED", "REJECT"};
+                                        "DELIVERY", "EXPIRED", "REMOVED", "REJECT",     "PIECE",
+                                        "HELD"};
     bool outcome = r->kind == BL_RECORD_DELIVERY || r->kind == BL_RECORD_REJECT;
     char stamp[BL_STAMP_TEXT_MAX], status[BL_STATUS_TEXT_MAX];
 

@@ -337,6 +337,8 @@ static void deliver(struct model *model, const bl_record *record)
     if (event.outcome == BL_BOUNCED && record->verdict.category == previously)
         event.outcome = BL_DROPPED;
     add_result(&event, record);
+    if (m && m->has_sender)
+        event.sender = get(&m->sender);
     event.relay_host = record->peer_host;
     event.relay_ip = record->peer_ip;
     event.retried = m && known < m->deferrals;
@@ -456,6 +458,9 @@ static void feed_model(struct model *model, const bl_record *record)
         break;
     case BL_RECORD_REJECT:
         reject(model, record);
+        break;
+    case BL_RECORD_PIECE: /* tests/unit/test_exim_join.c */
+    case BL_RECORD_HELD:
         break;
     }
 }

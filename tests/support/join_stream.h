@@ -81,6 +81,10 @@ static inline bl_record stream_record(uint64_t *state, size_t ids)
         record.peer_host = stream_text(state, 3, 60);
         break;
     case BL_RECORD_DELIVERY:
+        if (stream_random(state) % 4 == 0) {
+            record.flags |= BL_RECORD_HAS_SENDER;
+            record.sender = stream_text(state, 3, 60);
+        }
         record.recipient = stream_text(state, 8, 1200);
         record.orig_recipient = stream_text(state, 3, 60);
         record.peer_host = stream_text(state, 4, 300);
@@ -98,6 +102,8 @@ static inline bl_record stream_record(uint64_t *state, size_t ids)
                                       .match_n = (uint32_t)(stream_random(state) % 30)};
         break;
     case BL_RECORD_MESSAGE_ID:
+    case BL_RECORD_PIECE:
+    case BL_RECORD_HELD:
     case BL_RECORD_REMOVED:
         break;
     }

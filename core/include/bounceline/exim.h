@@ -40,8 +40,19 @@ bool bl_exim_head(bl_slice line, struct bl_stamper *stamper, bl_syslog *out);
 /* A name that `syslog_processname` may have given: it holds "exim". */
 bool bl_exim_is_program(bl_slice program);
 
+/* Whether `reply` is to be classified. */
+static inline bool bl_exim_is_failure(const bl_record *record)
+{
+    return (record->kind == BL_RECORD_DELIVERY || record->kind == BL_RECORD_REJECT) &&
+           (record->outcome == BL_DEFERRED || record->outcome == BL_BOUNCED ||
+            record->outcome == BL_EXPIRED || record->outcome == BL_REJECTED);
+}
+
 /* Fills everything but `key`, `key2`, `verdict` and `provider`; `reply` is what bl_classify wants, and is
- * written for failures only (outcome deferred, bounced, expired, rejected). */
+ * written for failures only.  A cut-through delivery is BL_RECORD_HELD, a part of a record
+ * BL_RECORD_PIECE: the join asks again when it has the rest. */
 enum bl_exim_line bl_exim_read(const bl_syslog *head, bl_exim_room *room, bl_record *out, bl_reply *reply);
+enum bl_exim_line bl_exim_read_again(const bl_syslog *head, bl_exim_room *room, bl_record *out,
+                                     bl_reply *reply);
 
 #endif

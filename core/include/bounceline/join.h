@@ -26,7 +26,10 @@
 
 struct bl_join;
 
-enum { BL_JOIN_REPLY_MAX = 256 };
+enum {
+    BL_JOIN_REPLY_MAX = 256,
+    BL_JOIN_PENDING_MAX = 32 /* records of Exim that are still in pieces, or wait for their arrival line */
+};
 
 struct bl_join_stats {
     uint64_t live;            /* queue ids known now */
@@ -45,6 +48,9 @@ void            bl_join_clear(struct bl_join *join); /* statistics too */
 /* Another rule set: remembered deferrals are classified anew, since their verdicts are numbers of the
  * old set. */
 void bl_join_set_rules(struct bl_join *join, const struct bl_rules *rules);
+
+/* The log has ended: what was held for a line that did not come is told without it. */
+void bl_join_finish(struct bl_join *join, bl_event_fn *fn, void *arg);
 
 /* Feeds a block's records, in order; calls `fn` for each outcome.  A warm-up block is only fed: no
  * event, no statistics of its deliveries. */

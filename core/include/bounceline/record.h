@@ -38,14 +38,17 @@ enum bl_record_kind {
     BL_RECORD_DELIVERY,   /* one recipient, one result */
     BL_RECORD_EXPIRED,    /* qmgr status=expired: every recipient still deferred is given up */
     BL_RECORD_REMOVED,    /* the queue id ends: removed, Completed */
-    BL_RECORD_REJECT      /* refused at our own door */
+    BL_RECORD_REJECT,     /* refused at our own door */
+    BL_RECORD_PIECE,      /* a part of an Exim record that was too long for syslog */
+    BL_RECORD_HELD        /* a line of Exim's that comes before what it needs: cut-through delivery */
 };
 
 enum {
     BL_RECORD_HAS_SENDER = 1, /* `sender` was on the line; empty means the null sender */
     BL_RECORD_NO_ATTEMPT = 2, /* deferred without trying ("delivery temporarily suspended") */
-    BL_RECORD_ONE_SHOT = 4,   /* a reject that names no live queue id */
-    BL_RECORD_REPEATED = 8    /* syslogd left out lines like it: this one stands for `repeats` of them */
+    BL_RECORD_ONE_SHOT = 4,   /* a reject that names no live queue id; a piece */
+    BL_RECORD_REPEATED = 8,   /* syslogd left out lines like it: this one stands for `repeats` of them */
+    BL_RECORD_LAST_PIECE = 16 /* the line ends with it */
 };
 
 enum { BL_REPEATS_MAX = 10000 }; /* of one line; a syslogd says every few minutes how many there were */
@@ -69,7 +72,8 @@ typedef struct bl_record {
     bl_slice recipient, orig_recipient; /* DELIVERY, REJECT; ARRIVAL: orig_recipient is the sasl user */
     bl_slice sender;                    /* QUEUED, EXPIRED, REJECT, ARRIVAL, OPEN by pickup, DELIVERY with F= */
     bl_slice peer_host, peer_ip;        /* DELIVERY: relay; OPEN, ARRIVAL and REJECT: client */
-    bl_slice text;                      /* DELIVERY, REJECT: reply; MESSAGE_ID, ARRIVAL: the id; OPEN: sasl user */
+    /* PIECE: code is its number, delay_ms how many there are, queue_id the process that wrote it */
+    bl_slice text;                      /* PIECE, HELD: the line; DELIVERY, REJECT: reply; MESSAGE_ID, ARRIVAL: the id; OPEN: sasl user */
 } bl_record;
 
 /* The key of a queue id: instances on one host share the log, hosts share the log server.  The seed is
