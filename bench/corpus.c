@@ -3,8 +3,8 @@
  *   corpus [KIND] [--lines N] [--seed N] [--stamps rfc3164|rfc3339] [--rate N] [--start T] [--end T]
  *          [--retry-lines N] [--truth FILE]
  *
- * KIND is `mixed` (every line of a message's life), `deliveries` (one line per recipient) or `failures`
- * (the same, all bounced).  The log goes to stdout; --truth writes what is in it as JSON.
+ * KIND is `mixed` (every line of a message's life), `deliveries` (one line per recipient), `failures`
+ * (the same, all bounced) or `exim` (mixed, as an Exim main log).  The log goes to stdout; --truth writes what is in it as JSON.
  *
  * How mixed works: LIVE messages are open at once and each step lets one of them, chosen at random, say
  * its next line, which interleaves them as processes do.  A message with deferred recipients waits in
@@ -38,7 +38,7 @@ enum {
  * deferrals for 5 % of all delivery lines, and 3.05 % bounces for 3 %. */
 enum { DRAW_DEFER = 2222, DRAW_BOUNCE = 1999 };
 
-enum kind { MIXED, DELIVERIES, FAILURES };
+enum kind { MIXED, DELIVERIES, FAILURES, EXIM };
 enum result { DELIVERED, DEFERRED, BOUNCED, EXPIRED, RESULTS };
 enum stage { CONNECT, CLIENT, MESSAGE_ID, ACTIVE, DISCONNECT, DELIVER, EXPIRE, NOTIFY, REMOVED };
 
@@ -357,8 +357,149 @@ static void count(const struct message *m, unsigned r, enum result result)
         truth_null[result]++;
 }
 
+/* -- as Exim tells it -- */
+
+/* 6-6-2 digits, which count up. */
+static void put_exim_id(uint64_t id)
+{
+    static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    char text[16] = "1xUzl4-000000-00";
+
+    for (unsigned i = 0; i < 14; i++, id /= 62) {
+        unsigned at = 15 - i - (i >= 2) - (i >= 8);
+
+        if (id)
+            text[at] = digits[id % 62];
+    }
+    put(text, sizeof text);
+}
+
+static void begin_exim_line(const struct message *m)
+{
+    uint64_t since_us = (uint64_t)((__uint128_t)line * 1000000 / options.rate);
+    int64_t second = options.start_s + (int64_t)(since_us / 1000000);
+
+    if (out_n >= OUT_BYTES) {
+        out_total += out_n;
+        flush_out();
+    }
+    if (second != head_s) {
+        time_t t = (time_t)second;
+        struct tm tm;
+
+        head_n = strftime(head, sizeof head, "%Y-%m-%d %H:%M:%S ",
+                          options.local ? localtime_r(&t, &tm) : gmtime_r(&t, &tm));
+        head_s = second;
+    }
+    put(head, head_n);
+    put_exim_id(m->id);
+    line++;
+}
+
+/* `mx1.orchard7.example [198.51.100.9]` */
+static void put_exim_host(uint32_t index)
+{
+    size_t at = out_n;
+
+    PUT(" H=");
+    put_relay(index);
+    while (out[at] != '[')
+        at++;
+    memmove(out + at + 1, out + at, out_n - at);
+    out[at] = ' ';
+    out_n++;
+}
+
+static void put_exim_failure(const struct message *m, unsigned r, enum result result)
+{
+    uint32_t n = result == BOUNCED ? permanents : BL_REPLY_COUNT - permanents;
+    uint32_t at = (uint32_t)(((uint64_t)below(n) * below(n)) / n);
+    const struct corpus_reply *reply = &corpus_replies[result == BOUNCED ? at : permanents + at];
+    bl_slice middle = reply->middle;
+
+    if (result == DEFERRED)
+        PUT(" R=dnslookup T=remote_smtp defer (");
+    else
+        PUT(" R=dnslookup T=remote_smtp");
+    if (!reply->end.n) { /* nobody answered */
+        if (result == DEFERRED)
+            PUT("110): Connection timed out\n");
+        else
+            PUT(": all relevant MX records point to non-existent hosts\n");
+        return;
+    }
+    if (result == DEFERRED)
+        PUT("-44)");
+    put_exim_host(m->domain[r]);
+    PUT(": SMTP error from remote mail server after RCPT TO:<");
+    put_recipient(m, r);
+    PUT(">: ");
+    (void)bl_slice_take(&middle, BL_SLICE(" said: "));
+    put_slice(middle);
+    if (reply->recipient)
+        put_recipient(m, r);
+    put_slice(reply->tail);
+    if (reply->ticket)
+        put_ticket();
+    PUT("\n");
+}
+
+static void put_exim_delivery(const struct message *m, unsigned r, enum result result)
+{
+    static const char *const symbol[RESULTS] = {" => ", " == ", " ** ", " ** "};
+
+    begin_exim_line(m);
+    put(symbol[result], 4);
+    put_recipient(m, r);
+    if (result == DELIVERED) {
+        PUT(" R=dnslookup T=remote_smtp");
+        put_exim_host(m->domain[r]);
+        PUT(" X=TLS1.3:ECDHE_SECP256R1__RSA_PSS_RSAE_SHA256__AES_256_GCM:256 CV=yes C=\"250 2.0.0 Ok: queued as ");
+        put_hex(draw() & 0xffffffffffu, 10);
+        PUT("\"\n");
+    } else if (result == EXPIRED) {
+        PUT(": retry timeout exceeded\n");
+    } else {
+        put_exim_failure(m, r, result);
+    }
+    count(m, r, result);
+    delivery_lines++;
+}
+
+static void put_exim_arrival(const struct message *m)
+{
+    begin_exim_line(m);
+    PUT(" <= ");
+    if (m->notice) {
+        PUT("<> R=");
+        put_exim_id(m->notice_id);
+        PUT(" U=Debian-exim P=local S=");
+        put_number(m->size);
+        PUT("\n");
+        return;
+    }
+    put_sender(m);
+    PUT(" H=app");
+    put_number(m->client);
+    PUT(".sending.example [203.0.113.");
+    put_number(m->client % 254u + 1);
+    PUT("] P=esmtpsa X=TLS1.3:ECDHE_SECP256R1__RSA_PSS_RSAE_SHA256__AES_256_GCM:256 CV=no A=plain:app");
+    put_number(m->client);
+    PUT(" S=");
+    put_number(m->size);
+    PUT(" id=");
+    put_hex(m->id * 0x9e3779b97f4a7c15u, 16);
+    PUT("@");
+    put_domain(DOMAINS + m->sender);
+    PUT("\n");
+}
+
 static void put_delivery(const struct message *m, unsigned r, enum result result)
 {
+    if (options.kind == EXIM) {
+        put_exim_delivery(m, r, result);
+        return;
+    }
     begin_line("smtp", 3000 + (m->sender & 63u));
     put_hex(m->id, 11);
     PUT(": to=<");
@@ -552,8 +693,47 @@ static void expire(struct message *m)
     m->stage = m->notice ? REMOVED : NOTIFY;
 }
 
+/* Fewer lines for the same life: arrival, results, Completed; each recipient is given up on its own. */
+static void exim_step(struct message *m)
+{
+    switch ((enum stage)m->stage) {
+    case CONNECT:
+    case CLIENT:
+    case MESSAGE_ID:
+        put_exim_arrival(m);
+        m->stage = DELIVER;
+        return;
+    case ACTIVE:
+    case DISCONNECT:
+    case DELIVER:
+        deliver_next(m);
+        return;
+    case EXPIRE:
+        for (unsigned r = 0; r < m->rcpts; r++)
+            if (m->deferred >> r & 1)
+                put_exim_delivery(m, r, EXPIRED);
+        m->bounced = true;
+        m->stage = REMOVED;
+        return;
+    case NOTIFY:
+    case REMOVED:
+        begin_exim_line(m);
+        PUT(" Completed\n");
+        m->notice_id = take_id();
+        if (m->bounced && !m->notice)
+            open_notice(m);
+        else
+            refill(m);
+        return;
+    }
+}
+
 static void step(struct message *m)
 {
+    if (options.kind == EXIM) {
+        exim_step(m);
+        return;
+    }
     switch ((enum stage)m->stage) {
     case CONNECT:
         begin_line("smtpd", m->client);
@@ -725,7 +905,7 @@ static uint64_t number(const char *text, const char *what)
 
 static void usage(void)
 {
-    fputs("usage: corpus [mixed|deliveries|failures] [--lines N] [--seed N] [--stamps rfc3164|rfc3339]\n"
+    fputs("usage: corpus [mixed|deliveries|failures|exim] [--lines N] [--seed N] [--stamps rfc3164|rfc3339]\n"
           "              [--rate LINES_PER_SECOND] [--start EPOCH|now] [--end EPOCH|now]\n"
           "              [--retry-lines N] [--truth FILE]\n", stderr);
     exit(64);
@@ -737,7 +917,7 @@ static void read_options(int argc, char **argv)
         {"lines", 1, NULL, 'l'}, {"seed", 1, NULL, 's'}, {"stamps", 1, NULL, 'f'}, {"rate", 1, NULL, 'r'},
         {"start", 1, NULL, 'b'}, {"end", 1, NULL, 'e'}, {"retry-lines", 1, NULL, 'w'},
         {"truth", 1, NULL, 't'}, {NULL, 0, NULL, 0}};
-    static const char *const kinds[] = {"mixed", "deliveries", "failures"};
+    static const char *const kinds[] = {"mixed", "deliveries", "failures", "exim"};
     const char *start = NULL, *end = NULL;
 
     for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
@@ -781,7 +961,7 @@ int main(int argc, char **argv)
     random_state = options.seed * 0x9e3779b97f4a7c15ull;
     permanents = corpus_replies_init();
     build_domains();
-    if (options.kind == MIXED)
+    if (options.kind == MIXED || options.kind == EXIM)
         write_mixed();
     else
         write_deliveries();

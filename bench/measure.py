@@ -153,7 +153,7 @@ def check_scan(log, known):
 def measure_scan(args):
     args.add_argument("--lines", type=int, default=10000000)
     args.add_argument("--seed", type=int, default=1)
-    args.add_argument("--kind", default="mixed", choices=("mixed", "deliveries", "failures"))
+    args.add_argument("--kind", default="mixed", choices=("mixed", "deliveries", "failures", "exim"))
     args.add_argument("--stamps", default="rfc3164", choices=("rfc3164", "rfc3339"))
     args.add_argument("--runs", type=int, default=5)
     args.add_argument("--record", action="store_true", help="append to bench/results.tsv")
@@ -313,7 +313,12 @@ KINDS = (("connect", r"\]: connect from "), ("disconnect", r"\]: disconnect from
          ("deferred", r" status=deferred "), ("bounced", r" status=bounced "), ("removed", r": removed$"))
 
 
+EXIM_KINDS = (("arrival", r" <= "), ("sent", r" => "), ("deferred", r" == "), ("bounced", r" \*\* .*: SMTP"),
+              ("expired", r" \*\* .*retry timeout"), ("completed", r" Completed$"))
+
+
 def measure_profile(args):
+    args.add_argument("--kind", default="mixed", choices=("mixed", "exim"))
     args.add_argument("--lines", type=int, default=200000)
     args.add_argument("--seed", type=int, default=1)
     args.add_argument("--stamps", default="rfc3164", choices=("rfc3164", "rfc3339"))
@@ -321,7 +326,7 @@ def measure_profile(args):
     o = args.parse_args(sys.argv[2:])
     if not shutil.which("valgrind"):
         sys.exit("measure: profile needs valgrind")
-    log, known = make_corpus("mixed", o.lines, o.seed, "--stamps", o.stamps, "--retry-lines", "2000")
+    log, known = make_corpus(o.kind, o.lines, o.seed, "--stamps", o.stamps, "--retry-lines", "2000")
     describe(known)
     scan = [PROGRAM, "scan", "-j1"]
     with tempfile.TemporaryDirectory() as folder:
@@ -330,7 +335,7 @@ def measure_profile(args):
         open(f"{folder}/none", "wb").close()
         start = callgrind_instructions(scan + [f"{folder}/none"])
         say(f"start-up: {start} instructions")
-        for name, pattern in (*KINDS, ("all", "")):
+        for name, pattern in (*(EXIM_KINDS if o.kind == "exim" else KINDS), ("all", "")):
             part = [line for line in lines if re.search(pattern, line)]
             with open(f"{folder}/part", "w", encoding="ascii") as f:
                 f.writelines(part)

@@ -107,7 +107,7 @@ static inline bool is_exim_body(bl_slice in)
         return true;
     id = exim_id(in);
     if (id == 0)
-        return in.n > 2 && in.p[1] == '=';
+        return in.n > 2 && (in.p[1] == '=' || bl_slice_starts(in, BL_SLICE("rejected ")));
     in = bl_slice_drop(in, id + 1);
     word = bl_slice_head(in, bl_window_find(in, ' '));
     return word.n < 2 || word.p[word.n - 1] != ':' || word.p[1] == '=';
@@ -153,8 +153,10 @@ static inline enum promise look_at_exim(bl_syslog *head, bl_slice *qid)
         return NOTHING;
     if (in.p[1] == '=' && (in.p[0] == 'H' || in.p[0] == 'U' || in.p[0] == 'F'))
         return EXIM_REFUSAL;
+    if (in.p[0] == 'r' && bl_slice_starts(in, BL_SLICE("rejected ")))
+        return EXIM_REFUSAL;
     if (id == 0)
-        return bl_slice_starts(in, BL_SLICE("rejected ")) ? EXIM_REFUSAL : NOTHING;
+        return NOTHING;
     if (in.p[2] != ' ')
         return in.p[0] == 'C' && bl_slice_starts(in, BL_SLICE("Completed")) ? EXIM_COMPLETED
                                                                            : NOTHING;
@@ -675,11 +677,8 @@ static inline void take_exim_field(bl_slice *in, struct exim_fields *out)
     }
     end = bl_window_find(*in, ' ');
     word = bl_slice_head(*in, end);
-    if (word.n > 4 && (bl_slice_starts(word, BL_SLICE("DN=\"")) ||
-                       bl_slice_starts(word, BL_SLICE("SNI=\"")))) {
-        rest = bl_slice_drop(word, word.p[0] == 'D' ? 3 : 4);
-        end = (size_t)(rest.p - in->p);
-        *in = bl_slice_drop(*in, end);
+    if (bl_slice_starts(word, BL_SLICE("DN=\"")) || bl_slice_starts(word, BL_SLICE("SNI=\""))) {
+        *in = bl_slice_drop(*in, word.p[0] == 'D' ? 3 : 4);
         *in = bl_slice_drop(*in, exim_quoted_end(*in));
         return;
     }
@@ -914,16 +913,20 @@ RARELY void fill_exim_failure(const struct exim_fields *fields, bl_exim_room *ro
 
 /* -- delivery --------------------------------------------------------------------------------- */
 
-/* `defer (N)[: STRERROR] [H=...] [DT=...]: TEXT`, `in` behind `defer (`. */
+/* `defer (N)[: STRERROR] [H=...] [DT=...]: TEXT`, `in` behind `defer (`.  Who hides errno's numbers,
+ * which differ between systems, has letters there: `defer (dd)`. */
 RARELY bool read_exim_deferral(bl_slice in, struct exim_fields *fields)
 {
     bool minus = bl_slice_take(&in, BL_SLICE("-"));
+    size_t close = bl_slice_find_byte(bl_slice_head(in, 12), ')');
     bl_slice words;
     uint64_t number;
 
-    if (!bl_slice_take_u64(&in, &number) || number > INT32_MAX ||
-        !bl_slice_take(&in, BL_SLICE(")")))
+    if (close == 0 || close >= in.n || in.p[close] != ')')
         return false;
+    if (!bl_slice_take_u64(&in, &number) || number > INT32_MAX)
+        number = 1;
+    in = bl_slice_drop(in, bl_slice_find_byte(in, ')') + 1);
     fields->number = minus ? -(int64_t)number : (int64_t)number;
     words = in;
     if (bl_slice_take(&words, BL_SLICE(": "))) {
@@ -1142,6 +1145,7 @@ RARELY enum bl_phase phase_of_exim_refusal(bl_slice in)
         {BL_SLICE_INIT("HELO"), BL_PHASE_HELO},
         {BL_SLICE_INIT("STARTTLS"), BL_PHASE_TLS},
         {BL_SLICE_INIT("AUTH"), BL_PHASE_AUTH},
+        {BL_SLICE_INIT("from <"), BL_PHASE_EOD},
         {BL_SLICE_INIT("by "), BL_PHASE_EOD},
         {BL_SLICE_INIT("during "), BL_PHASE_EOD},
         {BL_SLICE_INIT("VRFY"), BL_PHASE_RCPT},
@@ -1171,6 +1175,13 @@ RARELY bool take_exim_refusal_head(bl_slice *in, struct exim_fields *fields)
     return false;
 }
 
+/* ` H=HOST [IP]` behind it; a local caller has none. */
+RARELY void take_exim_peer(bl_slice in, bl_record *out)
+{
+    if (bl_slice_take(&in, BL_SLICE(" H=")))
+        take_exim_host(&in, &out->peer_host, &out->peer_ip);
+}
+
 /* `H=HOST [IP] [U=..] [X=..] [F=<S>] [A=..] [temporarily ]rejected STAGE [<ADDRESS>][: TEXT]` */
 RARELY enum bl_exim_line read_exim_refusal(const bl_syslog *head, bl_slice id, bl_exim_room *room,
                                            bl_record *out, bl_reply *reply)
@@ -1193,9 +1204,15 @@ RARELY enum bl_exim_line read_exim_refusal(const bl_syslog *head, bl_slice id, b
     }
     if (id.n == 0)
         out->flags |= BL_RECORD_ONE_SHOT;
-    if (bl_slice_take(&in, BL_SLICE("RCPT ")) && !take_bracketed(&in, &out->recipient)) {
-        out->recipient = bl_slice_head(in, bl_slice_find_byte(in, ' '));
-        out->recipient.n -= bl_slice_ends(out->recipient, BL_SLICE(":"));
+    if (bl_slice_take(&in, BL_SLICE("RCPT "))) {
+        if (!take_bracketed(&in, &out->recipient)) {
+            out->recipient = bl_slice_head(in, bl_slice_find_byte(in, ' '));
+            out->recipient.n -= bl_slice_ends(out->recipient, BL_SLICE(":"));
+        }
+    } else if (bl_slice_take(&in, BL_SLICE("MAIL FROM:")) || bl_slice_take(&in, BL_SLICE("from "))) {
+        if (take_bracketed(&in, &out->sender)) /* before the client: too big, by SIZE= or as read */
+            out->flags |= BL_RECORD_HAS_SENDER;
+        take_exim_peer(in, out);
     }
     colon = bl_slice_find(in, BL_SLICE(": "));
     if (colon != SIZE_MAX)
