@@ -5,6 +5,7 @@
 #include "bounceline/stage.h"
 
 #include "bounceline/alloc.h"
+#include "bounceline/extract.h"
 #include "bounceline/hash_set.h"
 
 enum { CLOSE_AT_BYTES = 8 << 20 };
@@ -210,6 +211,22 @@ static bl_slice code_text(uint16_t code, char out[4])
     return (bl_slice){out, 3};
 }
 
+/* What the reply names; at most BL_BATCH_RECENT times a batch. */
+static size_t put_extracted(char *line, size_t at, size_t cap, const struct bl_rules *rules, const bl_event *event)
+{
+    struct bl_extract extract;
+    char seconds[16];
+    size_t n = sizeof seconds;
+
+    bl_extract_read(rules, event->reply, &event->verdict, &extract);
+    at = put_cell(line, at, cap, extract.blocklist);
+    at = put_cell(line, at, cap, extract.provider_code);
+    for (uint32_t rest = extract.retry_after_s; rest; rest /= 10)
+        seconds[--n] = (char)('0' + rest % 10);
+    at = put_cell(line, at, cap, (bl_slice){seconds + n, sizeof seconds - n});
+    return put_cell(line, at, cap, extract.sending_ip);
+}
+
 static void note_recent(struct bl_stage *stage, const bl_event *event)
 {
     enum { CAP = 1024 };
@@ -227,6 +244,7 @@ static void note_recent(struct bl_stage *stage, const bl_event *event)
     at = put_cell(line, at, CAP, bl_rules_category(stage->rules, event->verdict.category)->name);
     at = put_cell(line, at, CAP, bl_rules_rule(stage->rules, event->verdict.rule)->id);
     at = put_cell(line, at, CAP, bl_slice_head(event->relay_host, 255));
+    at = put_extracted(line, at, CAP, stage->rules, event);
     at = put_cell(line, at, CAP, bl_slice_head(event->reply, BL_ADDRESS_REPLY_MAX));
     batch->recent[batch->recents].text = bl_arena_copy(&batch->arena, (bl_slice){line, at ? at - 1 : 0});
     if (batch->recent[batch->recents].text.p)
@@ -433,17 +451,10 @@ static void learn_addresses(struct bl_stage *stage, const struct bl_address_hash
         bl_hash_set_add(&stage->filter, hashes->v[i]);
 }
 
-static void change_rules(struct bl_stage *stage, const struct bl_rules *rules)
-{
-    stage->rules = rules;
-    for (size_t i = 0; i < stage->options.sources; i++)
-        bl_join_set_rules(stage->join[i], rules);
-}
-
 void bl_stage_block(struct bl_stage *stage, struct bl_block *block)
 {
-    if (block->rules && block->rules != stage->rules)
-        change_rules(stage, block->rules);
+    if (block->rules)
+        bl_stage_set_rules(stage, block->rules);
     switch (block->kind) {
     case BL_BLOCK_RESET:
         reset(stage, block->payload);

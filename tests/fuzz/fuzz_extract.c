@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     must_lie_in(out.sending_ip, reply.text);
     if (out.blocklist.n >= BL_EXTRACT_HOST_MAX || out.retry_after_s > BL_RETRY_MAX_S)
         abort();
-    if (n && n < 200 && data[0] % 16 == 0) { /* it is slow */
+    if (n && n < 200 && data[0] % 64 == 0) { /* it is slow */
         if (bl_explain(rules, &reply, &e) != BL_OK)
             abort();
         verdict = bl_classify(rules, &reply);

@@ -15,6 +15,11 @@ static bl_slice take_part(bl_slice *rest)
     return part;
 }
 
+static void count_problem(void *arg, const struct bl_rules_problem *problem)
+{
+    *(size_t *)arg += !problem->note && problem->text[0] && problem->line;
+}
+
 static bl_slice part_or(bl_slice part, bl_slice otherwise)
 {
     return part.n ? part : otherwise;
@@ -34,9 +39,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
                                       "unclassified\tlocal\tundetermined\tnone\n"))},
         {BL_SLICE_INIT("providers.tsv"), BL_SLICE_INIT("suffix\tprovider\nexample.com\tBig\n")},
     };
+    static const struct bl_rules_file shipped[] = {
+        {BL_SLICE_INIT("s.rules"), BL_SLICE_INIT("[specific]\na: \"no such user\" -> gone ; s\n = 550 no such user\n")},
+        {BL_SLICE_INIT("codes.tsv"), BL_SLICE_INIT("basic\tenhanced\tstrength\tcategory\tsource\n550\t\tgeneric\tspam\tRFC\n")},
+        {BL_SLICE_INIT("categories.tsv"), BL_SLICE_INIT("category\tscope\ttype\taction\n"
+                                                        "gone\trecipient\thard\tsuppress\n"
+                                                        "spam\tmessage\tsoft\tnone\n"
+                                                        "unclassified\tlocal\tundetermined\tnone\n")},
+    };
+    size_t problems = 0;
+    struct bl_rules_sources over = {.shipped = shipped, .shipped_n = BL_COUNT(shipped), .own = files, .own_n = 2,
+                                    .problem = count_problem, .arg = &problems};
     struct bl_rules *rules = NULL;
     bl_err err = {0};
-    enum bl_code rc = bl_rules_compile(files, BL_COUNT(files), &rules, &err);
+    enum bl_code rc = bl_rules_compile_over(&over, &rules, &err);
+
+    if (rc == BL_OK)
+        bl_rules_free(rules);
+    else if (rc == BL_BAD_INPUT && problems == 0)
+        abort(); /* who listens hears of something */
+    rc = bl_rules_compile(files, BL_COUNT(files), &rules, &err);
 
     if (rc == BL_OK) {
         bl_reply reply = {.code = 550,

@@ -4,7 +4,7 @@
  * the pipeline says that nobody looks at it any more.  What each block was counted as is exactly what the set it
  * was submitted with says, and so are deferrals that expire under a later set.
  *
- * Negative controls, tried by hand: without change_rules() in stage.c, and with the old set freed without asking
+ * Negative controls, tried by hand: without bl_stage_set_rules() in bl_stage_block(), and with the old set freed without asking
  * bl_pipeline_rules_settled(), asan and tsan stop this test in its first rounds. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,8 +32,10 @@ static const char categories[] = "category\tscope\ttype\tses_subtype\taction\n"
 static struct bl_rules *make_rules(unsigned kind)
 {
     static const char *const names[SETS] = {"zero", "one", "two"};
-    struct bl_rules_file files[2] = {{BL_SLICE_INIT("categories.tsv"), {categories, sizeof categories - 1}},
-                                     {BL_SLICE_INIT("a.rules"), {NULL, 0}}};
+    struct bl_rules_file files[3] = {{BL_SLICE_INIT("categories.tsv"), {categories, sizeof categories - 1}},
+                                     {BL_SLICE_INIT("a.rules"), {NULL, 0}},
+                                     {BL_SLICE_INIT("extract.tsv"),
+                                      BL_SLICE_INIT("kind\ttext\tname\tsource\ncode\t[{TSS##}]\tx\ts\n")}};
     struct bl_rules *rules = NULL;
     char text[2000];
     bl_err err = {0};
@@ -43,7 +45,7 @@ static struct bl_rules *make_rules(unsigned kind)
         n += snprintf(text + n, sizeof text - (size_t)n, "pad%u: \"padding %u\" -> zero ; s\n = padding %u\n", i, i, i);
     n += snprintf(text + n, sizeof text - (size_t)n, "a: \"odd words\" -> %s ; s\n = odd words\n", names[kind]);
     files[1].text = (bl_slice){text, (size_t)n};
-    if (bl_rules_compile(files, 2, &rules, &err) != BL_OK)
+    if (bl_rules_compile(files, 3, &rules, &err) != BL_OK)
         fail_msg("%s", err.text);
     return rules;
 }
@@ -52,6 +54,7 @@ struct world {
     struct bl_stage *stage;
     struct bl_batch *batch;
     uint64_t counted[SETS + 1];
+    uint64_t recents, named; /* failures kept, and those of them that name their code */
 };
 
 /* On the stage thread. */
@@ -68,6 +71,9 @@ static void take_batch(struct world *w, struct bl_batch *batch)
                bl_tally_next_failure(batch->tally, &cursor, &outcome, &category, &count))
             w->counted[category] += count;
     }
+    for (size_t i = 0; i < batch->recents; i++)
+        w->named += bl_slice_find(batch->recent[i].text, BL_SLICE("\tTSS04\t\t\tsome odd words")) != SIZE_MAX;
+    w->recents += batch->recents;
     bl_batch_clear(batch);
     w->batch = batch;
 }
@@ -96,7 +102,7 @@ static void fill(struct bl_block *block, uint64_t *offset)
     for (int i = 0; i < LINES; i++)
         block->n += (size_t)snprintf(block->bytes + block->n, 400,
                                      "2026-11-22T05:00:00+00:00 mx1 postfix/smtp[1]: %llX%02d: to=<a@b.example>, relay=none, "
-                                     "delay=1, delays=1/0/0/0, dsn=5.0.0, status=bounced (some odd words here)\n",
+                                     "delay=1, delays=1/0/0/0, dsn=5.0.0, status=bounced (some odd words here [TSS04])\n",
                                      (unsigned long long)(*offset + 0xA000), i);
     *offset += block->n;
     block->end = (bl_position){.generation = 7, .offset = *offset};
@@ -167,6 +173,8 @@ static void run(unsigned workers)
     for (unsigned i = 0; i < SETS; i++)
         assert_int_equal(w.counted[i], want[i]);
     assert_int_equal(w.counted[SETS], 0); /* unclassified */
+    assert_true(w.recents > 0);
+    assert_int_equal(w.named, w.recents);
     while (waiting)
         bl_rules_free(old[--waiting]);
     bl_stage_free(w.stage);

@@ -38,7 +38,8 @@ struct bl_range {
 /* A failure as `recent` shows it. */
 struct bl_recent {
     int64_t time_us;
-    bl_slice text; /* tab-separated: outcome, recipient, code, enhanced, category, rule, relay host, reply */
+    bl_slice text; /* tab-separated: outcome, recipient, code, enhanced, category, rule, relay host, block list,
+                    * provider's code, seconds to wait, sending address, reply */
 };
 
 struct bl_address_events {
