@@ -6,6 +6,7 @@
 #include "config.h"
 #include "options.h"
 #include "output.h"
+#include "rules_set.h"
 
 enum { OPTION_KEYS = BL_OPTION_OWN };
 
@@ -17,13 +18,28 @@ static const char usage[] =
     "  -c, --config FILE   the file to read (or BOUNCELINE_CONFIG)\n"
     "  --keys              list the keys instead\n"
     "\n"
-    "Prints OK and exits 0, or every error with its place and exits 78.  Changes nothing: a running daemon takes\n"
+    "Prints OK and exits 0, or every error with its place and exits 78; then looks at the rules of your own.  Changes nothing: a running daemon takes\n"
     "the file over on SIGHUP (systemctl reload bounceline).\n";
 
 static void print_key(void *arg, const char *key, const char *what)
 {
     (void)arg;
     printf("%-32s %s\n", key, what);
+}
+
+/* The rules that the daemon would load with it. */
+static enum bl_code check_rules(const struct bl_config *config, bl_err *err)
+{
+    struct bl_rules_paths paths = {.n = 0};
+    const struct bl_rules *rules = NULL;
+    enum bl_code rc;
+
+    if (config->rules)
+        bl_rules_paths_add(&paths, config->rules);
+    rc = bl_rules_set_load(&paths, &rules, err);
+    if (rc == BL_OK)
+        bl_rules_set_free(rules);
+    return rc;
 }
 
 static int check(const char *path)
@@ -34,6 +50,8 @@ static int check(const char *path)
     enum bl_code rc = errors ? bl_config_read(path, &config, errors, &err) : BL_NO_MEMORY;
     int code = BL_EXIT_CONFIG;
 
+    if (rc == BL_OK)
+        rc = check_rules(config, &err);
     if (rc == BL_OK) {
         code = puts("OK") == EOF || fflush(stdout) != 0 ? BL_EXIT_IO : 0;
     } else if (rc == BL_CONFIG && errors->n) {

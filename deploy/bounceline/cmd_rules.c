@@ -772,7 +772,7 @@ static bool take_options(struct rules_job *job, int argc, char **argv, int *exit
             *exit_code = bl_usage("rules", "--top takes a number, not '%s'", optarg);
             return false;
         default:
-            *exit_code = bl_usage_option("rules", argc, argv, c);
+            *exit_code = bl_usage_known("rules", known, argc, argv, c);
             return false;
         }
     }

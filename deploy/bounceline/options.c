@@ -191,13 +191,13 @@ int bl_usage_known(const char *command, const struct option *known, int argc, ch
 {
     enum { NAMES_MAX = 64, NAME_MAX_BYTES = 64 };
     char letter[] = {'-', (char)optopt, 0}, word[NAME_MAX_BYTES];
-    const char *typed = optind > 0 && optind <= argc ? argv[optind - 1] : "", *names[NAMES_MAX] = {"help"}, *near = NULL;
+    const char *typed = optind > 0 && optind <= argc ? argv[optind - 1] : "", *names[NAMES_MAX], *near = NULL;
     const char *name = optopt > 0 && optopt < 256 ? letter : typed;
-    size_t n = 1;
+    size_t n = 0;
 
     if (returned == ':')
         return bl_usage(command, "%s needs a value", name);
-    for (const struct option *one = known; one && one->name && n < NAMES_MAX; one++)
+    for (const struct option *one = known; one->name && n < NAMES_MAX; one++)
         names[n++] = one->name;
     if (name == typed && strncmp(typed, "--", 2) == 0) {
         snprintf(word, sizeof word, "%.*s", (int)strcspn(typed + 2, "="), typed + 2);
@@ -206,11 +206,6 @@ int bl_usage_known(const char *command, const struct option *known, int argc, ch
     if (near)
         return bl_usage(command, "there is no option %s; did you mean --%s?", name, near);
     return bl_usage(command, "there is no option %s", name);
-}
-
-int bl_usage_option(const char *command, int argc, char **argv, int returned)
-{
-    return bl_usage_known(command, NULL, argc, argv, returned);
 }
 
 int64_t bl_now_ms(void)

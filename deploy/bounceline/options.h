@@ -82,10 +82,8 @@ int bl_complain(enum bl_code code, const bl_err *err);
 /* Says what is wrong with the command line and where help is; returns 64. */
 __attribute__((format(printf, 2, 3))) int bl_usage(const char *command, const char *format, ...);
 
-/* After getopt_long returned '?' or ':' (with opterr 0): says which option it was. */
-int bl_usage_option(const char *command, int argc, char **argv, int returned);
-
-/* The same, and which of the known ones may have been meant. */
+/* After getopt_long returned '?' or ':' (with opterr 0): says which option it was, and which of the known ones may
+ * have been meant. */
 int bl_usage_known(const char *command, const struct option *known, int argc, char **argv, int returned);
 
 int64_t bl_now_ms(void);

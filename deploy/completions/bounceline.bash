@@ -20,9 +20,9 @@ _bounceline() {
     elif [[ $word == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$("$1" "$command" --help 2>/dev/null | grep -oE '(^|[ ,])--?[a-z][a-z-]*' | tr -d ' ,' | sort -u)" -- "$word")
     elif [[ $command == suppress && $before == suppress ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "check show history list add remove import export release" -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W "check show history list add remove" -- "$word")
     elif [[ $command == rules && $before == rules ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "list check" -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W "list check test unknown" -- "$word")
     else
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
     fi

@@ -168,6 +168,9 @@ def rules():
         return w.ok().suppressed_for("a@example.net")
     assert state("") == 7
     assert state("rules: {dir}/own.rules") is None
+    w = World("rules: {dir}/own.rules")
+    w.write(w.dir + "/own.rules", "no rule\n")
+    assert w.run(command=("check-config",)).code == 78 and "own.rules:1:1" in w.err, w.err
 
 
 @case("relays")
