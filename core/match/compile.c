@@ -106,7 +106,7 @@ static enum bl_code sort_rules(struct compiler *c)
     for (size_t i = 0; i < n; i++) {
         const struct rt_rule *rule = rt_rule(&c->model, i);
 
-        c->sorted[i] = (struct sort_key){(uint32_t)i, rule->tier, !rule->own, is_grave(rule),
+        c->sorted[i] = (struct sort_key){(uint32_t)i, c->model.order[rule->tier], !rule->own, is_grave(rule),
                                          weight_of(rule)};
     }
     qsort(c->sorted, n, sizeof *c->sorted, by_precedence);

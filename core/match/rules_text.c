@@ -420,6 +420,46 @@ static enum bl_code read_category(struct reader *r, const struct table *table,
     return bl_rules_text_push(&model->categories, &category) ? BL_OK : no_memory(model);
 }
 
+static bool is_own(const struct reader *r)
+{
+    return r->file >= r->model->n_shipped;
+}
+
+/* One kind of evidence; those above it beat it. */
+static enum bl_code read_evidence(struct reader *r, const struct table *table, const bl_slice *fields,
+                                  size_t n)
+{
+    static const char *const kinds[] = {"provider-words", "specific-words", "provider-code",
+                                        "specific-code",  "generic-words",  "generic-code"};
+    struct rt_model *model = r->model;
+    bl_slice name = field(table, fields, n, BL_SLICE("evidence"));
+    uint8_t kind = 0;
+
+    _Static_assert(BL_TIER_GENERIC_CODE == BL_TIER_PROVIDER_TEXT + BL_COUNT(kinds) - 1, "one name a tier");
+    if (is_own(r))
+        return bl_rules_text_fail(model, field_place(r, name), "the order of evidence is not an operator's");
+    if (!find_word(name, kinds, BL_COUNT(kinds), &kind))
+        return bl_rules_text_fail(model, field_place(r, name),
+                                  "evidence is provider-, specific- or generic-words or -code");
+    if (model->order[BL_TIER_PROVIDER_TEXT + kind])
+        return bl_rules_text_fail(model, field_place(r, name), "'%.*s' is there twice", (int)name.n,
+                                  name.p);
+    model->order[BL_TIER_PROVIDER_TEXT + kind] = (uint8_t)(BL_TIER_PROVIDER_TEXT + model->n_order++);
+    model->order_place = (struct rt_place){r->file, r->line, 1};
+    return BL_OK;
+}
+
+/* Without precedence.tsv the order is that of enum bl_tier. */
+static enum bl_code finish_order(struct rt_model *model)
+{
+    if (model->n_order && model->n_order != BL_TIER_FALLBACK - BL_TIER_PROVIDER_TEXT)
+        return bl_rules_text_fail(model, model->order_place, "all six kinds of evidence have their place");
+    for (uint8_t tier = 0; tier < BL_TIERS; tier++)
+        if (model->n_order == 0 || tier < BL_TIER_PROVIDER_TEXT || tier == BL_TIER_FALLBACK)
+            model->order[tier] = tier;
+    return BL_OK;
+}
+
 static enum bl_code read_words(struct reader *r, const struct table *table, const bl_slice *fields, size_t n)
 {
     struct rt_model *model = r->model;
@@ -516,11 +556,6 @@ static enum bl_code use_category(struct reader *r, bl_slice name, struct rt_rule
     rule->type = (uint8_t)category->type;
     rule->action = (uint8_t)category->action;
     return BL_OK;
-}
-
-static bool is_own(const struct reader *r)
-{
-    return r->file >= r->model->n_shipped;
 }
 
 /* Switches off every alternative of a shipped rule; false when there is none of that id. */
@@ -1109,7 +1144,7 @@ static enum bl_code read_rules(struct reader *r, bl_slice text)
     return last == BL_OK ? rc : last;
 }
 
-enum pass { PASS_CATEGORIES, PASS_WORDS, PASS_PROVIDERS, PASS_CODES, PASS_MARKS, PASS_RULES, PASSES };
+enum pass { PASS_CATEGORIES, PASS_PRECEDENCE, PASS_WORDS, PASS_PROVIDERS, PASS_CODES, PASS_MARKS, PASS_RULES, PASSES };
 
 static bool pass_of(bl_slice path, enum pass *out)
 {
@@ -1117,6 +1152,8 @@ static bool pass_of(bl_slice path, enum pass *out)
 
     if (bl_slice_eq(name, BL_SLICE("categories.tsv")))
         *out = PASS_CATEGORIES;
+    else if (bl_slice_eq(name, BL_SLICE("precedence.tsv")))
+        *out = PASS_PRECEDENCE;
     else if (bl_slice_eq(name, BL_SLICE("words.tsv")))
         *out = PASS_WORDS;
     else if (bl_slice_eq(name, BL_SLICE("providers.tsv")))
@@ -1137,6 +1174,8 @@ static enum bl_code read_file(struct reader *r, enum pass pass, bl_slice text)
     switch (pass) {
     case PASS_CATEGORIES:
         return read_table(r, text, read_category);
+    case PASS_PRECEDENCE:
+        return read_table(r, text, read_evidence);
     case PASS_WORDS:
         return read_table(r, text, read_words);
     case PASS_PROVIDERS:
@@ -1228,6 +1267,8 @@ enum bl_code bl_rules_text_read(struct rt_model *model, const struct bl_rules_fi
                 read = read_file(&r, of, files[i].text);
             rc = read == BL_OK ? rc : read;
         }
+    if (rc == BL_OK)
+        rc = finish_order(model);
     return rc == BL_OK ? drop_gone(model) : rc;
 }
 

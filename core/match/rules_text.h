@@ -71,6 +71,9 @@ struct rt_model {
     size_t n_files, n_shipped;
     struct bl_arena arena;
     struct rt_list categories, rules, samples, providers, suffixes, words, uses, marks;
+    uint8_t order[BL_TIERS]; /* enum bl_tier -> where it stands in precedence.tsv */
+    uint8_t n_order;         /* rows of it */
+    struct rt_place order_place;
     struct rt_place fallback; /* the row of `unclassified`; line 0: none */
     struct rt_report *report;
 };

@@ -161,9 +161,11 @@ def main():
         each = [score([r for r, f in zip(judged, fold) if f == k])["category"] for k in range(FOLDS)]
         means.append(sum(each) / FOLDS)
         print("%28s mean %.4f  (%s); %d clusters" % ("", means[-1], " ".join("%.3f" % e for e in each), n_clusters))
-    for name, key in (("rules", line), ("alternatives", lambda p: p)):
-        used = collections.Counter(key(r["place"]) for r in full)
-        known = {key(p) for p in rules.all_places()}
+    words = lambda r: not r.startswith("codes.tsv")
+    for name, key, of in (("rules of words", line, words), ("rules and rows of codes", line, lambda p: True),
+                          ("alternatives of words", lambda p: p, words)):
+        used = collections.Counter(key(r["place"]) for r in full if of(r["place"]))
+        known = {key(p) for p in rules.all_places() if of(p)}
         single = sum(n == 1 for n in used.values())
         print("%-28s %d decide a reply, %d of them exactly one: %.3f (%.3f of all %d)" % (
             name, len(used), single, single / len(used), single / len(known | set(used)), len(known | set(used))))

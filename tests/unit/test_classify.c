@@ -523,10 +523,40 @@ static void suffixes_of_any_length_are_found(void **state)
     bl_rules_free(rules);
 }
 
+/* The order is data: generic words put before specific ones decide what those decided before. */
+static void the_order_of_evidence_is_data(void **state)
+{
+    static const char *const orders[] = {
+        "evidence\nprovider-words\nspecific-words\nprovider-code\nspecific-code\ngeneric-words\ngeneric-code\n",
+        "evidence\nprovider-words\ngeneric-words\nspecific-words\nprovider-code\nspecific-code\ngeneric-code\n"};
+    static const char rule_text[] = "[specific]\ngone: \"no such user\" -> gone ; s\n = no such user\n"
+                                    "[generic]\nslow: \"too fast\" -> slow ; s\n = too fast\n";
+    bl_reply reply = {.phase = BL_PHASE_RCPT, .text = BL_SLICE_INIT("no such user, and too fast")};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        const struct bl_rules_file files[] = {
+            {BL_SLICE_INIT("categories.tsv"), BL_SLICE_INIT(CATEGORIES)},
+            {BL_SLICE_INIT("precedence.tsv"), {orders[i], strlen(orders[i])}},
+            {BL_SLICE_INIT("t.rules"), BL_SLICE_INIT(rule_text)},
+        };
+        struct bl_rules *rules = NULL;
+        bl_verdict v;
+        bl_err err;
+
+        if (bl_rules_compile(files, BL_COUNT(files), &rules, &err) != BL_OK)
+            fail_msg("%s", err.text);
+        v = bl_classify(rules, &reply);
+        assert_true(same_text(bl_rules_rule(rules, v.rule)->id, i == 0 ? "t/gone" : "t/slow"));
+        bl_rules_free(rules);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(precedence_is_as_written_in_the_readme),
+        cmocka_unit_test(the_order_of_evidence_is_data),
         cmocka_unit_test(match_names_the_deciding_bytes),
         cmocka_unit_test(common_replies_get_their_category),
         cmocka_unit_test(vetoes_keep_an_address_that_is_not_at_fault),

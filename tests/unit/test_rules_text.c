@@ -27,7 +27,7 @@
 #define PROVIDERS "suffix\tprovider\nexample.com\tExample\n"
 
 struct file_case {
-    const char *name, *categories, *codes, *providers, *words, *rules, *error; /* NULL: the right one above */
+    const char *name, *categories, *codes, *providers, *words, *order, *rules, *error; /* NULL: the right one above */
 };
 
 static enum bl_code compile(const struct file_case *c, struct bl_rules **out, bl_err *err)
@@ -36,6 +36,7 @@ static enum bl_code compile(const struct file_case *c, struct bl_rules **out, bl
         {BL_SLICE_INIT("some/where/my.rules"), guarded(c->rules ? c->rules : "")},
         {BL_SLICE_INIT("codes.tsv"), guarded(c->codes ? c->codes : CODES)},
         {BL_SLICE_INIT("categories.tsv"), guarded(c->categories ? c->categories : CATEGORIES)},
+        {BL_SLICE_INIT("precedence.tsv"), guarded(c->order ? c->order : "evidence\n")},
         {BL_SLICE_INIT("words.tsv"), guarded(c->words ? c->words : WORDS)},
         {BL_SLICE_INIT("providers.tsv"), guarded(c->providers ? c->providers : PROVIDERS)},
     };
@@ -90,6 +91,10 @@ static const struct file_case cases[] = {
      RULES("a: \"{a|b|c|d|e|f|g|h|i|j|k|l|m|n|o|p}{a|b|c|d|e|f|g|h|i|j|k|l|m|n|o|p}{a|b|c|d|e|f|g|h|i}xyz\""
            " -> gone ; s\n = aaaxyz\n"),
      .error = "my.rules:2:4: more than 2048 variants"},
+    {"evidence twice", .order = "evidence\nspecific-code\nspecific-code\n", .error = "precedence.tsv:3:1: 'specific-code'"},
+    {"evidence of an unknown kind", .order = "evidence\nhearsay\n", .error = "precedence.tsv:2:1: evidence is"},
+    {"evidence without a place", .order = "evidence\nspecific-code\nspecific-words\n",
+     .error = "precedence.tsv:3:1: all six kinds"},
     {"a list twice", .words = "name\twords\nwhat\tuser|box\nwhat\tnone\n", .error = "words.tsv:3:1: the list 'what'"},
     {"a list of nothing", .words = "name\twords\nwhat\t\n", .error = "words.tsv:2:"},
     {"a name twice", RULES(GOOD "a: \"other words\" -> full ; s\n = other words\n"),

@@ -26,7 +26,7 @@ struct bl_category {
     bl_slice       ses_type, ses_subtype, meaning, remedy;
 };
 
-/* Which kind of evidence a rule rests on; the order is the precedence (core/rules/README.md). */
+/* Which kind of evidence a rule rests on; the order is that of core/rules/precedence.tsv. */
 enum bl_tier {
     BL_TIER_VETO,       /* against any verdict that suppresses; no candidates themselves */
     BL_TIER_VETO_CODES, /* against those by codes or generic words */
