@@ -28,6 +28,7 @@ build() {
 
 begin=$(date +%s)
 install_missing $BUILD_PACKAGES $RUN_PACKAGES $TEST_PACKAGES
+! $full || install_missing $PACKAGE_PACKAGES debootstrap
 build dev
 if ! $full; then
     exec ctest --preset dev -L quick -j "$(nproc)"
