@@ -308,9 +308,26 @@ def measure_run(args):
 
 # --- instructions per kind of line ---
 
-KINDS = (("connect", r"\]: connect from "), ("disconnect", r"\]: disconnect from "), ("client", r": client="),
+KINDS = (("connect", r"[ \"]connect from "), ("disconnect", r"[ \"]disconnect from "), ("client", r": client="),
          ("message-id", r": message-id="), ("queued", r"\(queue active\)"), ("sent", r" status=sent "),
-         ("deferred", r" status=deferred "), ("bounced", r" status=bounced "), ("removed", r": removed$"))
+         ("deferred", r" status=deferred "), ("bounced", r" status=bounced "), ("removed", r": removed\b"))
+
+
+HEAD = re.compile(r"^(\S+ +\S+ \S+|\S+T\S+) (\S+) ([^\[ ]+)\[(\d+)\]: (.*)\n$")
+
+
+def in_envelope(envelope, line, number):
+    """The generator's line as another syslog would have written it."""
+    head = HEAD.match(line)
+    if envelope == "file" or not head:
+        return line
+    _, host, tag, pid, body = head.groups()
+    when = f"2026-11-22T05:{number // 60000 % 60:02}:{number // 1000 % 60:02}.{number % 1000:03}042+00:00"
+    if envelope == "journal":
+        return json.dumps({"_UID": "0", "MESSAGE": body, "SYSLOG_IDENTIFIER": tag, "_HOSTNAME": host, "_PID": pid,
+                           "__REALTIME_TIMESTAMP": str(1795323817000042 + number * 1000)}) + "\n"
+    message = f"<22>1 {when} {host} {tag} {pid} - -  {body}"
+    return message + "\n" if envelope == "rfc5424" else f"{len(message)} {message}"
 
 
 EXIM_KINDS = (("arrival", r" <= "), ("sent", r" => "), ("deferred", r" == "), ("bounced", r" \*\* .*: SMTP"),
@@ -322,16 +339,18 @@ def measure_profile(args):
     args.add_argument("--lines", type=int, default=200000)
     args.add_argument("--seed", type=int, default=1)
     args.add_argument("--stamps", default="rfc3164", choices=("rfc3164", "rfc3339"))
+    args.add_argument("--envelope", default="file", choices=("file", "rfc5424", "counted", "journal"))
+    args.add_argument("--program", default=PROGRAM, help="another build, to compare")
     args.add_argument("--functions", type=int, default=25, help="how many of the most expensive to list")
     o = args.parse_args(sys.argv[2:])
     if not shutil.which("valgrind"):
         sys.exit("measure: profile needs valgrind")
     log, known = make_corpus(o.kind, o.lines, o.seed, "--stamps", o.stamps, "--retry-lines", "2000")
     describe(known)
-    scan = [PROGRAM, "scan", "-j1"]
+    scan = [o.program, "scan", "-j1"]
     with tempfile.TemporaryDirectory() as folder:
         with open(log, encoding="ascii") as f:
-            lines = f.readlines()
+            lines = [in_envelope(o.envelope, line, i) for i, line in enumerate(f)]
         open(f"{folder}/none", "wb").close()
         start = callgrind_instructions(scan + [f"{folder}/none"])
         say(f"start-up: {start} instructions")

@@ -823,9 +823,10 @@ static inline enum promise look_at(const bl_syslog *head, struct bl_words *words
     if (head->body.n < BODY_MIN)
         return NOTHING;
     *words = bl_words_begin(head->body);
-    *qid = bl_slice_head(head->body, 0);
-    if (is_wrapped(head->body.p[0]))
+    if (__builtin_expect(is_wrapped(head->body.p[0]), 0)) {
+        *qid = bl_slice_head(head->body, 0);
         return RARE;
+    }
     end = bl_words_end(words);
     next = end + 1 < words->s.n ? end + 1 : 0;
     ok = (unsigned)(next >= 3) & (unsigned)(words->s.p[end - (end > 0)] == ':');

@@ -97,7 +97,7 @@ void bl_stamper_refer(struct bl_stamper *stamper, int64_t reference_s)
         return;
     stamper->reference_s = reference_s;
     stamper->seen_n = 0;
-    stamper->head_n = 0;
+    stamper->head_n = stamper->plain_n = 0;
 }
 
 static bool two_digits(const char *p, unsigned *out)
@@ -256,7 +256,7 @@ static bool take_year(bl_slice *in, unsigned *out)
 static bool take_dated(struct bl_stamper *stamper, bl_slice *in, int64_t *time_us)
 {
     bl_slice rest = *in;
-    unsigned year, month, day;
+    unsigned year = 0, month, day;
     int64_t clock_s;
     bool first = take_year(&rest, &year);
 

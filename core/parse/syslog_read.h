@@ -67,7 +67,7 @@ static inline void remember_head(struct bl_stamper *stamper, bl_slice line, bl_s
     size_t n = line.n - rest.n, host_at = (size_t)(head->host.p - line.p), dot, end;
     int64_t fraction_us = 0;
 
-    stamper->head_n = 0;
+    stamper->head_n = stamper->plain_n = 0;
     if (n > sizeof stamper->head)
         return;
     dot = bl_slice_find_byte((bl_slice){line.p, host_at}, '.');
@@ -84,6 +84,7 @@ static inline void remember_head(struct bl_stamper *stamper, bl_slice line, bl_s
     stamper->host_n = head->host.n;
     stamper->head_us = head->time_us - fraction_us;
     stamper->head_form = (uint8_t)form;
+    stamper->plain_n = form == FORM_PLAIN ? n : 0;
 }
 
 /* Priority and version.  rsyslog and syslog-ng give user.notice to text that came without a priority: the
@@ -178,10 +179,11 @@ RARELY bool take_head(bl_slice *in, struct bl_stamper *stamper, bl_syslog *out, 
     return true;
 }
 
-static inline bool recall_head(bl_slice *in, const struct bl_stamper *stamper, bl_syslog *out,
-                               unsigned *form)
+/* The first `n` bytes are the remembered head's. */
+static inline bool recall_head(bl_slice *in, const struct bl_stamper *stamper, size_t n,
+                               bl_syslog *out)
 {
-    size_t n = stamper->head_n, digits = stamper->fraction_n;
+    size_t digits = stamper->fraction_n;
     int64_t fraction_us = 0;
 
     if (n == 0 || !bl_window_starts(*in, stamper->head, n, stamper->fraction_at, digits) ||
@@ -192,7 +194,6 @@ static inline bool recall_head(bl_slice *in, const struct bl_stamper *stamper, b
     out->time_us = stamper->head_us + fraction_us;
     out->host = (bl_slice){in->p + stamper->host_at, stamper->host_n};
     *in = bl_slice_drop(*in, n);
-    *form = stamper->head_form;
     return true;
 }
 
@@ -287,8 +288,15 @@ static inline bool read_ietf_tag(bl_slice in, unsigned form, bl_syslog *out)
     return true;
 }
 
-RARELY bool read_other_form(bl_slice in, unsigned form, bl_syslog *out)
+/* A head that is not remembered, or not of the ordinary form. */
+RARELY bool read_other(bl_slice in, struct bl_stamper *stamper, bl_syslog *out)
 {
+    unsigned form = stamper->head_form;
+
+    if (!recall_head(&in, stamper, stamper->head_n, out) && !take_head(&in, stamper, out, &form))
+        return false;
+    if (form == FORM_PLAIN)
+        return read_tag(in, out);
     if (form & FORM_FOREIGN) {
         out->program = out->body = bl_slice_drop(in, in.n);
         return true;
@@ -300,12 +308,9 @@ RARELY bool read_other_form(bl_slice in, unsigned form, bl_syslog *out)
 
 static inline bool read_syslog(bl_slice line, struct bl_stamper *stamper, bl_syslog *out)
 {
-    unsigned form;
-
-    if (!recall_head(&line, stamper, out, &form) && !take_head(&line, stamper, out, &form))
-        return false;
     out->mail = false;
-    return form == FORM_PLAIN ? read_tag(line, out) : read_other_form(line, form, out);
+    return recall_head(&line, stamper, stamper->plain_n, out) ? read_tag(line, out)
+                                                              : read_other(line, stamper, out);
 }
 
 #endif

@@ -45,6 +45,7 @@ struct bl_stamper {
     size_t   fraction_at, fraction_n; /* digits that may differ from line to line */
     int64_t  head_us;                 /* without the fraction */
     uint8_t  head_form;               /* what stands behind it: syslog_read.h */
+    size_t   plain_n;                 /* head_n where that is a tag, else 0 */
 };
 
 void bl_stamper_init(struct bl_stamper *stamper, const bl_zone *zone);
