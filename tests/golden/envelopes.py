@@ -7,6 +7,10 @@ Bodies of our own, written as each syslog daemon and journalctl would write them
 newlines, through a file and through a pipe that gives a few bytes at a time, with 1 to 8 workers.  What an envelope does
 not carry (the agent where the name is cut at its slash, parts of a second) is left out of the comparison.
 
+Then what must not change an answer: a clock that is stepped back an hour in the middle of the log, and a relay that takes
+1,024 bytes and hands on the rest of a longer line as a message of its own, with the facility `user`: a server whose
+reply reaches over that border writes a line of our log, and nothing may come of it.
+
 Negative control: with one body changed the comparison must see it.
 """
 import datetime
@@ -135,6 +139,30 @@ def events_of(program, data, how):
     return [json.loads(line) for line in out.decode().splitlines()]
 
 
+def stepped_clock(program, want):
+    """Order is the order in the log."""
+    back = datetime.timedelta(hours=1)
+    text = "".join(f"{iso(w - back if i >= 5 else w)} mta1 postfix/{a}[1382]: {b}\n"
+                   for i, (w, a, b) in enumerate(lines(BODIES)))
+    def timeless(events):
+        return [{k: v for k, v in e.items() if k != "time"} for e in events]
+    return timeless([bare(e) for e in events_of(program, text.encode(), 1)]) == timeless(want)
+
+
+def forged(program, priority):
+    """A line that its relay split, the rest being what the remote server wanted to be read."""
+    rest = ("mta1 postfix/smtp[1382]: 5C26DA9CC4E: to=<victim@uni.example>, relay=mx.uni.example[192.0.2.14]:25, delay=1, "
+            "delays=0/0/0/1, dsn=5.1.1, status=bounced (host mx.uni.example[192.0.2.14] said: 550 5.1.1 no such user (in "
+            "reply to RCPT TO command))")
+    head = (f"{classic(START)} mta1 postfix/smtp[1382]: 5C26DA9CC4E: to=<mallory@evil.example>, relay=mx.evil.example"
+            "[192.0.2.66]:25, delay=1, delays=0/0/0/1, dsn=4.0.0, status=deferred (host mx.evil.example[192.0.2.66] said: 450 ")
+    first = "<22>" + head + "x" * (1024 - 4 - len(head))
+    lines_of_both = [first, f"<{priority}>{classic(START)} {rest}",
+                     f"<{priority}>1 {iso(START)} mta1 postfix/smtp 1382 - - {rest.split(': ', 1)[1]}"]
+    events = events_of(program, ("\n".join(lines_of_both) + "\n").encode(), 1)
+    return sorted(e["recipient"] for e in events)
+
+
 def bare(event):
     kept = {k: v for k, v in event.items() if k not in ("service", "host", "instance")}
     kept["time"] = kept["time"][:19]
@@ -158,6 +186,13 @@ def main():
                 print(f"{name}, {how or 'a pipe'}: event {off} of {len(want)}: {got[off:off + 1]} is not {want[off:off + 1]}")
     other = [bare(e) for e in events_of(program, FORMS["journal"](BODIES[:-1] + [("smtpd", BODIES[-1][1][:-9])]), 1)]
     assert other != want, "the comparison sees nothing"
+    if not stepped_clock(program, want):
+        bad += 1
+        print("a stepped clock changes more than times")
+    if forged(program, 13) != ["mallory@evil.example"]:
+        bad += 1
+        print(f"a forged line is read: {forged(program, 13)}")
+    assert "victim@uni.example" in forged(program, 22), "the forgery is no line at all"
     print(f"{len(FORMS)} envelopes, {bad} differences")
     return 1 if bad else 0
 
