@@ -72,7 +72,8 @@ static void help(void)
           "  -j N           read with N threads besides (default 1: none)\n"
           "  --json         one JSON object\n"
           "  --events       one JSON object a line for each recipient's outcome, in the order of the log\n"
-          "  --since T      only outcomes from T on: 2026-11-22, 2026-11-22T05:00:00Z, or 90s 5m 24h 7d ago\n"
+          "  --since T      only outcomes from T on: 2026-11-22, 2026-11-22T05:00:00Z, 90s 5m 24h 7d ago,\n"
+          "                 today, yesterday (they begin at midnight)\n"
           "  --until T      only outcomes before T\n"
           "  --top N        N rows in each table of the report (1 to 1000)\n"
           "  --rules PATH   your own rules over the shipped ones: a file or a directory of NAME.rules\n"
@@ -311,8 +312,8 @@ static void print_report(struct scan *scan, const struct bl_summary *summary)
     bl_output_format(out, "read %zu %s", scan->files, scan->files == 1 ? "file" : "files");
     if (scan->packed[BL_GZIP] + scan->packed[BL_ZSTD])
         bl_output_format(out, " (%zu gz, %zu zst)", scan->packed[BL_GZIP], scan->packed[BL_ZSTD]);
-    bl_output_format(out, ", %s, %s lines\n", bl_text_bytes(scan->bytes, bytes),
-                     bl_text_number(summary->lines, lines));
+    bl_output_format(out, ", %s, %s\n", bl_text_bytes(scan->bytes, bytes),
+                     bl_text_count(summary->lines, "line", lines));
     if (bl_report_is_headless(scan->report))
         bl_output_format(out, headless_words, bl_text_number(summary->lines, lines));
     bl_report_print_period(scan->report, out);
@@ -516,7 +517,7 @@ static bool take_options(struct scan *scan, int argc, char **argv, int *exit_cod
         case SINCE:
         case UNTIL:
             if (!bl_option_time(optarg, now_ms, &time_ms)) {
-                *exit_code = bl_usage("scan", "'%s' is no time; 24h, 2026-11-22 and "
+                *exit_code = bl_usage("scan", "'%s' is no time; 24h, yesterday, 2026-11-22 and "
                                       "2026-11-22T05:00:00Z are", optarg);
                 return false;
             }

@@ -311,6 +311,13 @@ static enum bl_code gather(struct stats *stats, bl_err *err)
     return rc;
 }
 
+/* Somebody may be looking at the wrong place, or has not begun. */
+static void say_when_empty(const struct stats *stats)
+{
+    if (stats->session.nodes == 0)
+        bl_output_put(stats->out, BL_SLICE("nothing counted yet; bounceline run /var/log/mail.log counts\n"));
+}
+
 static void print_head(const struct stats *stats)
 {
     char from[BL_TEXT_NUMBER_MAX], lines[BL_TEXT_NUMBER_MAX], unparsed[BL_TEXT_NUMBER_MAX];
@@ -324,13 +331,12 @@ static void print_head(const struct stats *stats)
     }
     if (stats->session.nodes > 8)
         bl_output_format(out, " and %zu more", stats->session.nodes - 8);
-    bl_output_format(out, "%s%s", stats->session.nodes ? "   " : "nothing counted yet   ",
-                     stats->session.place);
+    bl_output_format(out, "%s%s", stats->session.nodes ? "   " : "", stats->session.place);
     if (stats->has_since)
         bl_output_format(out, "   since %s UTC\n", bl_text_time(stats->summary->from_ms, from));
     else
-        bl_output_format(out, "   since the beginning: %s lines, %s not understood\n",
-                         bl_text_number(stats->summary->lines, lines),
+        bl_output_format(out, "   since the beginning: %s, %s not understood\n",
+                         bl_text_count(stats->summary->lines, "line", lines),
                          bl_text_number(stats->summary->unparsed, unparsed));
 }
 
@@ -473,6 +479,7 @@ int cmd_stats(int argc, char **argv)
                                                bl_text_columns(STDOUT_FILENO), stats.rows};
 
         print_head(&stats);
+        say_when_empty(&stats);
         bl_summary_print(stats.summary, bl_rules_builtin(), &style, &out);
     }
 out:

@@ -43,6 +43,7 @@ struct suppress {
     struct bl_output *out;
     char              actor[BL_ADDRESS_WORD_MAX];
     bool              said_no; /* an answer was no: exit code 1 */
+    bool              changes; /* add, remove */
     bool              strict;  /* refuse what is no address for the list */
     bool              refused; /* something was no address: exit code 65 */
     struct bl_address_record record;
@@ -842,8 +843,9 @@ static enum bl_code each_line(struct suppress *job, address_fn *fn, bl_err *err)
     ssize_t n;
 
     errno = 0;
-    while (rc == BL_OK && (n = getline(&line, &cap, stdin)) >= 0 &&
-           bl_output_failed(job->out) == 0) {
+    /* Changes go on when the reader of what is said about them has left. */
+    while (rc == BL_OK && (job->changes || bl_output_failed(job->out) == 0) &&
+           (n = getline(&line, &cap, stdin)) >= 0) {
         bl_slice text = {line, (size_t)n};
 
         while (text.n && strchr(" \t\r\n", text.p[text.n - 1]))
@@ -1000,6 +1002,7 @@ static enum bl_code act(struct suppress *job, const struct action *action, char 
 
     if (rc != BL_OK)
         return rc;
+    job->changes = action->changes;
     if (action->changes) {
         find_actor(job->actor);
         job->strict = action->fn == add;

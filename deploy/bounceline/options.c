@@ -234,11 +234,26 @@ static bool read_span(bl_slice text, int64_t *out_ms)
     return true;
 }
 
+/* The local day's date. */
+static bool read_day(const char *text, int64_t now_ms, char day[32])
+{
+    bool yesterday = strcmp(text, "yesterday") == 0;
+    time_t now = (time_t)(now_ms / 1000);
+    struct tm tm;
+
+    if ((!yesterday && strcmp(text, "today") != 0) || !localtime_r(&now, &tm))
+        return false;
+    tm.tm_mday -= yesterday;
+    tm.tm_hour = 12; /* whatever happens to clocks at night */
+    tm.tm_isdst = -1;
+    return mktime(&tm) != -1 && strftime(day, 32, "%Y-%m-%d", &tm) > 0;
+}
+
 bool bl_option_time(const char *text, int64_t now_ms, int64_t *out_ms)
 {
     bl_slice in = {text, strlen(text)};
     struct bl_stamper stamper;
-    char day[32];
+    char day[32], date[32];
     bl_zone zone;
     int64_t span_ms, time_us;
 
@@ -246,8 +261,10 @@ bool bl_option_time(const char *text, int64_t now_ms, int64_t *out_ms)
         *out_ms = now_ms - span_ms;
         return true;
     }
+    if (read_day(text, now_ms, date))
+        in = (bl_slice){date, strlen(date)};
     if (in.n == strlen("2026-11-22")) {
-        snprintf(day, sizeof day, "%sT00:00:00", text);
+        snprintf(day, sizeof day, "%.*sT00:00:00", (int)in.n, in.p);
         in = (bl_slice){day, strlen(day)};
     }
     bl_zone_around(now_ms / 1000, &zone);

@@ -88,7 +88,7 @@ int bl_usage_known(const char *command, const struct option *known, int argc, ch
 
 int64_t bl_now_ms(void);
 
-/* RFC 3339 (zone optional: then the local one), a date, or a span back from now: 90s 5m 24h 7d. */
+/* RFC 3339 (zone optional: then the local one), a date, today, yesterday, or a span back from now: 90s 5m 24h 7d. */
 bool bl_option_time(const char *text, int64_t now_ms, int64_t *out_ms);
 
 /* A decimal number within the bounds. */

@@ -477,7 +477,7 @@ void bl_report_print_period(const struct bl_report *report, struct bl_output *ou
     char from[BL_TEXT_NUMBER_MAX], to[BL_TEXT_NUMBER_MAX];
 
     if (!report->has_time) {
-        bl_output_put(out, BL_SLICE("no mail in it\n"));
+        bl_output_put(out, BL_SLICE("no result of a delivery in it\n"));
         return;
     }
     bl_output_format(out, "%s .. %s UTC   host", bl_text_time(report->first_us / 1000, from),
@@ -501,11 +501,12 @@ void bl_report_print_unparsed(const struct bl_report *report, struct bl_output *
     char number[BL_TEXT_NUMBER_MAX];
 
     if (report->long_lines)
-        bl_output_format(out, "%s lines of over 64 KiB, read by their heads\n",
-                         bl_text_number(report->long_lines, number));
+        bl_output_format(out, "%s of over 64 KiB, read by the first 64\n",
+                         bl_text_count(report->long_lines, "line", number));
     if (report->unparsed == 0)
         return;
-    bl_output_format(out, "%s lines look like deliveries and were not understood:\n",
+    bl_output_format(out, report->unparsed == 1 ? "%s line looks like a delivery and was not understood:\n"
+                                                : "%s lines look like deliveries and were not understood:\n",
                      bl_text_number(report->unparsed, number));
     for (size_t i = 0; i < report->samples; i++) {
         bl_output_put(out, BL_SLICE("  "));

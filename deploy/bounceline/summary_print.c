@@ -463,6 +463,25 @@ static void print_days(const struct page *page, const struct bl_summary *summary
         print_time(page, "other days", summary->other_days, 0);
 }
 
+static void print_sections(const struct page *page, const struct bl_summary *summary,
+                           const struct bl_rules *rules)
+{
+    print_outcomes(page, summary);
+    print_rates(page, summary);
+    print_faults(page, rules, summary);
+    print_causes(page, rules, summary, "Why mail failed for good", BL_SUMMARY_FINAL);
+    print_causes(page, rules, summary, "Why mail was deferred", BL_SUMMARY_DEFERRED);
+    print_then(page, &summary->then);
+    print_causes(page, rules, summary, "Refused at our own door", BL_SUMMARY_REJECTED);
+    print_table(page, &summary->providers, "Providers, by relay host", 15);
+    print_table(page, &summary->domains, "Recipient domains", 20);
+    print_table(page, &summary->senders, "Sender domains", 15);
+    if (summary->instances.names > 1)
+        print_table(page, &summary->instances, "Instances", 15);
+    print_days(page, summary);
+    print_hours(page, summary);
+}
+
 void bl_summary_print(const struct bl_summary *summary, const struct bl_rules *rules,
                       const struct bl_summary_style *style, struct bl_output *out)
 {
@@ -476,20 +495,8 @@ void bl_summary_print(const struct bl_summary *summary, const struct bl_rules *r
         page.off = "\x1b[0m";
     }
     set_columns(&page, style->columns);
-    print_outcomes(&page, summary);
-    print_rates(&page, summary);
-    print_faults(&page, rules, summary);
-    print_causes(&page, rules, summary, "Why mail failed for good", BL_SUMMARY_FINAL);
-    print_causes(&page, rules, summary, "Why mail was deferred", BL_SUMMARY_DEFERRED);
-    print_then(&page, &summary->then);
-    print_causes(&page, rules, summary, "Refused at our own door", BL_SUMMARY_REJECTED);
-    print_table(&page, &summary->providers, "Providers, by relay host", 15);
-    print_table(&page, &summary->domains, "Recipient domains", 20);
-    print_table(&page, &summary->senders, "Sender domains", 15);
-    if (summary->instances.names > 1)
-        print_table(&page, &summary->instances, "Instances", 15);
-    print_days(&page, summary);
-    print_hours(&page, summary);
+    if (sum_of(summary->outcome))
+        print_sections(&page, summary, rules);
     bl_output_format(out, "\n%s%s%s address%s %s%s\n", page.bold,
                      summary->suppressed_at_least ? "at least " : "",
                      bl_text_number(summary->suppressed, number),

@@ -147,6 +147,15 @@ const char *bl_text_number(uint64_t value, char to[BL_TEXT_NUMBER_MAX])
     return at;
 }
 
+const char *bl_text_count(uint64_t value, const char *one, char to[BL_TEXT_NUMBER_MAX])
+{
+    char number[BL_TEXT_NUMBER_MAX];
+
+    snprintf(to, BL_TEXT_NUMBER_MAX, "%s %s%s", bl_text_number(value, number), one,
+             value == 1 ? "" : "s");
+    return to;
+}
+
 const char *bl_text_bytes(uint64_t value, char to[BL_TEXT_NUMBER_MAX])
 {
     static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};

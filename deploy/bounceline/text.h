@@ -36,6 +36,9 @@ enum { BL_TEXT_NUMBER_MAX = 32 };
 /* 2104882 as "2,104,882". */
 const char *bl_text_number(uint64_t value, char to[BL_TEXT_NUMBER_MAX]);
 
+/* "1 line", "2,104 lines". */
+const char *bl_text_count(uint64_t value, const char *one, char to[BL_TEXT_NUMBER_MAX]);
+
 /* 1932735283 as "1.8 GiB". */
 const char *bl_text_bytes(uint64_t value, char to[BL_TEXT_NUMBER_MAX]);
 

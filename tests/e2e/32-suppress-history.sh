@@ -102,5 +102,7 @@ b@y.example" "$("$BL" suppress list --json --since 10m | fields address | sort)"
 grep -q "'mailbox-full' is near" err || fail "no suggestion: $(cat err)"
 "$BL" suppress check --since 1h a@x.example >/dev/null 2>&1; check "a filter where it means nothing" 64 $?
 "$BL" suppress list --note x >/dev/null 2>&1; check "a note where it means nothing" 64 $?
+seq -f 'm%g@z.example' 2500 | "$BL" suppress add - | head -n 1 >/dev/null
+check "added, though nobody listens" 2500 "$("$BL" suppress list --domain z.example | wc -l)"
 "$BL" suppress history | head -n 1 >/dev/null || fail "a reader that leaves"
 exit $bad

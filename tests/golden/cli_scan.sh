@@ -150,6 +150,10 @@ check "delivered afterwards" 8 "$("$BL" scan --json cleared.log | python3 -c 'im
 
 # --- since, until
 check "since" 1 "$("$BL" scan --events --since 2026-11-22T05:00:04.5Z mail.log | wc -l)"
+{ line 2 Y y@example.org 1 "$SENT"; line 2 T t@example.org 1 "$SENT"; } |
+    sed "1s/^[^T]*/$(date -d yesterday +%F)/; 2s/^[^T]*/$(date +%F)/" >days.log
+check "yesterday" y@example.org "$("$BL" scan --events --since yesterday --until today days.log | sed 's/.*"recipient":"\([^"]*\)".*/\1/')"
+check "today" 1 "$("$BL" scan --events --since today days.log | wc -l)"
 check "until" 1 "$("$BL" scan --events --until 2026-11-22T05:00:02Z mail.log | wc -l)"
 
 # --- packed, piped, in threads: the same bytes
@@ -238,7 +242,7 @@ check "an empty log" 0 "$(python3 -c 'import json; print(json.load(open("out"))[
 "$BL" scan >/dev/null 2>&1; check "no file" 64 $?
 "$BL" scan -j0 x >/dev/null 2>&1; check "no threads" 64 $?
 "$BL" scan --nonsense x >/dev/null 2>&1; check "unknown option" 64 $?
-"$BL" scan --since yesterday x >/dev/null 2>&1; check "unknown time" 64 $?
+"$BL" scan --since lately x >/dev/null 2>&1; check "unknown time" 64 $?
 "$BL" scan --help | grep -q 'bounceline scan /var/log' || fail "help without an example"
 for i in $(seq 1 60); do cat all.log; done >long.log
 { "$BL" scan --events long.log 2>err; echo $? >code; } | head -1 >/dev/null
