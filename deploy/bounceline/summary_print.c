@@ -277,7 +277,7 @@ static void print_causes(const struct page *page, const struct bl_rules *rules,
     size_t shown = page->rows ? page->rows : CAUSES_SHOWN, n = 0;
     struct ranked order[BL_SUMMARY_CAUSES];
     uint64_t whole = 0, rest = 0;
-    char number[BL_TEXT_NUMBER_MAX];
+    char number[BL_TEXT_NUMBER_MAX], hint[128];
 
     for (size_t i = 0; i < summary->causes; i++) {
         uint64_t count = summary->cause[i].count[way];
@@ -297,6 +297,12 @@ static void print_causes(const struct page *page, const struct bl_rules *rules,
     if (rest)
         bl_output_format(page->out, "  %s%zu more: %s%s\n", page->dim, n - shown,
                          bl_text_number(rest, number), page->off);
+    if (way == BL_SUMMARY_FINAL) {
+        bl_slice first = summary->cause[order[0].at].name;
+
+        snprintf(hint, sizeof hint, "what to do: bounceline explain %.*s", (int)first.n, first.p);
+        remark(page, 0, 2, hint);
+    }
 }
 
 /* ---- deferred, then ---- */
@@ -321,7 +327,7 @@ static void print_then(const struct page *page, const struct bl_summary_then *th
     if (!then->recipients)
         return;
     if (then->timed)
-        snprintf(text, sizeof text, "half in %s, 9 of 10 in %s, all in %s",
+        snprintf(text, sizeof text, "half in %s, 90 %% in %s, all in %s",
                  bl_text_span((int64_t)then->half_s * 1000, half),
                  bl_text_span((int64_t)then->most_s * 1000, most),
                  bl_text_span((int64_t)then->longest_s * 1000, longest));
