@@ -1066,16 +1066,15 @@ static inline enum bl_exim_line read_exim_delivery(const bl_syslog *head, bl_sli
 /* `id=` of a message id that may hold anything; subject, sender or recipients may follow. */
 RARELY bl_slice exim_message_id(bl_slice in)
 {
-    static const bl_slice ends[] = {BL_SLICE_INIT(" T=\""), BL_SLICE_INIT(" from <"),
-                                    BL_SLICE_INIT(" for ")};
+    for (size_t at = 0;; at++) {
+        bl_slice rest;
 
-    for (size_t i = 0; i < BL_COUNT(ends); i++) {
-        size_t at = bl_slice_find(in, ends[i]);
-
-        if (at != SIZE_MAX)
-            in.n = at;
+        at += bl_window_find(bl_slice_drop(in, at), ' ');
+        rest = bl_slice_drop(in, at);
+        if (rest.n == 0 || bl_slice_starts(rest, BL_SLICE(" T=\"")) ||
+            bl_slice_starts(rest, BL_SLICE(" from <")) || bl_slice_starts(rest, BL_SLICE(" for ")))
+            return bl_slice_head(in, at);
     }
-    return in;
 }
 
 /* `<= SENDER [R=ID] [H=...] [U=USER] P=PROTOCOL ... S=SIZE [id=...] [T="..."] [from <...> for ...]` */
