@@ -317,6 +317,10 @@ static void common_replies_get_their_category(void **state)
 
 /* The sender, the message or a system is at fault, whatever else is said. */
 static const char *const keeps[] = {
+    "550 Absender-Domain existiert nicht",
+    "550 L'adresse de l'expéditeur n'existe pas",
+    "550 5.1.1 El remitente no existe",
+    "550 Excessive unknown recipients",
     "550 5.1.7 no such user here",
     "550 5.1.7 <a@example.com>: Sender address rejected: User unknown in virtual mailbox table",
     "550 5.1.8 user unknown",
