@@ -27,7 +27,7 @@
 #include "zone.h"
 
 enum {
-    JOIN_ENTRIES = 49152, /* live queue ids; report.h says how the memory adds up */
+    JOIN_ENTRIES = 40960, /* live queue ids; report.h says how the memory adds up */
     JOIN_TEXT_BYTES = 8 << 20,
     LIVE_BYTES = 32 << 10,
     PROGRESS_AFTER_MS = 1000,
