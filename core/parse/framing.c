@@ -23,7 +23,7 @@ static enum bl_frame take_count(bl_slice *in, size_t *count)
         digits++;
     if (digits == in->n)
         return BL_FRAME_MORE;
-    if (digits == i + 1 || in->p[digits] != '>')
+    if (digits == i + 1 || in->p[digits] != '>' || value < digits - i + 1)
         return BL_FRAME_BAD;
     *in = bl_slice_drop(*in, i);
     return BL_FRAME_DONE;

@@ -143,6 +143,13 @@ static const char *const bodies[] = {
     "4A1B: milter-reject: END-OF-MESSAGE from h[192.0.2.9]: 4.7.1 later; from=<s@c> to=<x@a> "
     "proto=ESMTP helo=<h>",
     "warning: 4A1B: removed",
+    "4A1B: to=a@b.example, orig_to=root, relay=local, delay=0.24, dsn=2.0.0, status=sent (x)",
+    "4A1B: from=s@a.example, size=279, nrcpt=1 (queue active)",
+    "message repeated 4 times: [ NOQUEUE: reject: CONNECT from h[192.0.2.9]: 554 5.7.1 no; proto=SMTP]",
+    "[ID 197553 mail.info] 4A1B: removed",
+    "warning: Illegal address syntax from h[192.0.2.9] in RCPT command: <-x@a>",
+    "proxy-reject: END-OF-MESSAGE: 554 5.7.0 no; from=<s@c> to=<x@a> proto=SMTP helo=<h>",
+    "NOQUEUE: reject: VRFY from h[192.0.2.9]: 550 5.1.1 <x@a>: no; to=<x@a> proto=SMTP helo=<me>",
     "4A1B: host m[192.0.2.1] said: 451 4.7.1 wait (in reply to RCPT TO command)",
     "",
 };
@@ -250,7 +257,7 @@ static bool same_record(const bl_record *a, const char *a_base, const bl_record 
                                   : !same_slice(*x[i], a_base, *y[i], b_base))
             return false;
     return a->key == b->key && a->key2 == b->key2 && a->time_us == b->time_us &&
-           a->kind == b->kind && a->mta == b->mta && a->outcome == b->outcome &&
+           (!(a->flags & BL_RECORD_REPEATED) || a->repeats == b->repeats) && a->kind == b->kind && a->mta == b->mta && a->outcome == b->outcome &&
            a->flags == b->flags && a->phase == b->phase && a->code == b->code &&
            a->provider == b->provider && bl_status_eq(a->enhanced, b->enhanced) &&
            a->delay_ms == b->delay_ms && memcmp(&a->verdict, &b->verdict, sizeof a->verdict) == 0;

@@ -33,7 +33,8 @@ static const struct {
     {"a priority of four digits", "9 <1234>abc", BL_FRAME_BAD, NULL, NULL},
     {"two blanks", "7  <22>abc", BL_FRAME_BAD, NULL, NULL},
     {"a line", "<22>Nov 22 05:03:37 mta1 a/b[1]: B", BL_FRAME_BAD, NULL, NULL},
-    {"a message shorter than its priority", "2 <22>x", BL_FRAME_DONE, "<2", "2>x"},
+    {"a message shorter than its priority", "3 <22>x", BL_FRAME_BAD, NULL, NULL},
+    {"a message that is its priority", "4 <22>x", BL_FRAME_DONE, "<22>", "x"},
 };
 
 static void messages_are_taken(void **state)
