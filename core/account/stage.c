@@ -45,7 +45,8 @@ struct bl_stage *bl_stage_new(const struct bl_rules *rules, const struct bl_stag
     stage->partitions = 1;
     bl_hash_set_init(&stage->filter, options->filter_cap);
     for (size_t i = 0; i < options->sources; i++) {
-        stage->join[i] = bl_join_new(rules, options->join_entries, options->join_text_bytes);
+        stage->join[i] = bl_join_new_showing(rules, options->join_entries,
+                                             options->join_text_bytes, BL_JOIN_SHOWS_MESSAGE_IDS);
         if (!stage->join[i]) {
             bl_stage_free(stage);
             return NULL;

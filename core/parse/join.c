@@ -53,16 +53,31 @@ static void forget_all(struct bl_join *join)
     join->stats = (struct bl_join_stats){0};
 }
 
+/* Lines of the cache that hold a queue id with the shown texts of nearly every message. */
+static size_t entry_bytes_for(unsigned shown)
+{
+    return shown & BL_JOIN_SHOWS_CLIENTS ? 256 : shown & BL_JOIN_SHOWS_MESSAGE_IDS ? 192 : 128;
+}
+
 struct bl_join *bl_join_new(const struct bl_rules *rules, size_t entries_cap, size_t text_cap_bytes)
+{
+    return bl_join_new_showing(rules, entries_cap, text_cap_bytes, BL_JOIN_SHOWS_ALL);
+}
+
+struct bl_join *bl_join_new_showing(const struct bl_rules *rules, size_t entries_cap,
+                                    size_t text_cap_bytes, unsigned shown)
 {
     struct bl_join *join = bl_calloc(1, sizeof *join);
 
     if (!join)
         return NULL;
+    join->shown = shown;
+    join->entry_bytes = entry_bytes_for(shown);
+    join->inline_bytes = join->entry_bytes - offsetof(struct entry, bytes);
     join->entries_cap = entries_cap ? entries_cap : 1;
     join->dead_cap = join->entries_cap / 4 < DEAD_MAX ? join->entries_cap / 4 : DEAD_MAX;
     join->cells_cap = text_cap_bytes / sizeof(struct cell);
-    join->entries = reserve(&join->memory[0], join->entries_cap, sizeof *join->entries);
+    join->entries = reserve(&join->memory[0], join->entries_cap, join->entry_bytes);
     join->cells = reserve(&join->memory[1], join->cells_cap, sizeof *join->cells);
     join->links = bl_malloc((join->entries_cap + 1) * sizeof *join->links);
     /* A deferral takes two cells at least, so half as many slots' things as cells. */
@@ -168,9 +183,12 @@ static inline void add_known(struct bl_join *join, bl_event *event, const struct
         event->has_sender = entry->flags & HAS_SENDER;
         event->sender = text_of(join, entry, SENDER);
     }
-    event->message_id = text_of(join, entry, MESSAGE_ID);
-    event->client = text_of(join, entry, CLIENT);
-    event->sasl_user = text_of(join, entry, SASL);
+    if (join->shown & BL_JOIN_SHOWS_MESSAGE_IDS)
+        event->message_id = text_of(join, entry, MESSAGE_ID);
+    if (join->shown & BL_JOIN_SHOWS_CLIENTS) {
+        event->client = text_of(join, entry, CLIENT);
+        event->sasl_user = text_of(join, entry, SASL);
+    }
 }
 
 static void emit_delivery(struct bl_join *join, uint32_t ref, bool retried, const bl_record *record)
@@ -183,10 +201,10 @@ static void emit_delivery(struct bl_join *join, uint32_t ref, bool retried, cons
     event.relay_host = record->peer_host;
     event.relay_ip = record->peer_ip;
     event.retried = retried;
-    if (ref && join->entries[ref].flags & HAS_SENDER)
+    if (ref && entry_at(join, ref)->flags & HAS_SENDER)
         event.has_sender = false; /* Exim's F= may be spelled for a host without SMTPUTF8 */
     if (ref)
-        add_known(join, &event, &join->entries[ref]);
+        add_known(join, &event, entry_at(join, ref));
     else
         join->stats.unknown++;
     join->fn(join->arg, &event);
@@ -209,7 +227,7 @@ static bl_event expiry_of(struct bl_join *join, uint32_t ref, const bl_record *r
     };
 
     if (ref)
-        add_known(join, &event, &join->entries[ref]);
+        add_known(join, &event, entry_at(join, ref));
     if (!event.has_sender && record->flags & BL_RECORD_HAS_SENDER) {
         event.has_sender = true;
         event.sender = record->sender;
@@ -269,7 +287,7 @@ static void emit_reject(struct bl_join *join, uint32_t ref, const bl_record *rec
 
     set_event(join, &event, record, BL_REJECTED);
     if (ref)
-        add_known(join, &event, &join->entries[ref]);
+        add_known(join, &event, entry_at(join, ref));
     if (record->peer_host.n || record->peer_ip.n)
         event.client = client_text(join, record);
     join->fn(join->arg, &event);
@@ -281,9 +299,10 @@ static void take_open(struct bl_join *join, uint32_t ref, const bl_record *recor
 {
     struct entry *entry = start_afresh(join, ref, record);
 
-    set_text(join, entry, CLIENT, client_text(join, record));
-    if (record->text.n)
+    if (join->shown & BL_JOIN_SHOWS_CLIENTS) {
+        set_text(join, entry, CLIENT, client_text(join, record));
         set_text(join, entry, SASL, bl_slice_head(record->text, SASL_MAX));
+    }
     if (record->flags & BL_RECORD_HAS_SENDER)
         set_sender(join, entry, record->sender);
 }
@@ -294,7 +313,7 @@ static void take_arrival(struct bl_join *join, uint32_t ref, const bl_record *re
 {
     struct entry *entry = start_afresh(join, ref, record);
 
-    if (record->peer_host.n || record->peer_ip.n)
+    if (join->shown & BL_JOIN_SHOWS_CLIENTS && (record->peer_host.n || record->peer_ip.n))
         set_text(join, entry, CLIENT, client_text(join, record));
     if (record->orig_recipient.n)
         set_text(join, entry, SASL, bl_slice_head(record->orig_recipient, SASL_MAX));
@@ -309,7 +328,7 @@ static void take_arrival(struct bl_join *join, uint32_t ref, const bl_record *re
 static void take_message_id(struct bl_join *join, uint32_t ref, const bl_record *record)
 {
     bl_slice id = bl_slice_head(record->text, MESSAGE_ID_MAX);
-    struct entry *entry = ref ? &join->entries[ref] : NULL;
+    struct entry *entry = ref ? entry_at(join, ref) : NULL;
 
     if (!is_live(join, ref))
         entry = start_afresh(join, ref, record);
@@ -326,7 +345,7 @@ static void take_message_id(struct bl_join *join, uint32_t ref, const bl_record 
 static void take_queued(struct bl_join *join, uint32_t ref, const bl_record *record)
 {
     bl_slice sender = bl_slice_head(record->sender, SENDER_MAX);
-    struct entry *entry = ref ? &join->entries[ref] : NULL;
+    struct entry *entry = ref ? entry_at(join, ref) : NULL;
     bool same;
 
     if (!is_live(join, ref)) {
@@ -363,7 +382,7 @@ static void take_delivery(struct bl_join *join, uint32_t ref, const bl_record *r
 {
     uint32_t deferral = 0;
 
-    if (ref && join->entries[ref].first)
+    if (ref && entry_at(join, ref)->first)
         deferral = find_deferral(join, ref, record->recipient);
     for (uint32_t n = join->fn ? times_of(record) : 0; n > 0; n--)
         emit_result(join, ref, record, deferral);
@@ -379,7 +398,7 @@ static void take_delivery(struct bl_join *join, uint32_t ref, const bl_record *r
 
 static void take_expired(struct bl_join *join, uint32_t ref, const bl_record *record)
 {
-    struct entry *entry = ref ? &join->entries[ref] : NULL;
+    struct entry *entry = ref ? entry_at(join, ref) : NULL;
 
     if (!entry || !entry->first) {
         if (join->fn)
@@ -475,7 +494,7 @@ static void take_held(struct bl_join *join, uint32_t ref, const bl_record *recor
     p = pending_add(join, record);
     if (!p || !pending_append(p, record->text))
         join->stats.text_dropped++; /* longer than anything Exim writes */
-    else if (is_live(join, ref) && join->entries[ref].flags & HAS_SENDER)
+    else if (is_live(join, ref) && entry_at(join, ref)->flags & HAS_SENDER)
         take_pending(join, i);
     else
         return;
@@ -554,12 +573,13 @@ static inline void prefetch_entry(const struct bl_join *join, const bl_record *r
     const struct bl_slot *slot = &join->slots.v[home],
                          *next = &join->slots.v[(home + 1) & join->slots.mask];
     uint32_t ref = slot->tag == tag ? slot->ref : next->ref;
-    const char *entry = (const char *)&join->entries[ref];
+    const char *entry = (const char *)entry_at(join, ref);
     size_t more = record->kind == BL_RECORD_DELIVERY ? 64 : 0; /* its event shows the texts */
+    size_t last = more && join->entry_bytes > 128 ? 128 : more;
 
     __builtin_prefetch(entry);
     __builtin_prefetch(entry + more);
-    __builtin_prefetch(entry + 2 * more);
+    __builtin_prefetch(entry + last);
     __builtin_prefetch(&join->links[ref]);
 }
 
@@ -605,6 +625,6 @@ void bl_join_set_rules(struct bl_join *join, const struct bl_rules *rules)
 {
     use_rules(join, rules);
     for (uint32_t ref = join->live.oldest; ref; ref = join->links[ref].newer)
-        for (uint32_t d = join->entries[ref].first; d; d = join->cells[d].deferral.newer)
+        for (uint32_t d = entry_at(join, ref)->first; d; d = join->cells[d].deferral.newer)
             classify_again(join, &join->cells[d].deferral);
 }

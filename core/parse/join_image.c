@@ -9,7 +9,7 @@ static const uint64_t IMAGE_MAGIC = 0x6e696f6a2d6c62; /* "bl-join" */
 
 struct image_head {
     uint64_t magic, checksum; /* of everything behind the checksum */
-    uint64_t version, rules_mark, dead, live, pending;
+    uint64_t version, shown, rules_mark, dead, live, pending;
     uint64_t evicted, text_dropped, unknown, expired_unknown;
 };
 
@@ -118,7 +118,7 @@ static char *put_pending(char *out, const struct pending *p)
 static size_t image_bound(const struct bl_join *join)
 {
     return sizeof(struct image_head) +
-           (join->live.n + join->dead.n) * (sizeof(struct image_entry) + INLINE_BYTES) +
+           (join->live.n + join->dead.n) * (sizeof(struct image_entry) + join->inline_bytes) +
            (join->cells_cap - join->cells_free) * sizeof(struct cell) +
            join->pending_n * (sizeof(struct image_pending) + PENDING_BYTES);
 }
@@ -128,6 +128,7 @@ enum bl_code bl_join_save(const struct bl_join *join, char **out, size_t *out_n)
     struct image_head head = {
         .magic = IMAGE_MAGIC,
         .version = IMAGE_VERSION,
+        .shown = join->shown,
         .rules_mark = join->rules_mark,
         .dead = join->dead.n,
         .live = join->live.n,
@@ -143,9 +144,9 @@ enum bl_code bl_join_save(const struct bl_join *join, char **out, size_t *out_n)
         return BL_NO_MEMORY;
     at = put(image, &head, sizeof head);
     for (uint32_t ref = join->dead.oldest; ref; ref = join->links[ref].newer)
-        at = put_entry(join, at, &join->entries[ref]);
+        at = put_entry(join, at, entry_at(join, ref));
     for (uint32_t ref = join->live.oldest; ref; ref = join->links[ref].newer)
-        at = put_entry(join, at, &join->entries[ref]);
+        at = put_entry(join, at, entry_at(join, ref));
     for (size_t i = 0; i < join->pending_n; i++)
         at = put_pending(at, &join->pending[i]);
     head.checksum = image_checksum(image, (size_t)(at - image));
@@ -255,7 +256,7 @@ static bool load_texts(struct bl_join *join, bl_slice *in, struct entry *entry,
                                             : i == MESSAGE_ID ? HAS_MESSAGE_ID
                                                               : 0);
         } else {
-            if (!fits_inline(entry, text.n))
+            if (!fits_inline(join, entry, text.n))
                 return false;
             if (text.n)
                 append_text(entry, (enum text)i, text.p, text.n);
@@ -279,8 +280,8 @@ static bool load_entry(struct bl_join *join, bl_slice *in, bool dead, bool same_
     if (find_entry(join, &key))
         return false;
     ref = create_entry(join, image.key, image.key2);
-    join->entries[ref].flags = image.flags & (uint8_t)~DEAD;
-    if (!load_texts(join, in, &join->entries[ref], &image))
+    entry_at(join, ref)->flags = image.flags & (uint8_t)~DEAD;
+    if (!load_texts(join, in, entry_at(join, ref), &image))
         return false;
     for (uint32_t i = 0; i < image.deferrals; i++)
         if (!load_deferral(join, in, ref, same_rules))
@@ -320,7 +321,8 @@ static bool load(struct bl_join *join, bl_slice image)
     bool same_rules;
 
     if (!take_bytes(&in, &head, sizeof head) || head.magic != IMAGE_MAGIC ||
-        head.version != IMAGE_VERSION || head.checksum != image_checksum(image.p, image.n))
+        head.version != IMAGE_VERSION || head.shown != join->shown ||
+        head.checksum != image_checksum(image.p, image.n))
         return false;
     same_rules = head.rules_mark == join->rules_mark;
     for (uint64_t i = 0; i < head.dead; i++)

@@ -3,15 +3,17 @@
  * Private to join.c, which turns records into events with it, and join_image.c, which saves and
  * loads it.
  *
- *   slots (8 bytes each) --> entry: key, lengths, 217 bytes of text     one per queue id, 256 bytes
+ *   slots (8 bytes each) --> entry: key, lengths, texts     one per queue id, 128, 192 or 256 bytes
  *                             |
  *                             +--> cells: a text that did not fit        64 bytes, chained
  *                             +--> deferral <-> deferral <-> ...         one cell each, and behind
  *                                    +--> cells: recipient, reply, ...   it its texts
  *
- * Sender, message-id, client and user of nearly every message fit into the entry itself, so a line
+ * The texts that events show of nearly every message fit into the entry itself, so a line
  * costs the cache line of its slot and those of its entry, both prefetched some records ahead: what
- * limits a large queue is how many lines memory hands out, not how long it takes for one.  What is
+ * limits a large queue is how many lines memory hands out, not how long it takes for one.  So an entry is as
+ * small as what is shown allows; of a message-id that nobody sees a hash is kept, which tells messages apart
+ * as well.  What is
  * large or rare lives in chained cells: whether a text fits then depends only on how many cells are
  * free, never on where the holes are, and so an image that is loaded behaves exactly as the join it
  * was taken from.
@@ -19,7 +21,7 @@
  * Entries stand in one of two lists, live ones by age and removed ones by removal.  The links are
  * an array of their own: neighbours are touched at each removal, and theirs would be cold entries.
  *
- * Bytes per live queue id: 256 + 8 (links) + 16..32 (slots), about 290; per remembered deferral 64
+ * Bytes per live queue id: 256 (or less) + 8 (links) + 16..32 (slots), about 290; per remembered deferral 64
  * + 64 for every 60 bytes of text, about 320, + 8..16 per cell for the slots.  The caps are
  * reserved at the start and cost nothing until they are used. */
 #ifndef BL_JOIN_PARTS_H
@@ -30,7 +32,6 @@
 #include "bounceline/join.h"
 
 enum {
-    INLINE_BYTES = 217, /* of text inside an entry */
     REF_BYTES = 4,      /* what stands there instead when the text is in cells */
     CELL_BYTES = 60,
     DEAD_MAX = 1024, /* removed ids that are still known */
@@ -64,7 +65,7 @@ struct entry {
     uint8_t used;           /* of `bytes`; no holes */
     uint8_t flags;
     uint8_t in_cells; /* one bit per text */
-    char bytes[INLINE_BYTES];
+    char bytes[];
 };
 
 struct cell {
@@ -89,7 +90,6 @@ struct deferral {  /* lies in a cell */
     uint8_t type, action, phase, mta;
 };
 
-_Static_assert(sizeof(struct entry) == 256, "four cache lines");
 _Static_assert(sizeof(struct cell) == 64, "one cache line");
 _Static_assert(sizeof(struct deferral) <= sizeof(struct cell), "a deferral is a cell");
 
@@ -124,7 +124,9 @@ struct bl_join {
     bool has_previously_bounced;
 
     struct bl_slots slots; /* entries, by key */
-    struct entry *entries;
+    char *entries; /* of entry_bytes each */
+    size_t entry_bytes, inline_bytes;
+    unsigned shown; /* enum bl_join_texts */
     struct link *links;
     size_t entries_cap, dead_cap;
     uint32_t entries_used; /* 1..entries_used were handed out at least once */
@@ -152,6 +154,11 @@ struct bl_join {
     char texts[TEXTS][MESSAGE_ID_MAX]; /* texts put together from cells, for one event */
     char parts[2 * RECIPIENT_MAX + CLIENT_HOST_MAX + IP_MAX + SERVICE_MAX + BL_JOIN_REPLY_MAX];
 };
+
+static inline struct entry *entry_at(const struct bl_join *join, uint32_t ref)
+{
+    return (struct entry *)(void *)(join->entries + ref * join->entry_bytes);
+}
 
 /* --- cells --- */
 
@@ -340,24 +347,41 @@ static inline bool keep_in_cells(struct bl_join *join, struct entry *entry, enum
 }
 
 /* Room for a reference of each text is always left, so every text can go into cells. */
-static inline bool fits_inline(const struct entry *entry, size_t n)
+static inline bool fits_inline(const struct bl_join *join, const struct entry *entry, size_t n)
 {
     size_t used = entry->used;
 
     for (unsigned i = 0; entry->in_cells >> i; i++)
         used -= entry->in_cells >> i & 1 ? REF_BYTES : 0;
-    return used + n <= INLINE_BYTES - TEXTS * REF_BYTES;
+    return used + n <= join->inline_bytes - TEXTS * REF_BYTES;
+}
+
+/* What is kept of a text: all, nothing, or of a message-id its hash, in `room`. */
+static inline bl_slice kept_of(const struct bl_join *join, enum text which, bl_slice text,
+                               uint64_t *room)
+{
+    if (which == SENDER || join->shown == BL_JOIN_SHOWS_ALL || text.n == 0)
+        return text;
+    if (which != MESSAGE_ID)
+        return (bl_slice){NULL, 0};
+    if (join->shown & BL_JOIN_SHOWS_MESSAGE_IDS)
+        return text;
+    *room = bl_hash64(text);
+    return (bl_slice){(const char *)room, sizeof *room};
 }
 
 /* False when there was no room; the text is then absent. */
 static inline bool set_text(struct bl_join *join, struct entry *entry, enum text which,
                             bl_slice text)
 {
+    uint64_t room;
+
+    text = kept_of(join, which, text, &room);
     if (entry->text_n[which])
         drop_text(join, entry, which);
     if (text.n == 0)
         return true;
-    if (!fits_inline(entry, text.n))
+    if (!fits_inline(join, entry, text.n))
         return keep_in_cells(join, entry, which, text);
     append_text(entry, which, text.p, text.n);
     entry->text_n[which] = (uint16_t)text.n;
@@ -367,6 +391,9 @@ static inline bool set_text(struct bl_join *join, struct entry *entry, enum text
 static inline bool text_equals(const struct bl_join *join, const struct entry *entry,
                                enum text which, bl_slice text)
 {
+    uint64_t room;
+
+    text = kept_of(join, which, text, &room);
     if (entry->text_n[which] != text.n)
         return false;
     if (is_in_cells(entry, which))
@@ -408,7 +435,7 @@ static inline uint64_t hash_recipient(const struct entry *entry, bl_slice recipi
 
 static inline uint32_t find_deferral(const struct bl_join *join, uint32_t owner, bl_slice recipient)
 {
-    uint64_t hash = hash_recipient(&join->entries[owner], recipient);
+    uint64_t hash = hash_recipient(entry_at(join, owner), recipient);
     uint32_t at = bl_slots_home(&join->deferral_slots, tag_of(hash)), ref;
 
     while ((ref = bl_slots_next(&join->deferral_slots, tag_of(hash), &at)) != 0) {
@@ -438,7 +465,7 @@ static inline void give_parts(struct bl_join *join, const struct deferral *d)
 static inline void forget_deferral(struct bl_join *join, uint32_t ref)
 {
     struct deferral *d = &join->cells[ref].deferral;
-    struct entry *entry = &join->entries[d->entry];
+    struct entry *entry = entry_at(join, d->entry);
 
     *(d->older ? &join->cells[d->older].deferral.newer : &entry->first) = d->newer;
     *(d->newer ? &join->cells[d->newer].deferral.older : &entry->last) = d->older;
@@ -455,7 +482,7 @@ static inline void forget_deferrals(struct bl_join *join, struct entry *entry)
 
 static inline void append_deferral(struct bl_join *join, uint32_t owner, uint32_t ref)
 {
-    struct entry *entry = &join->entries[owner];
+    struct entry *entry = entry_at(join, owner);
     struct deferral *d = &join->cells[ref].deferral;
 
     d->entry = owner;
@@ -524,7 +551,7 @@ static inline void remember_deferral(struct bl_join *join, uint32_t owner, uint3
         return; /* only a new one: what a known one gave back holds its recipient */
     if (!ref) {
         ref = take_cell(join);
-        join->cells[ref].deferral.hash = hash_recipient(&join->entries[owner], record->recipient);
+        join->cells[ref].deferral.hash = hash_recipient(entry_at(join, owner), record->recipient);
         append_deferral(join, owner, ref);
     }
     d = &join->cells[ref].deferral;
@@ -547,7 +574,7 @@ static inline uint32_t find_entry(const struct bl_join *join, const bl_record *r
     uint32_t at = bl_slots_home(&join->slots, tag_of(record->key)), ref;
 
     while ((ref = bl_slots_next(&join->slots, tag_of(record->key), &at)) != 0) {
-        const struct entry *entry = &join->entries[ref];
+        const struct entry *entry = entry_at(join, ref);
 
         if (entry->key == record->key && entry->key2 == record->key2)
             return ref;
@@ -588,7 +615,7 @@ static inline void empty(struct bl_join *join, struct entry *entry)
 
 static inline void forget_entry(struct bl_join *join, uint32_t ref)
 {
-    struct entry *entry = &join->entries[ref];
+    struct entry *entry = entry_at(join, ref);
 
     take_out(join, list_of(join, entry), ref);
     empty(join, entry);
@@ -609,11 +636,10 @@ static inline void make_room(struct bl_join *join)
 /* What the next message will be written into. */
 static inline void prefetch_free(const struct bl_join *join)
 {
-    const char *entry = (const char *)&join->entries[join->free_entry];
+    const char *entry = (const char *)entry_at(join, join->free_entry);
 
     __builtin_prefetch(entry);
     __builtin_prefetch(entry + 64);
-    __builtin_prefetch(entry + 128);
 }
 
 static inline uint32_t create_entry(struct bl_join *join, uint64_t key, uint64_t key2)
@@ -629,7 +655,7 @@ static inline uint32_t create_entry(struct bl_join *join, uint64_t key, uint64_t
     } else {
         ref = ++join->entries_used;
     }
-    entry = &join->entries[ref];
+    entry = entry_at(join, ref);
     entry->key = key;
     entry->key2 = key2;
     entry->first = entry->last = 0;
@@ -648,8 +674,8 @@ static inline struct entry *start_afresh(struct bl_join *join, uint32_t ref,
     struct entry *entry;
 
     if (!ref)
-        return &join->entries[create_entry(join, record->key, record->key2)];
-    entry = &join->entries[ref];
+        return entry_at(join, create_entry(join, record->key, record->key2));
+    entry = entry_at(join, ref);
     take_out(join, list_of(join, entry), ref);
     empty(join, entry);
     append(join, &join->live, ref);
@@ -658,7 +684,7 @@ static inline struct entry *start_afresh(struct bl_join *join, uint32_t ref,
 
 static inline bool is_live(const struct bl_join *join, uint32_t ref)
 {
-    return ref && !(join->entries[ref].flags & DEAD);
+    return ref && !(entry_at(join, ref)->flags & DEAD);
 }
 
 static inline void set_sender(struct bl_join *join, struct entry *entry, bl_slice sender)
@@ -673,14 +699,14 @@ static inline void prefetch_oldest(const struct bl_join *join)
 {
     uint32_t next = join->dead.oldest, behind = join->links[next].newer;
 
-    bl_slots_prefetch(&join->slots, tag_of(join->entries[next].key));
-    __builtin_prefetch(&join->entries[behind]);
+    bl_slots_prefetch(&join->slots, tag_of(entry_at(join, next)->key));
+    __builtin_prefetch(entry_at(join, behind));
     __builtin_prefetch(&join->links[behind]);
 }
 
 static inline void mark_dead(struct bl_join *join, uint32_t ref)
 {
-    struct entry *entry = &join->entries[ref];
+    struct entry *entry = entry_at(join, ref);
 
     if (entry->first)
         forget_deferrals(join, entry);

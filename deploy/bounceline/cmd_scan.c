@@ -434,7 +434,8 @@ static int scan_all(struct scan *scan, char **paths, size_t n)
         return bl_complain(rc, &err);
     rc = BL_NO_MEMORY;
     bl_alloc_set_large(use_large_pages);
-    scan->join = bl_join_new(scan->rules, JOIN_ENTRIES, JOIN_TEXT_BYTES);
+    scan->join = bl_join_new_showing(scan->rules, JOIN_ENTRIES, JOIN_TEXT_BYTES,
+                                     scan->events ? BL_JOIN_SHOWS_ALL : 0);
     scan->report = bl_report_new(scan->rules);
     bl_alloc_set_large(NULL);
     if (!scan->join || !scan->report)

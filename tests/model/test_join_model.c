@@ -17,7 +17,8 @@ enum { STREAMS = 200, RECORDS = 600 };
 /* What join.c and join.h say about room. */
 enum {
     CELL_BYTES = 60,
-    INLINE_TEXT = 201,
+    INLINE_TEXT = 201, /* when everything is shown */
+    HASH_BYTES = 8,
     DEAD_MAX = 1024,
     MOST_SENDER = 512,
     MOST_ID = 1024,
@@ -30,7 +31,7 @@ enum {
 
 struct text {
     char bytes[1400];
-    size_t n;
+    size_t n, takes; /* of room; a message-id that is not shown takes that of its hash */
     bool in_cells;
 };
 
@@ -50,7 +51,8 @@ struct message {
 
 struct model {
     struct message *message[64]; /* dead ones by death, then live ones by age */
-    size_t messages, dead, cap, dead_cap, cells_free;
+    size_t messages, dead, cap, dead_cap, cells_free, inline_text;
+    unsigned shown;
     struct bl_join_stats stats;
     struct journal *journal;
     bool careless;
@@ -76,15 +78,15 @@ static bl_slice get(const struct text *text)
 static void drop(struct model *model, struct text *text)
 {
     if (text->in_cells)
-        model->cells_free += cells_for(text->n);
+        model->cells_free += cells_for(text->takes);
     text->in_cells = false;
-    text->n = 0;
+    text->n = text->takes = 0;
 }
 
 static size_t inline_bytes(const struct message *m)
 {
-    return (m->client.in_cells ? 0 : m->client.n) + (m->sasl.in_cells ? 0 : m->sasl.n) +
-           (m->id.in_cells ? 0 : m->id.n) + (m->sender.in_cells ? 0 : m->sender.n);
+    return (m->client.in_cells ? 0 : m->client.takes) + (m->sasl.in_cells ? 0 : m->sasl.takes) +
+           (m->id.in_cells ? 0 : m->id.takes) + (m->sender.in_cells ? 0 : m->sender.takes);
 }
 
 static bool keep(struct model *model, struct message *m, struct text *text, bl_slice from,
@@ -93,7 +95,11 @@ static bool keep(struct model *model, struct message *m, struct text *text, bl_s
     size_t n = from.n < most ? from.n : most;
 
     drop(model, text);
-    if (inline_bytes(m) + n > INLINE_TEXT && n) {
+    if ((text == &m->client || text == &m->sasl) && !(model->shown & BL_JOIN_SHOWS_CLIENTS))
+        return true;
+    if (text == &m->id && n && !(model->shown & BL_JOIN_SHOWS_MESSAGE_IDS))
+        n = HASH_BYTES;
+    if (inline_bytes(m) + n > model->inline_text && n) {
         if (cells_for(n) > model->cells_free) {
             model->stats.text_dropped++;
             return false;
@@ -102,6 +108,7 @@ static bool keep(struct model *model, struct message *m, struct text *text, bl_s
         text->in_cells = true;
     }
     set(text, from, most);
+    text->takes = n;
     return true;
 }
 
@@ -205,8 +212,8 @@ static void set_sender(struct model *model, struct message *m, bl_slice sender)
     m->has_sender = keep(model, m, &m->sender, sender, MOST_SENDER);
 }
 
-static bl_event base_event(const bl_record *record, enum bl_outcome outcome,
-                           const struct message *m)
+static bl_event base_event(const struct model *model, const bl_record *record,
+                           enum bl_outcome outcome, const struct message *m)
 {
     bl_event event = {
         .time_us = record->time_us,
@@ -223,7 +230,8 @@ static bl_event base_event(const bl_record *record, enum bl_outcome outcome,
     if (m) {
         event.has_sender = m->has_sender;
         event.sender = get(&m->sender);
-        event.message_id = get(&m->id);
+        if (model->shown & BL_JOIN_SHOWS_MESSAGE_IDS)
+            event.message_id = get(&m->id);
         event.client = get(&m->client);
         event.sasl_user = get(&m->sasl);
     }
@@ -287,9 +295,9 @@ static void remember(struct model *model, struct message *m, const bl_record *re
     m->deferral[i] = fresh;
 }
 
-static bl_event expiry(const bl_record *record, const struct message *m)
+static bl_event expiry(const struct model *model, const bl_record *record, const struct message *m)
 {
-    bl_event event = base_event(record, BL_EXPIRED, m);
+    bl_event event = base_event(model, record, BL_EXPIRED, m);
 
     event.attempt = true;
     if (!event.has_sender && record->flags & BL_RECORD_HAS_SENDER) {
@@ -299,10 +307,10 @@ static bl_event expiry(const bl_record *record, const struct message *m)
     return event;
 }
 
-static bl_event last_deferral(const bl_record *record, const struct message *m,
-                              const struct deferral *d)
+static bl_event last_deferral(const struct model *model, const bl_record *record,
+                              const struct message *m, const struct deferral *d)
 {
-    bl_event event = expiry(record, m);
+    bl_event event = expiry(model, record, m);
 
     event.failed = true;
     event.retried = true;
@@ -325,7 +333,7 @@ static void deliver(struct model *model, const bl_record *record)
 {
     size_t i = index_of(model, record);
     struct message *m = i < model->messages ? model->message[i] : NULL;
-    bl_event event = base_event(record, record->outcome, m);
+    bl_event event = base_event(model, record, record->outcome, m);
     uint16_t previously;
     size_t known = 0;
 
@@ -343,7 +351,7 @@ static void deliver(struct model *model, const bl_record *record)
     event.relay_ip = record->peer_ip;
     event.retried = m && known < m->deferrals;
     if (record->outcome == BL_EXPIRED && record->code == 0 && m && known < m->deferrals)
-        event = last_deferral(record, m, &m->deferral[known]);
+        event = last_deferral(model, record, m, &m->deferral[known]);
     journal_event(model->journal, &event);
     model->stats.unknown += !m;
     if (record->outcome == BL_DEFERRED && record->mta == BL_MTA_EXIM &&
@@ -371,14 +379,14 @@ static void expire(struct model *model, const bl_record *record)
 
     if (!m || !m->deferrals) {
         model->stats.expired_unknown++;
-        event = expiry(record, m);
+        event = expiry(model, record, m);
         journal_event(model->journal, &event);
         return;
     }
     while (m->deferrals) {
         const struct deferral *d = &m->deferral[0];
 
-        event = last_deferral(record, m, d);
+        event = last_deferral(model, record, m, d);
         journal_event(model->journal, &event);
         forget_deferral(model, m, 0);
     }
@@ -388,7 +396,7 @@ static void reject(struct model *model, const bl_record *record)
 {
     size_t i = record->flags & BL_RECORD_ONE_SHOT ? model->messages : index_of(model, record);
     bl_event event =
-        base_event(record, BL_REJECTED, i < model->messages ? model->message[i] : NULL);
+        base_event(model, record, BL_REJECTED, i < model->messages ? model->message[i] : NULL);
     char client[400];
 
     add_result(&event, record);
@@ -481,13 +489,18 @@ static void print_difference(const struct journal *a, const struct journal *b)
 static bool agree(uint64_t seed, bool careless)
 {
     static const size_t entries[] = {1, 3, 6, 13, 40}, cells[] = {0, 3, 9, 40, 1000};
+    static const unsigned shown[] = {BL_JOIN_SHOWS_ALL, BL_JOIN_SHOWS_MESSAGE_IDS, 0};
+    static const size_t inline_text[] = {INLINE_TEXT, INLINE_TEXT - 64, INLINE_TEXT - 128};
     uint64_t state = seed * 0x9e3779b97f4a7c15 + 1;
     struct journal a = {0}, b = {0};
     struct model model = {.cap = entries[seed % 5],
                           .cells_free = cells[seed / 5 % 5],
+                          .shown = shown[seed % 3],
+                          .inline_text = inline_text[seed % 3],
                           .journal = &b,
                           .careless = careless};
-    struct bl_join *join = bl_join_new(bl_rules_builtin(), model.cap, model.cells_free * 64);
+    struct bl_join *join =
+        bl_join_new_showing(bl_rules_builtin(), model.cap, model.cells_free * 64, model.shown);
     struct bl_join_stats stats;
     bool same = true;
 

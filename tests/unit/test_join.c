@@ -605,6 +605,21 @@ static void assert_refused(struct bl_join *other, bl_slice image)
     assert_false(knows(other, 1));
 }
 
+/* What one join keeps of a message-id, another would take for something else. */
+static void an_image_that_shows_less_is_refused(void **state)
+{
+    struct bl_join *other = bl_join_new_showing(bl_rules_builtin(), 16, 4096, BL_JOIN_SHOWS_MESSAGE_IDS);
+    char *image;
+    size_t n;
+
+    (void)state;
+    assert_int_equal(bl_join_save(other, &image, &n), BL_OK);
+    assert_int_equal(bl_join_load(other, (bl_slice){image, n}), BL_OK);
+    assert_int_equal(bl_join_load(join, (bl_slice){image, n}), BL_BAD_INPUT);
+    bl_free(image);
+    bl_join_free(other);
+}
+
 /* Every byte counts: shown by changing each.  The undamaged image is the control. */
 static void a_damaged_image_leaves_an_empty_join(void **state)
 {
@@ -715,6 +730,7 @@ int main(void)
         TEST(nothing_is_allocated_after_the_start),
         TEST(a_failed_allocation_is_an_answer),
         TEST(an_image_brings_everything_back),
+        TEST(an_image_that_shows_less_is_refused),
         TEST(a_damaged_image_leaves_an_empty_join),
         TEST(a_smaller_join_keeps_the_newest_of_an_image),
         TEST(a_result_after_a_deferral_says_so),

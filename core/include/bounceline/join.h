@@ -42,6 +42,17 @@ struct bl_join_stats {
 /* The most the join will allocate is bounded by the two caps; everything is reserved here, pages are
  * touched when used.  `rules` must outlive the join or be replaced by bl_join_set_rules. */
 struct bl_join *bl_join_new(const struct bl_rules *rules, size_t entries_cap, size_t text_cap_bytes);
+
+/* What events show besides the sender; the less, the smaller a queue id and the faster each line.  The outcomes
+ * are the same.  Of a reject, what its own line says is always shown. */
+enum bl_join_texts {
+    BL_JOIN_SHOWS_MESSAGE_IDS = 1,
+    BL_JOIN_SHOWS_CLIENTS = 2, /* and sasl users */
+    BL_JOIN_SHOWS_ALL = 3
+};
+
+struct bl_join *bl_join_new_showing(const struct bl_rules *rules, size_t entries_cap,
+                                    size_t text_cap_bytes, unsigned shown);
 void            bl_join_free(struct bl_join *join);
 void            bl_join_clear(struct bl_join *join); /* statistics too */
 
