@@ -50,6 +50,7 @@ struct prospect {
     bl_syslog head;
     struct bl_words words;
     bl_slice qid;
+    uint64_t seed;  /* of the key; 0: not known yet */
     uint32_t place; /* among the block's records */
 };
 
@@ -61,6 +62,8 @@ struct bl_worker {
     char origin[ORIGIN_MAX]; /* from the host to the instance's slash, that the seed belongs to */
     size_t origin_n, origin_program;
     uint64_t seed;
+    uint64_t plain_seed; /* of the remembered head's host and the instance `postfix` */
+    uint32_t plain_head; /* which of the stamper's heads that is */
     char exim[ORIGIN_MAX]; /* host and program, likewise */
     size_t exim_n, exim_host_n;
     uint64_t exim_seed;
@@ -222,7 +225,9 @@ ALWAYS_INLINE void read_kept(struct bl_worker *worker, struct bl_block *block, e
 
         if (line == BL_POSTFIX_RECORD)
             finish_record(worker, block, prospect,
-                          seed_of(worker, prospect->head.host, prospect->head.program));
+                          prospect->seed
+                              ? prospect->seed
+                              : seed_of(worker, prospect->head.host, prospect->head.program));
         else
             break_promise(worker, block, prospect, line == BL_POSTFIX_UNPARSED);
     }
@@ -369,13 +374,12 @@ RARELY bool read_odd_line(struct bl_worker *worker, bl_slice line, bl_syslog *he
     return true;
 }
 
-ALWAYS_INLINE void look_at_line(struct bl_worker *worker, struct bl_block *block, bl_slice line,
-                                size_t index)
+RARELY enum promise look_slowly(struct bl_worker *worker, struct bl_block *block, bl_slice line,
+                                struct prospect *prospect)
 {
-    struct prospect *prospect = &worker->prospects[index];
     enum promise promise = NOTHING;
 
-    line.n -= line.n && line.p[line.n - 1] == '\r';
+    prospect->seed = 0;
     if (has_exim_stamp(line) && read_exim_head(line, &worker->stamper, &prospect->head)) {
         promise = look_at_exim(&prospect->head, &prospect->qid);
     } else if (read_syslog(line, &worker->stamper, &prospect->head) ||
@@ -389,6 +393,92 @@ ALWAYS_INLINE void look_at_line(struct bl_worker *worker, struct bl_block *block
     } else {
         note_headless(block, line);
     }
+    return promise;
+}
+
+#if defined(BL_WINDOW_AVX2)
+
+/* Once for each head: once a second. */
+RARELY uint64_t make_plain_seed(struct bl_worker *worker)
+{
+    const struct bl_stamper *stamper = &worker->stamper;
+
+    worker->plain_head = stamper->heads;
+    worker->plain_seed = bl_record_seed(
+        (bl_slice){stamper->head + stamper->host_at, stamper->host_n}, BL_SLICE("postfix"));
+    return worker->plain_seed;
+}
+
+/* Nearly every line: the head of the line before, `postfix...[pid]: WORD ` within the next 64 bytes.  What
+ * read_syslog and look_at find out one after the other, each opening windows of its own, is asked here of two.
+ * False when anything is otherwise: then they decide. */
+ALWAYS_INLINE bool look_quickly(struct bl_worker *worker, bl_slice line, struct prospect *prospect,
+                                enum promise *promise)
+{
+    const struct bl_stamper *stamper = &worker->stamper;
+    struct bl_window head = bl_window_open(line),
+                     known = bl_window_open((bl_slice){stamper->head, sizeof stamper->head}), tag;
+    uint64_t differ = ~bl_window_join(_mm256_cmpeq_epi8(head.low, known.low),
+                                      _mm256_cmpeq_epi8(head.high, known.high)),
+             blanks, brackets, behind, first;
+    bl_slice in = {line.p + stamper->head_n, line.n - stamper->head_n};
+    size_t end, pid, next;
+    int64_t fraction_us = 0;
+    unsigned ok;
+
+    if (stamper->head_care == 0 || (differ & stamper->head_care) != 0 || line.n <= stamper->head_n)
+        return false;
+    if (stamper->fraction_n &&
+        !read_fraction(line.p + stamper->fraction_at, stamper->fraction_n, &fraction_us))
+        return false;
+    tag = bl_window_open(in);
+    blanks = bl_window_mask(&tag, ' ');
+    brackets = bl_window_mask(&tag, '[');
+    behind = blanks & (blanks - 1);
+    memcpy(&first, in.p, sizeof first);
+    if (behind == 0 || brackets == 0 || (first & 0xffffffffffffff) != 0x78696674736f70) /* postfix */
+        return false;
+    end = (size_t)__builtin_ctzll(blanks);
+    pid = (size_t)__builtin_ctzll(brackets);
+    next = (size_t)__builtin_ctzll(behind) + 1;
+    if (end < 5 || pid > end - 3 || in.p[end - 1] != ':' || in.p[end - 2] != ']' || next >= in.n ||
+        in.n - end - 1 < BODY_MIN || is_wrapped(in.p[end + 1]))
+        return false;
+    ok = (unsigned)(next >= end + 4) & (unsigned)(in.p[next - 2] == ':');
+    *promise = (enum promise)(promises[in.p[next] & 31] & (0 - ok));
+    prospect->head.time_us = stamper->head_us + fraction_us;
+    prospect->head.host = (bl_slice){line.p + stamper->host_at, stamper->host_n};
+    prospect->head.program = (bl_slice){in.p, pid};
+    prospect->head.body = (bl_slice){in.p + end + 1, in.n - end - 1};
+    prospect->head.mail = false;
+    prospect->words = (struct bl_words){in, next, 0, behind & (behind - 1)};
+    prospect->qid = (bl_slice){in.p + end + 1, next - 2 - (end + 1)};
+    prospect->seed = in.p[7] != '/'                         ? 0
+                     : worker->plain_head == stamper->heads ? worker->plain_seed
+                                                            : make_plain_seed(worker);
+    return true;
+}
+
+#else
+
+static inline bool look_quickly(struct bl_worker *worker, bl_slice line, struct prospect *prospect,
+                                enum promise *promise)
+{
+    (void)worker, (void)line, (void)prospect, (void)promise;
+    return false;
+}
+
+#endif
+
+ALWAYS_INLINE void look_at_line(struct bl_worker *worker, struct bl_block *block, bl_slice line,
+                                size_t index)
+{
+    struct prospect *prospect = &worker->prospects[index];
+    enum promise promise;
+
+    line.n -= line.n && line.p[line.n - 1] == '\r';
+    if (!look_quickly(worker, line, prospect, &promise))
+        promise = look_slowly(worker, block, line, prospect);
     prospect->place = (uint32_t)block->records_n;
     worker->kept[promise][worker->kept_n[promise]++] = (uint8_t)index;
     block->records_n += promise != NOTHING;

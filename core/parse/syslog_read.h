@@ -68,6 +68,7 @@ static inline void remember_head(struct bl_stamper *stamper, bl_slice line, bl_s
     int64_t fraction_us = 0;
 
     stamper->head_n = stamper->plain_n = 0;
+    stamper->head_care = 0;
     if (n > sizeof stamper->head)
         return;
     dot = bl_slice_find_byte((bl_slice){line.p, host_at}, '.');
@@ -85,6 +86,10 @@ static inline void remember_head(struct bl_stamper *stamper, bl_slice line, bl_s
     stamper->head_us = head->time_us - fraction_us;
     stamper->head_form = (uint8_t)form;
     stamper->plain_n = form == FORM_PLAIN ? n : 0;
+    stamper->heads++;
+    if (form == FORM_PLAIN && n < 64 && !(line.p[4] == '-' && line.p[10] == ' ')) /* Exim's own stamps */
+        stamper->head_care = bl_window_below(n) & ~(bl_window_below(stamper->fraction_n)
+                                                    << stamper->fraction_at);
 }
 
 /* Priority and version.  rsyslog and syslog-ng give user.notice to text that came without a priority: the

@@ -44,6 +44,8 @@ struct bl_stamper {
     size_t   head_n, host_at, host_n;
     size_t   fraction_at, fraction_n; /* digits that may differ from line to line */
     int64_t  head_us;                 /* without the fraction */
+    uint64_t head_care; /* one bit for each byte that must not differ; 0: not told by 64 of them */
+    uint32_t heads;     /* how many were remembered so far */
     uint8_t  head_form;               /* what stands behind it: syslog_read.h */
     size_t   plain_n;                 /* head_n where that is a tag, else 0 */
 };
