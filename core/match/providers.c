@@ -1,6 +1,5 @@
 /* The host is hashed from its end; wherever a label begins, what was hashed so far is looked up.
- * The last hit is the longest suffix.  Most hosts that are asked about belong to nobody known, and
- * most of these are told by their last four bytes alone. */
+ * The last hit is the longest suffix. */
 #include "providers.h"
 
 #include "bounceline/hash.h"
@@ -12,34 +11,19 @@ static uint32_t hash_step(uint32_t hash, char c)
 
 enum { HASH_START = 2166136261u & 0x7fffffff };
 
-enum { ENDING = 4, ENDING_SHIFT = 32 - 10 };
-
-_Static_assert(BL_ENDINGS == 1 << (32 - ENDING_SHIFT), "an ending's bit is what the shift leaves");
-
-/* The bit of the host's last ENDING bytes, in any case. */
-static uint32_t ending_of(bl_slice host)
-{
-    uint32_t word = 0;
-
-    for (size_t i = host.n - ENDING; i < host.n; i++)
-        word = word << 8 | (uint8_t)bl_lower(host.p[i]);
-    return word * 0x9e3779b1u >> ENDING_SHIFT;
-}
-
 static void note_suffix(struct bl_rules *rules, bl_slice suffix)
 {
     if (suffix.n > rules->longest_suffix)
         rules->longest_suffix = (uint32_t)suffix.n;
-    if (suffix.n < ENDING)
+    if (suffix.n < BL_ENDING)
         memset(rules->endings, 0xff, sizeof rules->endings); /* what stands before it is not known */
     else
-        rules->endings[ending_of(suffix) / 64] |= UINT64_C(1) << ending_of(suffix) % 64;
+        rules->endings[bl_rules_ending_bit(suffix) / 64] |= UINT64_C(1) << bl_rules_ending_bit(suffix) % 64;
 }
 
-static bool may_end_so(const struct bl_rules *rules, bl_slice host)
+const uint64_t *bl_rules_endings(const struct bl_rules *rules)
 {
-    return host.n < ENDING ||
-           (rules->endings[ending_of(host) / 64] >> ending_of(host) % 64 & 1);
+    return rules->endings;
 }
 
 enum bl_code bl_providers_build(struct bl_arena *arena, struct bl_rules *rules)
@@ -95,7 +79,7 @@ uint16_t bl_rules_provider(const struct bl_rules *rules, bl_slice relay_host)
         relay_host.n--;
     if (relay_host.n > 255)
         return 0; /* no host name is longer */
-    if (!may_end_so(rules, relay_host))
+    if (!bl_rules_may_be_provider(rules->endings, relay_host))
         return 0;
     first = relay_host.n > rules->longest_suffix ? relay_host.n - rules->longest_suffix : 0;
     for (size_t i = relay_host.n; i > first; i--) {

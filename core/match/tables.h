@@ -61,8 +61,6 @@ struct bl_phrases {
     uint32_t start; /* as if a blank had been read */
 };
 
-enum { BL_ENDINGS = 1024 };
-
 struct bl_provider_suffix {
     bl_slice suffix; /* "google.com" */
     uint16_t provider;
@@ -101,7 +99,7 @@ struct bl_rules {
     uint16_t n_categories, n_providers, n_sequences, unclassified;
     uint64_t providers_mark; /* hash of suffixes and their providers */
     uint32_t longest_suffix;
-    uint64_t endings[BL_ENDINGS / 64]; /* bits: by the last four bytes of a suffix; see providers.c */
+    uint64_t endings[(1 << BL_ENDING_BITS) / 64]; /* see bl_rules_ending_bit */
     const struct bl_mark *marks; /* sorted by first byte, lower case for patterns, too */
     const uint16_t *mark_from;   /* 257: marks[from[b]..from[b + 1]) begin with byte b */
     uint32_t n_marks;

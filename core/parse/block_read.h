@@ -59,6 +59,7 @@ struct bl_worker {
     struct bl_stamper stamper;
     const struct bl_rules *rules; /* of the present block */
     uint64_t mark;                /* theirs */
+    const uint64_t *endings;      /* theirs, too */
     char origin[ORIGIN_MAX]; /* from the host to the instance's slash, that the seed belongs to */
     size_t origin_n, origin_program;
     uint64_t seed;
@@ -135,6 +136,8 @@ ALWAYS_INLINE uint16_t provider_of(struct bl_worker *worker, bl_slice host)
     struct provider *known;
     uint64_t ends[2];
 
+    if (!bl_rules_may_be_provider(worker->endings, host))
+        return 0;
     if (host.n < 8 || host.n > PROVIDER_HOST_MAX)
         return host.n ? bl_rules_provider(worker->rules, host) : 0;
     memcpy(&ends[0], host.p, 8);

@@ -29,6 +29,7 @@ void bl_block_parse(struct bl_worker *worker, const struct bl_rules *rules, stru
     worker->room = (bl_exim_room){.p = block->respelled,
                                   .left = block->respelled ? BL_RESPELLED_BYTES : 0};
     worker->mark = bl_rules_providers_mark(rules);
+    worker->endings = bl_rules_endings(rules);
 #if defined(__x86_64__)
     if (!worker->plain && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
         __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt")) {

@@ -106,6 +106,28 @@ const char *bl_tier_name(enum bl_tier tier); /* "a provider's own words" */
 /* The same for two rule sets only when they answer bl_rules_provider alike: for who remembers answers. */
 uint64_t bl_rules_providers_mark(const struct bl_rules *rules);
 
+/* Most hosts that are asked about belong to nobody known, and most of these are told by their last four bytes
+ * alone, in any case: a bit for each ending that a known one may have. */
+enum { BL_ENDING = 4, BL_ENDING_BITS = 10 };
+
+const uint64_t *bl_rules_endings(const struct bl_rules *rules);
+
+static inline uint32_t bl_rules_ending_bit(bl_slice host) /* of BL_ENDING bytes or more */
+{
+    uint32_t word;
+
+    memcpy(&word, host.p + host.n - BL_ENDING, sizeof word);
+    return (word | 0x20202020) * 0x9e3779b1u >> (32 - BL_ENDING_BITS);
+}
+
+/* False: bl_rules_provider says 0. */
+static inline bool bl_rules_may_be_provider(const uint64_t *endings, bl_slice host)
+{
+    if (host.n < BL_ENDING || host.p[host.n - 1] == '.')
+        return true;
+    return endings[bl_rules_ending_bit(host) / 64] >> bl_rules_ending_bit(host) % 64 & 1;
+}
+
 /* Which provider a relay host belongs to, by its domain suffix; 0: none of the known ones. */
 uint16_t bl_rules_provider(const struct bl_rules *rules, bl_slice relay_host);
 size_t   bl_rules_providers(const struct bl_rules *rules);
