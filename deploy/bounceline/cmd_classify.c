@@ -22,6 +22,7 @@ struct classify {
     bool                   json, has_phase, has_relay;
     enum bl_phase          phase;
     bl_slice               relay;
+    struct bl_where        where; /* the configuration; no Redis */
     struct bl_rules_paths  paths;
     const struct bl_rules *rules;
     struct bl_output      *out;
@@ -42,6 +43,7 @@ static void help(void)
           "  --json         one JSON object for each reply\n"
           "  --phase P      where it came: dns connect helo tls auth mail rcpt data eod local\n"
           "  --relay HOST   who said it; some providers have their own wording\n"
+          "  -c FILE        the configuration, for its rules; /etc/bounceline/bounceline.yaml when it is there\n"
           "  --rules PATH   your own rules over the shipped ones: a file or a directory of NAME.rules\n"
           "\n"
           "Without REPLY, standard input is read.  Columns: category, type, whose fault, action, rule, reply.\n"
@@ -188,6 +190,7 @@ static bool take_options(struct classify *job, int argc, char **argv, int *exit_
         {"relay", required_argument, 0, RELAY},
         {"rules", required_argument, 0, RULES},
         {"help", no_argument, 0, 'h'},
+        BL_OPTIONS_CONFIG,
         {0},
     };
     int c;
@@ -195,7 +198,9 @@ static bool take_options(struct classify *job, int argc, char **argv, int *exit_
     opterr = 0;
     optind = 0;
     *exit_code = 0;
-    while ((c = getopt_long(argc, argv, ":h", known, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, ":hc:", known, NULL)) != -1) {
+        if (bl_where_take(&job->where, c, optarg))
+            continue;
         switch (c) {
         case 'h':
             help();
@@ -230,29 +235,38 @@ static bool take_options(struct classify *job, int argc, char **argv, int *exit_
     return true;
 }
 
+static int classify(struct classify *job, int n, char **texts)
+{
+    bl_err err = {0};
+    int exit_code, written;
+    enum bl_code rc = bl_where_rules(&job->where, &job->paths, &err);
+
+    if (rc == BL_OK)
+        rc = bl_rules_set_load(&job->paths, &job->rules, &err);
+    if (rc != BL_OK)
+        return bl_complain(rc, &err);
+    bl_output_init(job->out, STDOUT_FILENO);
+    for (int i = 0; i < n; i++)
+        add(job, (bl_slice){texts[i], strlen(texts[i])});
+    if (n)
+        finish_batch(job);
+    else
+        rc = read_stdin(job, &err);
+    exit_code = rc == BL_OK ? 0 : bl_complain(rc, &err);
+    written = bl_output_finish(job->out);
+    bl_rules_set_free(job->rules);
+    return exit_code ? exit_code : written;
+}
+
 int cmd_classify(int argc, char **argv)
 {
     static struct bl_output out;
-    static struct classify job;
-    enum bl_code rc = BL_OK;
-    int exit_code, written;
-    bl_err err = {0};
+    static struct classify job = {.out = &out};
+    int exit_code;
 
-    if (!take_options(&job, argc, argv, &exit_code))
-        return exit_code;
-    rc = bl_rules_set_load(&job.paths, &job.rules, &err);
-    if (rc != BL_OK)
-        return bl_complain(rc, &err);
-    bl_output_init(&out, STDOUT_FILENO);
-    job.out = &out;
-    for (int i = optind; i < argc; i++)
-        add(&job, (bl_slice){argv[i], strlen(argv[i])});
-    if (optind < argc)
-        finish_batch(&job);
-    else
-        rc = read_stdin(&job, &err);
-    exit_code = rc == BL_OK ? 0 : bl_complain(rc, &err);
-    written = bl_output_finish(&out);
-    bl_rules_set_free(job.rules);
-    return exit_code ? exit_code : written;
+    bl_where_init(&job.where);
+    if (take_options(&job, argc, argv, &exit_code))
+        exit_code = classify(&job, argc - optind, argv + optind);
+    bl_where_release(&job.where);
+    return exit_code;
 }

@@ -27,6 +27,7 @@ struct explain {
     bool                   json, colour, has_phase, has_relay;
     enum bl_phase          phase;
     bl_slice               relay;
+    struct bl_where        where; /* the configuration; no Redis */
     struct bl_rules_paths  paths;
     const struct bl_rules *rules;
     struct bl_output      *out;
@@ -49,6 +50,7 @@ static void help(void)
           "  --json         one JSON object\n"
           "  --phase P      where a reply came: dns connect helo tls auth mail rcpt data eod local\n"
           "  --relay HOST   who said it; some providers have their own wording\n"
+          "  -c FILE        the configuration, for its rules; /etc/bounceline/bounceline.yaml when it is there\n"
           "  --rules PATH   your own rules over the shipped ones: a file or a directory of NAME.rules\n"
           "\n"
           "Without an argument each line of standard input is explained.  Exit code 65 for what is neither: a word that\n"
@@ -659,6 +661,7 @@ static bool take_options(struct explain *job, int argc, char **argv, int *exit_c
         {"relay", required_argument, 0, RELAY},
         {"rules", required_argument, 0, RULES},
         {"help", no_argument, 0, 'h'},
+        BL_OPTIONS_CONFIG,
         {0},
     };
     int c;
@@ -666,7 +669,9 @@ static bool take_options(struct explain *job, int argc, char **argv, int *exit_c
     opterr = 0;
     optind = 0;
     *exit_code = 0;
-    while ((c = getopt_long(argc, argv, ":h", known, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, ":hc:", known, NULL)) != -1) {
+        if (bl_where_take(&job->where, c, optarg))
+            continue;
         switch (c) {
         case 'h':
             help();
@@ -698,35 +703,46 @@ static bool take_options(struct explain *job, int argc, char **argv, int *exit_c
     return true;
 }
 
-int cmd_explain(int argc, char **argv)
+static int explain(struct explain *job, int n, char **words)
 {
-    static struct bl_output out;
-    struct explain job = {.out = &out, .colour = bl_text_may_colour(STDOUT_FILENO)};
     int exit_code, written;
     bl_err err = {0};
     enum bl_code rc;
 
-    if (!take_options(&job, argc, argv, &exit_code))
-        return exit_code;
-    if (optind == argc && isatty(STDIN_FILENO))
+    if (n == 0 && isatty(STDIN_FILENO))
         return bl_usage("explain", "what? a reply, a line of a log, a code or a category");
-    rc = bl_rules_set_load(&job.paths, &job.rules, &err);
+    rc = bl_where_rules(&job->where, &job->paths, &err);
+    if (rc == BL_OK)
+        rc = bl_rules_set_load(&job->paths, &job->rules, &err);
     if (rc != BL_OK)
         return bl_complain(rc, &err);
-    bl_output_init(&out, STDOUT_FILENO);
-    job.worker = bl_worker_new(&(bl_zone){0});
-    job.block = bl_block_new();
-    if (!job.worker || !job.block) {
+    bl_output_init(job->out, STDOUT_FILENO);
+    job->worker = bl_worker_new(&(bl_zone){0});
+    job->block = bl_block_new();
+    if (!job->worker || !job->block) {
         exit_code = bl_complain(BL_NO_MEMORY, NULL);
-    } else if (optind < argc) {
-        rc = explain_words(&job, argc - optind, argv + optind, &err);
+    } else if (n) {
+        rc = explain_words(job, n, words, &err);
         exit_code = rc == BL_OK ? 0 : bl_complain(rc, &err);
     } else {
-        exit_code = explain_stdin(&job);
+        exit_code = explain_stdin(job);
     }
-    bl_block_free(job.block);
-    bl_worker_free(job.worker);
-    bl_rules_set_free(job.rules);
-    written = bl_output_finish(&out);
+    bl_block_free(job->block);
+    bl_worker_free(job->worker);
+    bl_rules_set_free(job->rules);
+    written = bl_output_finish(job->out);
     return exit_code ? exit_code : written;
+}
+
+int cmd_explain(int argc, char **argv)
+{
+    static struct bl_output out;
+    struct explain job = {.out = &out, .colour = bl_text_may_colour(STDOUT_FILENO)};
+    int exit_code;
+
+    bl_where_init(&job.where);
+    if (take_options(&job, argc, argv, &exit_code))
+        exit_code = explain(&job, argc - optind, argv + optind);
+    bl_where_release(&job.where);
+    return exit_code;
 }

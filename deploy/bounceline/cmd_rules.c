@@ -22,6 +22,7 @@ struct rules_job {
     bool                    json, categories, own;
     uint64_t                top;
     bl_slice                category, provider;
+    struct bl_where         where; /* the configuration; no Redis */
     struct bl_rules_paths   paths;
     struct bl_rules_files   files; /* as read, for the lines that are shown */
     const struct bl_rules  *rules;
@@ -43,8 +44,10 @@ static void help(void)
           "  bounceline rules hits /var/log/mail.log*          which rules decide how often\n"
           "\n"
           "  --json            one JSON object a line\n"
+          "  -c FILE           the configuration, for its rules; /etc/bounceline/bounceline.yaml when it is there\n"
           "  --rules PATH      your own rules over the shipped ones: a file or a directory of NAME.rules\n"
-          "                    (or BOUNCELINE_RULES; else " BL_RULES_DIRECTORY ")\n"
+          "                    (or BOUNCELINE_RULES; else `rules` of the configuration, else\n"
+          "                    " BL_RULES_DIRECTORY ")\n"
           "  --category NAME   list: only what leads to it\n"
           "  --provider NAME   list: only what holds at its hosts\n"
           "  --own             list: only your own rules\n"
@@ -64,8 +67,10 @@ static void put(const struct rules_job *job, const char *text)
 static bool load(struct rules_job *job, int *exit_code)
 {
     bl_err err = {0};
-    enum bl_code rc = bl_rules_set_load(&job->paths, &job->rules, &err);
+    enum bl_code rc = bl_where_rules(&job->where, &job->paths, &err);
 
+    if (rc == BL_OK)
+        rc = bl_rules_set_load(&job->paths, &job->rules, &err);
     *exit_code = rc == BL_OK ? 0 : bl_complain(rc, &err);
     return rc == BL_OK;
 }
@@ -332,6 +337,8 @@ static int check(struct rules_job *job, int n, char **paths, bool test)
     for (int i = 0; i < n && rc == BL_OK; i++)
         if (!bl_rules_paths_add(&job->paths, paths[i]))
             rc = bl_fail(&err, BL_USAGE, 0, "more than %d files and directories", BL_RULES_PATHS);
+    if (rc == BL_OK)
+        rc = bl_where_rules(&job->where, &job->paths, &err);
     if (rc == BL_OK)
         rc = bl_rules_files_read(&job->paths, &job->files, &err);
     if (rc != BL_OK)
@@ -734,6 +741,7 @@ static bool take_options(struct rules_job *job, int argc, char **argv, int *exit
         {"categories", no_argument, 0, CATEGORIES},
         {"top", required_argument, 0, TOP},
         {"help", no_argument, 0, 'h'},
+        BL_OPTIONS_CONFIG,
         {0},
     };
     int c;
@@ -741,7 +749,9 @@ static bool take_options(struct rules_job *job, int argc, char **argv, int *exit
     opterr = 0;
     optind = 0;
     *exit_code = 0;
-    while ((c = getopt_long(argc, argv, ":h", known, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, ":hc:", known, NULL)) != -1) {
+        if (bl_where_take(&job->where, c, optarg))
+            continue;
         switch (c) {
         case 'h':
             help();
@@ -807,11 +817,14 @@ int cmd_rules(int argc, char **argv)
 
     job.out = &out;
     job.top = SHAPES_SHOWN;
-    if (!take_options(&job, argc, argv, &exit_code))
-        return exit_code;
-    bl_output_init(&out, STDOUT_FILENO);
-    exit_code = run(&job, argc - optind, argv + optind);
-    bl_rules_set_free(job.rules);
-    written = bl_output_finish(&out);
-    return exit_code ? exit_code : written;
+    bl_where_init(&job.where);
+    if (take_options(&job, argc, argv, &exit_code)) {
+        bl_output_init(&out, STDOUT_FILENO);
+        exit_code = run(&job, argc - optind, argv + optind);
+        bl_rules_set_free(job.rules);
+        written = bl_output_finish(&out);
+        exit_code = exit_code ? exit_code : written;
+    }
+    bl_where_release(&job.where);
+    return exit_code;
 }

@@ -13,7 +13,7 @@
 #include "sources.h"
 #include "wire.h"
 
-enum { PATIENCE_MS = 30000, PRIVATE_WAIT_MS = 20000, OPTION_ONCE = BL_OPTION_OWN, OPTION_FROM, OPTION_LEVEL };
+enum { PATIENCE_MS = 30000, PRIVATE_WAIT_MS = 20000, OPTION_ONCE = BL_OPTION_OWN, OPTION_FROM, OPTION_LEVEL, OPTION_RULES };
 
 static const char usage[] =
     "bounceline run                                  follow what /etc/bounceline/bounceline.yaml names\n"
@@ -28,6 +28,7 @@ static const char usage[] =
     "  -j N          parse with N threads (default: one less than the processors, at least 1)\n"
     "  --log-level L error, warning, notice, info (default) or debug\n"
     "  -q            the same as --log-level warning\n"
+    "  --rules PATH  your own rules over the shipped ones: a file or a directory of NAME.rules\n"
     "  --redis URL   unix:/path or redis://[user[:password]@]host[:port][/db]; default: a private server\n"
     "  --state DIR   lock, identity, snapshots, the private server's data\n"
     "  --node NAME   this host's name in the counters\n"
@@ -70,6 +71,7 @@ static int read_options(int argc, char **argv, struct run_options *out)
         {"help", no_argument, 0, 'h'},
         {"quiet", no_argument, 0, 'q'},
         {"log-level", required_argument, 0, OPTION_LEVEL},
+        {"rules", required_argument, 0, OPTION_RULES},
         BL_OPTIONS_WHERE,
         {0},
     };
@@ -87,9 +89,6 @@ static int read_options(int argc, char **argv, struct run_options *out)
         case 'q':
             out->level = 4;
             break;
-        case 'c':
-            bl_where_take(&out->where, BL_OPTION_CONFIG, optarg);
-            break;
         case OPTION_LEVEL:
             if (!bl_log_level(optarg, &out->level))
                 return bl_usage("run", "--log-level takes error, warning, notice, info or debug, not '%s'", optarg);
@@ -98,6 +97,10 @@ static int read_options(int argc, char **argv, struct run_options *out)
             if (!bl_option_number(optarg, 1, 64, &workers))
                 return bl_usage("run", "-j takes a number from 1 to 64, not '%s'", optarg);
             out->daemon.workers = (unsigned)workers;
+            break;
+        case OPTION_RULES:
+            if (!bl_rules_paths_add(&out->daemon.rules_given, optarg))
+                return bl_usage("run", "--rules is given more than %d times", BL_RULES_PATHS);
             break;
         case OPTION_ONCE:
             out->daemon.once = true;
@@ -148,14 +151,12 @@ static enum bl_code reread(void *arg, struct bl_config **out, bl_err *err)
 static enum bl_code settle(struct run_options *options, struct bl_sources *sources, bl_err *err)
 {
     const struct bl_config *config = options->where.config;
-    struct bl_rules_paths paths = {.n = 0};
-    enum bl_code rc = bl_where_check(&options->where, err);
+    struct bl_rules_paths paths = options->daemon.rules_given;
+    enum bl_code rc = bl_where_rules(&options->where, &paths, err);
 
     if (rc != BL_OK)
         return rc;
     bl_log_set_level(options->level ? options->level : config->log_level);
-    if (config->rules)
-        bl_rules_paths_add(&paths, config->rules);
     rc = bl_rules_set_load(&paths, &options->daemon.rules, err);
     if (rc != BL_OK)
         return rc == BL_NO_MEMORY ? rc : BL_CONFIG;

@@ -18,6 +18,7 @@
 #include "events.h"
 #include "options.h"
 #include "pipeline.h"
+#include "relays.h"
 #include "report.h"
 #include "rules_set.h"
 #include "siblings.h"
@@ -42,8 +43,10 @@ struct scan {
     size_t   rows; /* of each table; 0: as many as fit it */
     int64_t  since_us, until_us;
 
+    struct bl_where        where; /* the configuration; no Redis */
     struct bl_rules_paths  paths;
     const struct bl_rules *rules;
+    struct bl_relays      *relays;
     struct bl_output      *out;
     struct bl_report      *report;
     struct bl_join        *join;
@@ -76,6 +79,7 @@ static void help(void)
           "                 today, yesterday (they begin at midnight)\n"
           "  --until T      only outcomes before T\n"
           "  --top N        N rows in each table of the report (1 to 1000)\n"
+          "  -c FILE        the configuration, for its rules and relays; /etc/bounceline/bounceline.yaml when it is there\n"
           "  --rules PATH   your own rules over the shipped ones: a file or a directory of NAME.rules\n"
           "\n"
           "FILE is plain, .gz or .zst, told apart by content, or - for standard input.  Files of one name are\n"
@@ -97,20 +101,32 @@ static bool wanted(const struct scan *scan, const bl_event *event)
     return event->time_us >= scan->since_us && event->time_us < scan->until_us;
 }
 
+/* What a smarthost or filter took is not delivered yet; the daemon's stage does the same. */
+static const bl_event *settle(const struct scan *scan, const bl_event *event, bl_event *relayed)
+{
+    if (event->outcome != BL_DELIVERED || !bl_relays_has(scan->relays, event->relay_host, event->relay_ip))
+        return event;
+    *relayed = *event;
+    relayed->outcome = BL_RELAYED;
+    return relayed;
+}
+
 static void count_event(void *arg, const bl_event *event)
 {
     struct scan *scan = arg;
+    bl_event relayed;
 
     if (wanted(scan, event))
-        bl_report_event(scan->report, event);
+        bl_report_event(scan->report, settle(scan, event, &relayed));
 }
 
 static void print_event(void *arg, const bl_event *event)
 {
     struct scan *scan = arg;
+    bl_event relayed;
 
     if (wanted(scan, event))
-        bl_events_put(scan->out, event, scan->rules);
+        bl_events_put(scan->out, settle(scan, event, &relayed), scan->rules);
 }
 
 /* On the stage thread, block after block in the order of the log. */
@@ -427,18 +443,22 @@ static size_t drop_doubles(char **paths, size_t n)
 
 static int scan_all(struct scan *scan, char **paths, size_t n)
 {
+    const struct bl_config *config = scan->where.config;
     bl_err err = {0};
-    enum bl_code rc = bl_rules_set_load(&scan->paths, &scan->rules, &err);
+    enum bl_code rc = bl_where_rules(&scan->where, &scan->paths, &err);
 
+    if (rc == BL_OK)
+        rc = bl_rules_set_load(&scan->paths, &scan->rules, &err);
     if (rc != BL_OK)
         return bl_complain(rc, &err);
     rc = BL_NO_MEMORY;
+    scan->relays = bl_relays_new(config->relay, config->relays);
     bl_alloc_set_large(use_large_pages);
     scan->join = bl_join_new_showing(scan->rules, JOIN_ENTRIES, JOIN_TEXT_BYTES,
                                      scan->events ? BL_JOIN_SHOWS_ALL : 0);
     scan->report = bl_report_new(scan->rules);
     bl_alloc_set_large(NULL);
-    if (!scan->join || !scan->report)
+    if (!scan->relays || !scan->join || !scan->report)
         goto out;
     scan->progress = bl_text_may_colour(STDERR_FILENO) && !(scan->events && isatty(STDOUT_FILENO));
     scan->started_ms = steady_ms();
@@ -458,6 +478,7 @@ out:
         complain(scan, rc, NULL);
     bl_report_free(scan->report);
     bl_join_free(scan->join);
+    bl_relays_free(scan->relays);
     bl_rules_set_free(scan->rules);
     return scan->exit_code;
 }
@@ -474,6 +495,7 @@ static bool take_options(struct scan *scan, int argc, char **argv, int *exit_cod
         {"rules", required_argument, 0, RULES},
         {"jobs", required_argument, 0, 'j'},
         {"help", no_argument, 0, 'h'},
+        BL_OPTIONS_CONFIG,
         {0},
     };
     int64_t now_ms = bl_now_ms(), time_ms;
@@ -483,7 +505,9 @@ static bool take_options(struct scan *scan, int argc, char **argv, int *exit_cod
     opterr = 0;
     optind = 0;
     *exit_code = 0;
-    while ((c = getopt_long(argc, argv, ":j:h", known, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, ":j:hc:", known, NULL)) != -1) {
+        if (bl_where_take(&scan->where, c, optarg))
+            continue;
         switch (c) {
         case 'h':
             help();
@@ -540,10 +564,13 @@ int cmd_scan(int argc, char **argv)
     struct scan scan = {.out = &out, .since_us = INT64_MIN, .until_us = INT64_MAX};
     int exit_code, written;
 
-    if (!take_options(&scan, argc, argv, &exit_code))
-        return exit_code;
-    bl_output_init(&out, STDOUT_FILENO);
-    exit_code = scan_all(&scan, argv + optind, (size_t)(argc - optind));
-    written = bl_output_finish(&out);
-    return exit_code ? exit_code : written;
+    bl_where_init(&scan.where);
+    if (take_options(&scan, argc, argv, &exit_code)) {
+        bl_output_init(&out, STDOUT_FILENO);
+        exit_code = scan_all(&scan, argv + optind, (size_t)(argc - optind));
+        written = bl_output_finish(&out);
+        exit_code = exit_code ? exit_code : written;
+    }
+    bl_where_release(&scan.where);
+    return exit_code;
 }

@@ -395,7 +395,7 @@ static bool take_options(struct stats *stats, int argc, char **argv, int *exit_c
     opterr = 0;
     optind = 0;
     *exit_code = 0;
-    while ((c = getopt_long(argc, argv, ":h", known, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, ":hc:", known, NULL)) != -1) {
         if (bl_where_take(&stats->where, c, optarg))
             continue;
         switch (c) {

@@ -966,7 +966,7 @@ static bool take_options(struct suppress *job, int argc, char **argv, const stru
     opterr = 0;
     optind = 0;
     *exit_code = 0;
-    while (*exit_code == 0 && (c = getopt_long(argc, argv, ":h", known, NULL)) != -1) {
+    while (*exit_code == 0 && (c = getopt_long(argc, argv, ":hc:", known, NULL)) != -1) {
         if (bl_where_take(&job->where, c, optarg))
             continue;
         switch (c) {

@@ -664,7 +664,7 @@ static bool take_options(struct verify *verify, int argc, char **argv, int *exit
     opterr = 0;
     optind = 0;
     *exit_code = 0;
-    while ((c = getopt_long(argc, argv, ":h", known, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, ":hc:", known, NULL)) != -1) {
         if (bl_where_take(&verify->where, c, optarg))
             continue;
         if (c == 'h') {

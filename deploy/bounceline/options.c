@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "bounceline/stamp.h"
+#include "rules_set.h"
 #include "suggest.h"
 #include "text.h"
 #include "zone.h"
@@ -118,6 +119,7 @@ bool bl_where_take(struct bl_where *where, int option, const char *value)
         where->node_given = true;
         return true;
     case BL_OPTION_CONFIG:
+    case 'c':
         read_config(where, value, true);
         return true;
     default:
@@ -132,6 +134,15 @@ enum bl_code bl_where_check(const struct bl_where *where, bl_err *err)
     if (where->config_code == BL_NO_MEMORY)
         return bl_fail(err, BL_NO_MEMORY, 0, "no memory for the configuration");
     return bl_fail(err, BL_CONFIG, 0, "%s", where->config_err.text);
+}
+
+enum bl_code bl_where_rules(const struct bl_where *where, struct bl_rules_paths *paths, bl_err *err)
+{
+    enum bl_code rc = bl_where_check(where, err);
+
+    if (rc == BL_OK)
+        bl_rules_paths_configured(paths, where->config->rules);
+    return rc;
 }
 
 enum bl_code bl_where_redis(const struct bl_where *where, struct bl_redis_url *out, bl_err *err)

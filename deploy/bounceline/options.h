@@ -18,6 +18,8 @@
 #include "config.h"
 #include "redis_url.h"
 
+struct bl_rules_paths;
+
 enum bl_said { BL_SAID_DEFAULT, BL_SAID_CONFIG, BL_SAID_ENVIRONMENT, BL_SAID_OPTION };
 
 /* Where the data is: --redis, --state, --node; before them BOUNCELINE_REDIS, _STATE, _NODE; before those the
@@ -42,20 +44,27 @@ enum {
     BL_OPTION_OWN
 }; /* getopt_long values */
 
+/* Commands that need no Redis know --config alone. */
+#define BL_OPTIONS_CONFIG {"config", required_argument, 0, BL_OPTION_CONFIG}
+
 #define BL_OPTIONS_WHERE                                  \
     {"redis", required_argument, 0, BL_OPTION_REDIS},     \
     {"state", required_argument, 0, BL_OPTION_STATE},     \
     {"node", required_argument, 0, BL_OPTION_NODE},       \
-    {"config", required_argument, 0, BL_OPTION_CONFIG}
+    BL_OPTIONS_CONFIG
 
 /* Also reads the configuration: BOUNCELINE_CONFIG, or the default one when there is one. */
 void bl_where_init(struct bl_where *where);
 void bl_where_release(struct bl_where *where);
 bool bl_where_take(struct bl_where *where, int option,
-                   const char *value); /* false: not one of the four */
+                   const char *value); /* 'c' is --config; false: not one of the four */
 
 /* BL_CONFIG and the first complaint when the configuration was no good. */
 enum bl_code bl_where_check(const struct bl_where *where, bl_err *err);
+
+/* Where rules are read, once the configuration is good: `paths` as --rules named them; when it named none, what the
+ * configuration has, unless BOUNCELINE_RULES counts for more. */
+enum bl_code bl_where_rules(const struct bl_where *where, struct bl_rules_paths *paths, bl_err *err);
 
 /* The server that was named, with user and password; `where->redis` must be set. */
 enum bl_code bl_where_redis(const struct bl_where *where, struct bl_redis_url *out, bl_err *err);

@@ -17,6 +17,12 @@ bool bl_rules_paths_add(struct bl_rules_paths *paths, const char *path)
     return true;
 }
 
+void bl_rules_paths_configured(struct bl_rules_paths *paths, const char *path)
+{
+    if (paths->n == 0 && path && !getenv("BOUNCELINE_RULES"))
+        paths->v[paths->n++] = path;
+}
+
 /* Reading stops one byte beyond the limit, which the compiler then complains of. */
 static enum bl_code read_text(FILE *file, const char *path, bl_slice *out, bl_err *err)
 {

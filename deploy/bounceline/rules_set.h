@@ -31,6 +31,9 @@ struct bl_rules_paths {
 /* False when there are too many. */
 bool bl_rules_paths_add(struct bl_rules_paths *paths, const char *path);
 
+/* What a configuration names (or NULL) holds when no path was given and BOUNCELINE_RULES does not say otherwise. */
+void bl_rules_paths_configured(struct bl_rules_paths *paths, const char *path);
+
 /* `*out` on success only; without any file it is bl_rules_builtin(). */
 enum bl_code bl_rules_set_load(const struct bl_rules_paths *paths, const struct bl_rules **out, bl_err *err);
 

@@ -62,6 +62,7 @@ enum {
     GRACE_MS = 60000,
     WARM_UP_BYTES = 1 << 20,
     STATUS_S = 5, /* systemd's status line */
+    REFUSED_S = 600, /* the log's word on what `trust: join` refused, if there is more of it */
     STUCK_S = 5   /* without a step of the pipeline: said */
 };
 
@@ -111,6 +112,8 @@ struct daemon {
     bl_err reread_err;
 
     atomic_bool stage_waits; /* for an empty batch; relaxed: only the watchdog looks */
+    atomic_ullong refused;   /* by `trust: join`; the stage's; relaxed: for people */
+    unsigned long long refused_said;
     uint64_t fed_mark;       /* submitted when the watchdog was fed last */
     unsigned unfed_s;
 
@@ -161,6 +164,7 @@ static void consume(void *arg, struct bl_block *block)
             bl_stage_lend(d->stage, batch);
     }
     bl_stage_block(d->stage, block);
+    atomic_store_explicit(&d->refused, bl_stage_stats(d->stage).unknown_refused, memory_order_relaxed);
     due = bl_stage_take(d->stage);
     if (due) {
         bl_ring_put(&d->due, due); /* never full: it holds more than there are batches */
@@ -272,14 +276,14 @@ static void free_change(struct change *change)
 static void reread(uv_work_t *work)
 {
     struct daemon *d = work->data;
-    struct bl_rules_paths paths = {.n = 0};
+    struct bl_rules_paths paths = d->options->rules_given;
     bl_err *err = &d->reread_err;
     enum bl_code rc = d->options->reread(d->options->reread_arg, &d->next.config, err);
 
-    if (rc == BL_OK && d->next.config->rules)
-        bl_rules_paths_add(&paths, d->next.config->rules);
-    if (rc == BL_OK)
+    if (rc == BL_OK) {
+        bl_rules_paths_configured(&paths, d->next.config->rules);
         rc = bl_rules_set_reload(&paths, d->now.rules, &d->next.rules, err);
+    }
     if (rc == BL_OK) {
         d->next.relays = bl_relays_new(d->next.config->relay, d->next.config->relays);
         rc = d->next.relays ? BL_OK : bl_fail(err, BL_NO_MEMORY, 0, "no memory for the relays");
@@ -390,17 +394,32 @@ static void feed_watchdog(struct daemon *d)
         bl_notify("WATCHDOG=1");
 }
 
+/* A forged line, or a log that began in the middle: whoever chose `trust: join` wants to know. */
+static void say_refused(struct daemon *d)
+{
+    unsigned long long refused = atomic_load_explicit(&d->refused, memory_order_relaxed);
+
+    if (refused == d->refused_said)
+        return;
+    bl_log(5, "results that moved no address, for nothing else told of their queue ids (trust: join): %llu", refused);
+    d->refused_said = refused;
+}
+
 static void tell_status(struct daemon *d)
 {
     struct bl_tail_stats tail;
+    char refused[64] = "";
+    unsigned long long n = atomic_load_explicit(&d->refused, memory_order_relaxed);
 
     if (d->state == STARTING)
         bl_notify("STATUS=waiting for Redis");
     if (d->state != RUNNING)
         return;
+    if (n)
+        snprintf(refused, sizeof refused, ", %llu results not trusted", n);
     tail = bl_tail_stats(d->tail);
-    bl_notify("STATUS=following %zu logs, %" PRIu64 " lines counted, %" PRIu64 " MiB behind", bl_tail_sources(d->tail),
-              d->counted_lines, tail.lag_bytes >> 20);
+    bl_notify("STATUS=following %zu logs, %" PRIu64 " lines counted, %" PRIu64 " MiB behind%s", bl_tail_sources(d->tail),
+              d->counted_lines, tail.lag_bytes >> 20, refused);
 }
 
 /* --- store events --- */
@@ -711,6 +730,8 @@ static void on_flush_timer(uv_timer_t *timer)
     feed_watchdog(d);
     if (d->seconds % STATUS_S == 0)
         tell_status(d);
+    if (d->seconds % REFUSED_S == 0)
+        say_refused(d);
     if (d->state == STARTING)
         revive_own_redis(d);
     d->flush = true;
@@ -1026,6 +1047,7 @@ int bl_daemon_run(const struct bl_daemon_options *options)
         uv_print_all_handles(&d->loop, stderr);
     }
     end_progress(d);
+    say_refused(d);
     if (!options->once)
         bl_log(6, "stopped; %" PRIu64 " lines were counted", d->counted_lines);
     release(d);

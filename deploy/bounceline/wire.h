@@ -15,6 +15,7 @@
 #include "config.h"
 #include "redis_private.h"
 #include "redis_url.h"
+#include "rules_set.h"
 #include "state.h"
 
 struct bl_sources;
@@ -25,6 +26,7 @@ struct bl_daemon_options {
     /* Reads the configuration again; in libuv's pool. */
     enum bl_code (*reread)(void *arg, struct bl_config **out, bl_err *err);
     void                *reread_arg;
+    struct bl_rules_paths rules_given; /* on the command line: the configuration's do not count */
     bool                 level_given; /* on the command line: the configuration's does not count */
     const struct bl_sources *sources;
     bool                 once;

@@ -10,6 +10,7 @@ _bounceline() {
     done
     COMPREPLY=()
     case $before in
+    --rules | --config | -c) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
     --log-level) mapfile -t COMPREPLY < <(compgen -W "error warning notice info debug" -- "$word"); return ;;
     --from) mapfile -t COMPREPLY < <(compgen -W "end" -- "$word"); return ;;
     --state) mapfile -t COMPREPLY < <(compgen -d -- "$word"); return ;;
@@ -22,7 +23,7 @@ _bounceline() {
     elif [[ $command == suppress && $before == suppress ]]; then
         mapfile -t COMPREPLY < <(compgen -W "check show history list add remove" -- "$word")
     elif [[ $command == rules && $before == rules ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "list check test unknown" -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W "list check test unknown hits" -- "$word")
     else
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
     fi

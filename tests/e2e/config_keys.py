@@ -161,13 +161,30 @@ def threads():
 
 @case("rules")
 def rules():
-    def state(extra):
+    OWN = '[specific]\nparrot: "blue parrot" -> policy-rejected ; a test\n    = 550 blue parrot\n'
+    def state(extra, *more, **kw):
         w = World(extra, line(60, "4A", "a@example.net", reply="host mx.example.net[192.0.2.1] said: 550 5.1.1 the blue "
                                                                "parrot is asleep (in reply to RCPT TO command)"))
-        w.write(w.dir + "/own.rules", '[specific]\nparrot: "blue parrot" -> policy-rejected ; a test\n    = 550 blue parrot\n')
-        return w.ok().suppressed_for("a@example.net")
+        w.write(w.dir + "/own.rules", OWN)
+        w.write(w.dir + "/none.rules", "")
+        return w.ok(*(word.format(dir=w.dir) for word in more), **kw).suppressed_for("a@example.net")
     assert state("") == 7
     assert state("rules: {dir}/own.rules") is None
+    assert state("", "--rules", "{dir}/own.rules") is None
+    assert state("rules: {dir}/own.rules", "--rules", "{dir}/none.rules") == 7, "the command line counts for more"
+    assert state("rules: {dir}/own.rules", env={**os.environ, "BOUNCELINE_RULES": ""}) == 7, "the environment, too"
+    reply = "550 5.1.1 the blue parrot is asleep"
+    w = World("rules: {dir}/own.rules", line(60, "4A", "a@example.net", reply=f"host mx.example.net[192.0.2.1] said: {reply}"))
+    w.write(w.dir + "/own.rules", OWN)
+    w.write(w.dir + "/none.rules", "")
+    for command in ("classify", reply), ("explain", reply), ("rules", "hits", w.log), ("scan", w.log), ("rules", "list"):
+        sign = "own/parrot" if command[0] == "explain" else "policy-rejected"
+        assert sign in w.ok(*command[1:], command=command[:1]).out, command
+        if command != ("rules", "list"):
+            assert sign not in w.ok(*command[1:], "--rules", w.dir + "/none.rules", command=command[:1]).out, command
+    w.write(w.dir + "/own.rules", "no rule\n")
+    for command in ("classify", reply), ("explain", reply), ("rules", "check"), ("scan", w.log):
+        assert w.run(*command[1:], command=command[:1]).code == 65, command
     w = World("rules: {dir}/own.rules")
     w.write(w.dir + "/own.rules", "no rule\n")
     assert w.run(command=("check-config",)).code == 78 and "own.rules:1:1" in w.err, w.err
@@ -178,7 +195,10 @@ def relays():
     log = (sent(60, "4A", "a@example.net", relay="out.example.org[203.0.113.7]:25") +
            sent(60, "4B", "b@example.net", relay="filter.lan[10.1.2.3]:25") + sent(60, "4C", "c@example.net"))
     def outcomes(extra):
-        o = World(extra, log).ok().stats()["outcomes"]
+        w = World(extra, log).ok()
+        o = w.stats()["outcomes"]
+        assert json.loads(w.ok("--json", w.log, command=("scan",)).out)["outcomes"] == o, "scan agrees"
+        assert w.ok("--events", w.log, command=("scan",)).out.count('"outcome":"relayed"') == o["relayed"]
         return o["delivered"], o["relayed"]
     assert outcomes("") == (3, 0)
     assert outcomes("relays: [.example.org, 10.0.0.0/8]") == (1, 2)
@@ -217,7 +237,9 @@ def sources_trust():
     log = queued + line(60, "4C", "stranger@example.net") + line(60, "4D", "known@example.net")
     def who(trust):
         w = World(f"sources: [{{{{files: [{{log}}], trust: {trust}}}}}]", log).ok()
+        refused = w.err
         assert w.stats()["outcomes"]["bounced"] == 2, "shape decides what is counted"
+        assert ("(trust: join): 1" in refused) == (trust == "join"), refused
         return [name for name in ("known", "stranger") if w.suppressed_for(name + "@example.net")]
     assert who("log") == ["known", "stranger"]
     assert who("join") == ["known"]
