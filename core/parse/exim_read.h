@@ -517,6 +517,7 @@ static inline void set_recipient(const struct exim_address *address, bl_record *
 struct exim_fields {
     bl_slice sender, transport, host, ip, local_ip, confirmation, text;
     bool has_sender, has_host, ended; /* ended: the colon before TEXT was there */
+    bool open;                        /* a bracket did not end */
     int64_t number;                   /* of `defer (-54)` */
     int32_t delay_ms;
 };
@@ -531,7 +532,7 @@ static inline int32_t read_exim_time(bl_slice text)
         int64_t value = 0, ms = 0;
         size_t from = i;
 
-        for (; i < text.n && bl_is_digit(text.p[i]) && value <= INT32_MAX; i++)
+        for (; i < text.n && bl_is_digit(text.p[i]) && value <= INT32_MAX / 10; i++)
             value = value * 10 + (text.p[i] - '0');
         if (i == from || i == text.n)
             return -1;
@@ -631,6 +632,17 @@ static inline bool take_bracketed(bl_slice *in, bl_slice *out)
     return true;
 }
 
+/* The same, but once one did not end, no later one is searched: a line full of them took a second. */
+static inline bool take_field_address(bl_slice *in, struct exim_fields *fields, bl_slice *out)
+{
+    if (fields->open)
+        return false;
+    if (take_bracketed(in, out))
+        return true;
+    fields->open = in->n && in->p[0] == '<';
+    return false;
+}
+
 /* Takes one field, `in` begins at its name; what is not known is passed over.  A colon that ends
  * the word ends the head. */
 static inline void take_exim_field(bl_slice *in, struct exim_fields *out)
@@ -650,14 +662,14 @@ static inline void take_exim_field(bl_slice *in, struct exim_fields *out)
             *in = rest;
             return;
         case 'F':
-            if (take_bracketed(&rest, &out->sender)) {
+            if (take_field_address(&rest, out, &out->sender)) {
                 out->has_sender = true;
                 *in = rest;
                 return;
             }
             break;
         case 'P':
-            if (take_bracketed(&rest, &value)) {
+            if (take_field_address(&rest, out, &value)) {
                 *in = rest;
                 return;
             }

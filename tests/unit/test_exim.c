@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "bounceline/alloc.h"
 #include "bounceline/exim.h"
@@ -75,6 +76,7 @@ static const char *const lines[] = {
     MAIN "== a@b.example R=r T=t defer (110): Connection timed out H=m [192.0.2.1]:25 DT=5s: SMTP timeout "
          "after RCPT TO:<\"a\"@b.example>",
     MAIN "Completed QT=1s",
+    MAIN "=> a@b.example R=r T=t H=m [192.0.2.1] QT=21474836470w",
     "2026-11-22 05:05:01.125 +0100 [77] H=h [192.0.2.1] F=<\"a>b\"@c> rejected RCPT <\"a>b\"@d>: 550 no",
     S "exim[7]: 2026-11-22 05:05:01.125 +0100 [7] " ID "=> a@b.example R=r T=t",
     S "exim[7]: [1/2] " ID "=> a@b.example R=r T=t",
@@ -107,6 +109,26 @@ static void any_part_of_a_line_is_read_within_its_bounds(void **state)
             read_alone(guarded_bytes(lines[i], n), 4096);
             read_alone(guarded_bytes(lines[i], n), 5);
         }
+}
+
+/* Each of its brackets could be looked behind to the line's end: that took seconds. */
+static void a_line_of_open_brackets_is_read_in_no_time(void **state)
+{
+    static char line[BL_LINE_MAX];
+    size_t n = (size_t)snprintf(line, sizeof line, "%s", MAIN "=> a@b.example");
+    struct bench b;
+    clock_t start;
+
+    (void)state;
+    begin(&b);
+    while (n + 8 < sizeof line)
+        n += (size_t)snprintf(line + n, sizeof line - n, " F=<");
+    line[n - 1] = '\n';
+    start = clock();
+    feed(&b, line);
+    assert_true(clock() - start < CLOCKS_PER_SEC / 2);
+    expect(&b, "to=a@b.example");
+    end(&b);
 }
 
 static void without_room_texts_stay_as_they_were_logged(void **state)
@@ -324,6 +346,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_part_of_a_line_is_read_within_its_bounds),
+        cmocka_unit_test(a_line_of_open_brackets_is_read_in_no_time),
         cmocka_unit_test(without_room_texts_stay_as_they_were_logged),
         cmocka_unit_test(heads_are_told_from_syslog_ones),
         cmocka_unit_test(pieces_are_joined),
