@@ -6,9 +6,14 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+static char fold(char c)
+{
+    return c == '_' ? '-' : bl_lower(c);
+}
+
 static bool same(bl_slice a, size_t i, bl_slice b, size_t j)
 {
-    return bl_lower(a.p[i]) == bl_lower(b.p[j]);
+    return fold(a.p[i]) == fold(b.p[j]);
 }
 
 size_t bl_distance(bl_slice a, bl_slice b, size_t limit)
@@ -32,4 +37,27 @@ size_t bl_distance(bl_slice a, bl_slice b, size_t limit)
         }
     }
     return least(rows[a.n % 3][b.n], limit);
+}
+
+/* How far a word may be off and still be worth a suggestion.  Of an endless one nothing is. */
+static size_t near_enough(size_t n)
+{
+    if (n > BL_DISTANCE_MAX)
+        return 0;
+    return n < 4 ? 1 : n < 8 ? 2 : n / 3;
+}
+
+struct bl_nearest bl_nearest_to(bl_slice word)
+{
+    return (struct bl_nearest){.word = word, .limit = near_enough(word.n) + 1};
+}
+
+void bl_nearest_try(struct bl_nearest *nearest, bl_slice name)
+{
+    size_t distance = bl_distance(nearest->word, name, nearest->limit);
+
+    if (distance < nearest->limit) {
+        nearest->limit = distance;
+        nearest->found = name;
+    }
 }

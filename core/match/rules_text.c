@@ -575,19 +575,12 @@ static bool drop_shipped(struct rt_model *model, bl_slice id)
 /* The shipped rule whose id is most like a mistyped one; empty when none is. */
 static bl_slice nearest_id(const struct rt_model *model, bl_slice id)
 {
-    size_t least = BL_NEAR_ENOUGH(id.n) + 1;
-    bl_slice found = {0};
+    struct bl_nearest nearest = bl_nearest_to(id);
 
-    for (size_t i = 0; i < model->rules.n; i++) {
-        const struct rt_rule *rule = rt_rule(model, i);
-        size_t distance = rule->own ? least : bl_distance(id, rule->id, least);
-
-        if (distance < least) {
-            least = distance;
-            found = rule->id;
-        }
-    }
-    return found;
+    for (size_t i = 0; i < model->rules.n; i++)
+        if (!rt_rule(model, i)->own)
+            bl_nearest_try(&nearest, rt_rule(model, i)->id);
+    return nearest.found;
 }
 
 static enum bl_code no_such_rule(const struct rt_model *model, struct rt_place place, bl_slice id)

@@ -483,23 +483,15 @@ static bool find_rule(const struct explain *job, bl_slice id, uint32_t *out)
     return false;
 }
 
-static bl_slice nearest(const struct explain *job, bl_slice word, bool rules)
+static bl_slice find_nearest(const struct explain *job, bl_slice word, bool rules)
 {
-    size_t least = (size_t)BL_NEAR_ENOUGH(word.n) + 1, n = rules ? bl_rules_count(job->rules)
-                                                                  : bl_rules_categories(job->rules);
-    bl_slice found = {0};
+    size_t n = rules ? bl_rules_count(job->rules) : bl_rules_categories(job->rules);
+    struct bl_nearest nearest = bl_nearest_to(word);
 
-    for (size_t i = 0; i < n; i++) {
-        bl_slice name = rules ? bl_rules_rule(job->rules, (uint32_t)i)->id
-                              : bl_rules_category(job->rules, (uint16_t)i)->name;
-        size_t distance = bl_distance(word, name, least);
-
-        if (distance < least) {
-            least = distance;
-            found = name;
-        }
-    }
-    return found;
+    for (size_t i = 0; i < n; i++)
+        bl_nearest_try(&nearest, rules ? bl_rules_rule(job->rules, (uint32_t)i)->id
+                                       : bl_rules_category(job->rules, (uint16_t)i)->name);
+    return nearest.found;
 }
 
 /* A word of letters, hyphens and at most one slash is a name; a reply of one word has a digit or is quoted. */
@@ -518,7 +510,7 @@ static bool is_name(bl_slice text)
 static enum bl_code unknown_name(const struct explain *job, bl_slice word, bl_err *err)
 {
     bool rule = memchr(word.p, '/', word.n) != NULL;
-    bl_slice like = nearest(job, word, rule);
+    bl_slice like = find_nearest(job, word, rule);
 
     return bl_fail(err, BL_BAD_INPUT, 0, "'%.*s' is no %s%s%.*s%s", (int)word.n, word.p,
                    rule ? "rule" : "reply, code or category", like.n ? "; do you mean '" : "", (int)like.n, like.p,

@@ -156,19 +156,14 @@ static bool is_known_provider(const struct bl_rules *rules, bl_slice name)
 
 static int check_filters(const struct rules_job *job)
 {
-    bl_slice like = {0};
-    size_t least;
+    struct bl_nearest nearest = bl_nearest_to(job->category);
+    bl_slice like;
     uint16_t category;
 
     if (job->category.n && !bl_rules_find_category(job->rules, job->category, &category)) {
-        least = (size_t)BL_NEAR_ENOUGH(job->category.n) + 1;
-        for (uint16_t i = 0; i < bl_rules_categories(job->rules); i++) {
-            bl_slice name = bl_rules_category(job->rules, i)->name;
-            size_t distance = bl_distance(job->category, name, least);
-
-            like = distance < least ? name : like;
-            least = distance < least ? distance : least;
-        }
+        for (uint16_t i = 0; i < bl_rules_categories(job->rules); i++)
+            bl_nearest_try(&nearest, bl_rules_category(job->rules, i)->name);
+        like = nearest.found;
         return bl_usage("rules", "there is no category '%.*s'%s%.*s%s", (int)job->category.n, job->category.p,
                         like.n ? "; do you mean '" : "", (int)like.n, like.p, like.n ? "'?" : "");
     }

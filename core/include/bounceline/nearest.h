@@ -2,7 +2,7 @@
  *
  * Shapes     any bytes; only the first BL_DISTANCE_MAX of each word are compared
  * Units      distance: bytes put in, left out, changed, or two neighbours swapped
- * Ownership  borrows
+ * Ownership  borrows: what was found is one of the names that were tried
  * Threads    pure
  * Errors     none
  * Source     Damerau 1964, Levenshtein 1966 (the restricted form: no piece is edited twice)
@@ -14,10 +14,16 @@
 
 enum { BL_DISTANCE_MAX = 64 };
 
-/* How far a word of `n` bytes may be off and still be worth a suggestion. */
-#define BL_NEAR_ENOUGH(n) ((n) < 4 ? 1 : (n) < 8 ? 2 : (n) / 3)
-
-/* The distance, ASCII case folded, or `limit` when it is that or more. */
+/* The distance, or `limit` when it is that or more.  ASCII case is folded, and '_' is '-'. */
 size_t bl_distance(bl_slice a, bl_slice b, size_t limit);
+
+/* One name after the other; `found` is the nearest of those that are near enough, the first among equals. */
+struct bl_nearest {
+    bl_slice word, found; /* empty: none yet */
+    size_t   limit;
+};
+
+struct bl_nearest bl_nearest_to(bl_slice word);
+void              bl_nearest_try(struct bl_nearest *nearest, bl_slice name);
 
 #endif
