@@ -21,7 +21,7 @@
 #include "relays.h"
 #include "report.h"
 #include "rules_set.h"
-#include "siblings.h"
+#include "oldest_first.h"
 #include "splitter.h"
 #include "text.h"
 #include "unpack.h"
@@ -464,7 +464,7 @@ static int scan_all(struct scan *scan, char **paths, size_t n)
     scan->started_ms = steady_ms();
     n = drop_doubles(paths, n);
     add_known_sizes(scan, paths, n);
-    bl_siblings_sort(paths, n);
+    bl_oldest_first(paths, n);
     for (size_t i = 0; i < n && !stopped(scan); i++)
         scan_file(scan, paths[i], i + 1);
     if (scan->pipeline)

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "../../deploy/bounceline/siblings.c"
+#include "../../deploy/bounceline/oldest_first.c"
 
 enum { MOST = 6 };
 
@@ -48,7 +48,7 @@ static void rotated_files_come_oldest_first(void **state)
         print_message("%s\n", cases[i].name);
         for (; n < MOST && cases[i].in[n]; n++)
             paths[n] = strcpy(room[n], cases[i].in[n]);
-        bl_siblings_sort(paths, n);
+        bl_oldest_first(paths, n);
         for (size_t k = 0; k < n; k++)
             assert_string_equal(paths[k], cases[i].want[k]);
     }

@@ -1,4 +1,4 @@
-/* siblings.h -- the rotated files of one log, oldest first
+/* oldest_first.h -- the rotated files of one log, oldest first
  *
  * A shell gives `mail.log*` as mail.log, mail.log.1, mail.log.2.gz: newest first, and the join
  * needs the sender's line before the delivery's.
@@ -10,11 +10,11 @@
  * Errors     none
  * Source     logrotate: NAME.N, NAME-YYYYMMDD..., each with .gz or .zst
  */
-#ifndef BOUNCELINE_SIBLINGS_H
-#define BOUNCELINE_SIBLINGS_H
+#ifndef BOUNCELINE_OLDEST_FIRST_H
+#define BOUNCELINE_OLDEST_FIRST_H
 
 #include <stddef.h>
 
-void bl_siblings_sort(char **paths, size_t n);
+void bl_oldest_first(char **paths, size_t n);
 
 #endif

@@ -1,4 +1,4 @@
-#include "siblings.h"
+#include "oldest_first.h"
 
 #include "bounceline/slice.h"
 
@@ -86,7 +86,7 @@ static bool older(const struct sibling *a, const struct sibling *b)
 }
 
 /* Insertion: a handful of files, and what is equal keeps its order. */
-void bl_siblings_sort(char **paths, size_t n)
+void bl_oldest_first(char **paths, size_t n)
 {
     for (size_t i = 1; i < n; i++) {
         struct sibling mine = describe(paths[i]);
