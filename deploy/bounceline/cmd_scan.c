@@ -3,8 +3,6 @@
  * The daemon's own path without its ends: files are read into blocks here, parsed by the pipeline,
  * joined and counted on its stage thread.  All files are one stream in the order of their age, so a
  * sender logged before a rotation is known behind it. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,15 +14,14 @@
 #include "bounceline/join.h"
 #include "commands.h"
 #include "events.h"
+#include "input.h"
 #include "options.h"
 #include "pipeline.h"
 #include "relays.h"
 #include "report.h"
 #include "rules_set.h"
 #include "oldest_first.h"
-#include "splitter.h"
 #include "text.h"
-#include "unpack.h"
 #include "zone.h"
 
 enum {
@@ -220,98 +217,35 @@ static bool stopped(const struct scan *scan)
     return bl_output_failed(scan->out) != 0;
 }
 
-/* Reads one stream into blocks until its end. */
-static enum bl_code read_lines(struct scan *scan, struct bl_unpack *unpack,
-                               struct bl_splitter *splitter, int64_t reference_s, bl_err *err)
+static bool note_progress(void *arg, size_t bytes)
 {
-    struct bl_block *block = NULL;
-    enum bl_code rc = BL_OK;
+    struct scan *scan = arg;
 
-    while (rc == BL_OK && !stopped(scan)) {
-        size_t got = 0, room;
-        char *to;
-        bool whole;
-
-        if (!block)
-            block = bl_pipeline_block(scan->pipeline, true);
-        block->reference_s = reference_s;
-        to = bl_splitter_room(splitter, block, &room);
-        rc = bl_unpack_read(unpack, to, room, &got, err);
-        scan->bytes += got;
-        if (got == 0 && rc != BL_OK)
-            break; /* the line that a damaged archive ends in is half a line */
-        whole = got ? bl_splitter_fill(splitter, block, got) : bl_splitter_finish(splitter, block);
-        if (whole) {
-            bl_pipeline_submit(scan->pipeline, block);
-            block = NULL;
-        }
-        if (got == 0)
-            break;
-        show_progress(scan);
-    }
-    if (block)
-        bl_pipeline_return(scan->pipeline, block);
-    return rc;
-}
-
-static enum bl_code open_input(const char *path, struct stat *st, int *out, bl_err *err)
-{
-    bool standard = strcmp(path, "-") == 0;
-    int fd = standard ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-
-    if (fd < 0)
-        return bl_fail(err, BL_NO_INPUT, errno, "cannot open '%s': %s", path, strerror(errno));
-    if (fstat(fd, st) != 0 || S_ISDIR(st->st_mode)) {
-        close(fd);
-        return bl_fail(err, BL_NO_INPUT, EISDIR, "cannot read '%s': it is a directory", path);
-    }
-    *out = fd;
-    return BL_OK;
-}
-
-/* What a stamp without a year is near to: the last write of a file, now for a pipe. */
-static int64_t reference_of(const struct stat *st)
-{
-    return S_ISREG(st->st_mode) ? (int64_t)st->st_mtim.tv_sec : bl_now_ms() / 1000;
+    scan->bytes += bytes;
+    show_progress(scan);
+    return !stopped(scan);
 }
 
 static void scan_file(struct scan *scan, const char *path, uint64_t generation)
 {
-    bl_position start = {.generation = generation};
-    struct bl_splitter splitter = {0};
-    struct bl_unpack *unpack = NULL;
-    struct stat st;
-    enum bl_code rc;
+    struct bl_input input;
     bl_err err = {0};
-    int fd = -1;
+    enum bl_code rc = bl_input_open(&input, path, generation, &err);
 
-    rc = open_input(path, &st, &fd, &err);
-    if (rc != BL_OK)
-        goto out;
-    posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-    rc = bl_unpack_open(&unpack, fd, strcmp(path, "-") == 0 ? "standard input" : path, &err);
-    if (rc != BL_OK)
-        goto out;
-    rc = enter_zone(scan, reference_of(&st), &err);
-    if (rc != BL_OK)
-        goto out;
-    rc = bl_splitter_init(&splitter, &start);
-    if (rc != BL_OK)
-        goto out;
-    splitter.hashing = false; /* positions are the daemon's */
-    scan->files++;
-    scan->packed[bl_unpack_packing(unpack)]++;
-    scan->fd = fd;
-    rc = read_lines(scan, unpack, &splitter, reference_of(&st), &err);
-    if (S_ISREG(st.st_mode))
-        scan->bytes_done += (uint64_t)st.st_size;
-out:
+    if (rc == BL_OK)
+        rc = enter_zone(scan, input.reference_s, &err);
+    if (rc == BL_OK) {
+        scan->files++;
+        scan->packed[bl_unpack_packing(input.unpack)]++;
+        scan->fd = input.fd;
+        rc = bl_input_read(&input, scan->pipeline, note_progress, scan, &err);
+        scan->bytes_done += input.size_bytes;
+    }
     if (rc != BL_OK) {
         end_progress(scan);
         complain(scan, rc, &err);
     }
-    bl_splitter_release(&splitter);
-    bl_unpack_close(unpack);
+    bl_input_close(&input);
 }
 
 /* Not to be taken for a log without failures. */

@@ -2,20 +2,13 @@
  * when no words explain it. */
 #include "rules_logs.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "bounceline/alloc.h"
 #include "bounceline/hash.h"
 #include "bounceline/join.h"
-#include "options.h"
-#include "pipeline.h"
-#include "splitter.h"
-#include "unpack.h"
+#include "input.h"
 #include "zone.h"
 
 enum { JOIN_ENTRIES = 16384, JOIN_TEXT_BYTES = 4 << 20, SLOTS = 2 * BL_SHAPES };
@@ -159,67 +152,29 @@ static void consume(void *arg, struct bl_block *block)
     bl_join_block(logs->join, block, take_event, logs);
 }
 
-static enum bl_code read_blocks(struct bl_pipeline *pipeline, struct bl_unpack *unpack, struct bl_splitter *splitter,
-                                int64_t reference_s, bl_err *err)
+static bool go_on(void *arg, size_t bytes)
 {
-    struct bl_block *block = NULL;
-    enum bl_code rc = BL_OK;
-
-    for (;;) {
-        size_t got = 0, room;
-        char *to;
-
-        if (!block)
-            block = bl_pipeline_block(pipeline, true);
-        block->reference_s = reference_s;
-        to = bl_splitter_room(splitter, block, &room);
-        rc = bl_unpack_read(unpack, to, room, &got, err);
-        if (got == 0 && rc != BL_OK)
-            break;
-        if (got ? bl_splitter_fill(splitter, block, got) : bl_splitter_finish(splitter, block)) {
-            bl_pipeline_submit(pipeline, block);
-            block = NULL;
-        }
-        if (got == 0)
-            break;
-    }
-    if (block)
-        bl_pipeline_return(pipeline, block);
-    return rc;
+    (void)arg;
+    (void)bytes;
+    return true;
 }
 
 enum bl_code bl_rules_logs_read(struct bl_rules_logs *logs, const char *path, bl_err *err)
 {
     struct bl_pipeline_options options = {.rules = logs->rules, .consume = consume, .arg = logs, .blocks = 1};
-    bl_position start = {.generation = ++logs->files};
-    int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     struct bl_pipeline *pipeline = NULL;
-    struct bl_splitter splitter = {0};
-    struct bl_unpack *unpack = NULL;
-    int64_t reference_s;
-    struct stat st;
-    enum bl_code rc;
+    struct bl_input input;
+    enum bl_code rc = bl_input_open(&input, path, ++logs->files, err);
 
-    if (fd < 0)
-        return bl_fail(err, BL_NO_INPUT, errno, "cannot open '%s': %s", path, strerror(errno));
-    if (fstat(fd, &st) != 0 || S_ISDIR(st.st_mode)) {
-        close(fd);
-        return bl_fail(err, BL_NO_INPUT, EISDIR, "cannot read '%s': it is a directory", path);
-    }
-    reference_s = S_ISREG(st.st_mode) ? (int64_t)st.st_mtim.tv_sec : bl_now_ms() / 1000;
-    bl_zone_around(reference_s, &options.zone);
-    rc = bl_unpack_open(&unpack, fd, path, err);
-    if (rc == BL_OK)
-        rc = bl_splitter_init(&splitter, &start);
-    if (rc == BL_OK)
-        rc = bl_pipeline_start(&pipeline, &options, err);
     if (rc == BL_OK) {
-        splitter.hashing = false; /* positions are the daemon's */
-        rc = read_blocks(pipeline, unpack, &splitter, reference_s, err);
+        bl_zone_around(input.reference_s, &options.zone);
+        rc = bl_pipeline_start(&pipeline, &options, err);
+    }
+    if (rc == BL_OK) {
+        rc = bl_input_read(&input, pipeline, go_on, NULL, err);
         bl_pipeline_stop(pipeline);
     }
-    bl_splitter_release(&splitter);
-    bl_unpack_close(unpack);
+    bl_input_close(&input);
     return rc;
 }
 

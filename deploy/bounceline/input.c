@@ -1,0 +1,79 @@
+#include "input.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "options.h"
+
+static enum bl_code open_file(const char *path, bool standard, int *out, struct stat *st, bl_err *err)
+{
+    int fd = standard ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+    if (fd < 0)
+        return bl_fail(err, BL_NO_INPUT, errno, "cannot open '%s': %s", path, strerror(errno));
+    if (fstat(fd, st) != 0 || S_ISDIR(st->st_mode)) {
+        close(fd);
+        return bl_fail(err, BL_NO_INPUT, EISDIR, "cannot read '%s': it is a directory", path);
+    }
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    *out = fd;
+    return BL_OK;
+}
+
+enum bl_code bl_input_open(struct bl_input *input, const char *path, uint64_t generation, bl_err *err)
+{
+    const bl_position start = {.generation = generation};
+    bool standard = strcmp(path, "-") == 0;
+    struct stat st;
+    enum bl_code rc;
+
+    *input = (struct bl_input){.fd = -1};
+    rc = open_file(path, standard, &input->fd, &st, err);
+    if (rc == BL_OK)
+        rc = bl_unpack_open(&input->unpack, input->fd, standard ? "standard input" : path, err);
+    if (rc == BL_OK)
+        rc = bl_splitter_init(&input->splitter, &start);
+    if (rc != BL_OK)
+        return rc;
+    input->splitter.hashing = false; /* positions are the daemon's */
+    input->reference_s = S_ISREG(st.st_mode) ? (int64_t)st.st_mtim.tv_sec : bl_now_ms() / 1000;
+    input->size_bytes = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+    return BL_OK;
+}
+
+void bl_input_close(struct bl_input *input)
+{
+    bl_splitter_release(&input->splitter);
+    bl_unpack_close(input->unpack); /* and the file */
+}
+
+enum bl_code bl_input_read(struct bl_input *input, struct bl_pipeline *pipeline, bl_input_fn *fn, void *arg, bl_err *err)
+{
+    struct bl_block *block = NULL;
+    enum bl_code rc = BL_OK;
+    size_t got;
+
+    do {
+        size_t room;
+        char *to;
+
+        if (!block)
+            block = bl_pipeline_block(pipeline, true);
+        block->reference_s = input->reference_s;
+        to = bl_splitter_room(&input->splitter, block, &room);
+        got = 0;
+        rc = bl_unpack_read(input->unpack, to, room, &got, err);
+        if (got == 0 && rc != BL_OK)
+            break; /* the line that a damaged archive ends in is half a line */
+        if (got ? bl_splitter_fill(&input->splitter, block, got) : bl_splitter_finish(&input->splitter, block)) {
+            bl_pipeline_submit(pipeline, block);
+            block = NULL;
+        }
+    } while (got && rc == BL_OK && fn(arg, got));
+    if (block)
+        bl_pipeline_return(pipeline, block);
+    return rc;
+}
