@@ -12,6 +12,10 @@
  * takes no other, which makes it easy to hold to: writing what was parsed gives the same bytes. */
 #include "bounceline/address.h"
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #include "bounceline/hash.h"
 
 enum { CODE_MAX = 65535 };
@@ -94,7 +98,7 @@ static size_t unquote(bl_slice local, char out[BL_ADDRESS_MAX + 1])
     return is_dot_atom(out, n) ? n : 0;
 }
 
-bool bl_address_normalise(bl_slice address, char *out, size_t *out_n)
+static bool normalise_slowly(bl_slice address, char *out, size_t *out_n)
 {
     char text[BL_ADDRESS_MAX + 1];
     size_t at = address.n, n;
@@ -122,6 +126,64 @@ bool bl_address_normalise(bl_slice address, char *out, size_t *out_n)
         out[i] = bl_lower(text[i]);
     out[n] = '\0';
     *out_n = n;
+    return true;
+}
+
+#if defined(__SSE2__)
+
+/* Sixteen bytes of an address without blanks, control bytes and quotes: in lower case, and where an @ is. */
+static inline bool lower16(const char *from, char *to, unsigned *signs)
+{
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)from);
+    __m128i below = _mm_and_si128(_mm_cmpgt_epi8(_mm_set1_epi8('!'), bytes),
+                                  _mm_cmpgt_epi8(bytes, _mm_set1_epi8(-1)));
+    __m128i odd = _mm_or_si128(below, _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
+                                                   _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f))));
+    __m128i upper = _mm_and_si128(_mm_cmpgt_epi8(bytes, _mm_set1_epi8('A' - 1)),
+                                  _mm_cmpgt_epi8(_mm_set1_epi8('Z' + 1), bytes));
+
+    *signs = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('@')));
+    _mm_storeu_si128((__m128i *)(void *)to,
+                     _mm_or_si128(bytes, _mm_and_si128(upper, _mm_set1_epi8(0x20))));
+    return _mm_movemask_epi8(odd) == 0;
+}
+
+/* Nearly every address: nothing in it that needs a closer look.  False: then it needs one, and `out` is
+ * whatever it became so far.  The last sixteen bytes overlap those before them. */
+static bool normalise_plain(bl_slice address, char *out)
+{
+    size_t last = SIZE_MAX;
+
+    if (address.n < 16 || address.n > BL_ADDRESS_MAX)
+        return false;
+    for (size_t i = 0; i < address.n; i += 16) {
+        size_t from = i + 16 <= address.n ? i : address.n - 16;
+        unsigned signs;
+
+        if (!lower16(address.p + from, out + from, &signs))
+            return false;
+        if (signs)
+            last = from + 31 - (size_t)__builtin_clz(signs);
+    }
+    out[address.n] = '\0';
+    return last != SIZE_MAX && last > 0 && last + 1 < address.n;
+}
+
+#else
+
+static bool normalise_plain(bl_slice address, char *out)
+{
+    (void)address, (void)out;
+    return false;
+}
+
+#endif
+
+bool bl_address_normalise(bl_slice address, char *out, size_t *out_n)
+{
+    if (!normalise_plain(address, out))
+        return normalise_slowly(address, out, out_n);
+    *out_n = address.n;
     return true;
 }
 

@@ -10,6 +10,16 @@
 
 enum { CLOSE_AT_BYTES = 8 << 20 };
 
+enum { ASKING = 8 };
+
+/* A delivery whose address may have a record: asked a few deliveries later, when the filter's line is there. */
+struct asking {
+    char address[BL_ADDRESS_MAX + 1];
+    size_t n;
+    uint64_t hash;
+    int64_t time_us;
+};
+
 struct bl_stage {
     const struct bl_rules *rules;
     struct bl_stage_options options;
@@ -29,6 +39,8 @@ struct bl_stage {
     bool counting, addressing;
     bool at_is_short;    /* a position found no room: no snapshot is true until the next run */
     size_t events;       /* address events in the open batch */
+    struct asking asking[ASKING];
+    size_t first_asking, next_asking; /* asking[first % ASKING] is the oldest; none are left behind a block */
     size_t blocks_since, flushes_since; /* the last snapshot */
 
     struct bl_stage_stats stats;
@@ -157,12 +169,29 @@ static bool moves_address(const bl_event *event, enum bl_address_event_kind *kin
     return event->outcome == BL_EXPIRED && event->failed && event->verdict.action == BL_ACTION_SOFT;
 }
 
+static void answer_oldest(struct bl_stage *stage)
+{
+    const struct asking *asking = &stage->asking[stage->first_asking++ % ASKING];
+
+    if (stage->filter.full || bl_hash_set_has(&stage->filter, asking->hash)) {
+        bl_event event = {.outcome = BL_DELIVERED, .time_us = asking->time_us};
+
+        stage->stats.filter_hits++;
+        add_address_event(stage, &event, (bl_slice){asking->address, asking->n}, asking->hash,
+                          BL_ADDRESS_DELIVERED);
+    }
+}
+
+static void answer_all(struct bl_stage *stage)
+{
+    while (stage->first_asking != stage->next_asking)
+        answer_oldest(stage);
+}
+
 static void note_address(struct bl_stage *stage, const bl_event *event)
 {
     enum bl_address_event_kind kind;
-    char address[BL_ADDRESS_MAX + 1];
-    size_t n;
-    uint64_t hash;
+    struct asking *asking = &stage->asking[stage->next_asking % ASKING];
 
     if (!moves_address(event, &kind))
         return;
@@ -172,19 +201,22 @@ static void note_address(struct bl_stage *stage, const bl_event *event)
     }
     if (kind == BL_ADDRESS_DELIVERED && stage->filter.n == 0 && !stage->filter.full)
         return;
-    if (!bl_address_normalise(event->recipient, address, &n)) {
+    if (!bl_address_normalise(event->recipient, asking->address, &asking->n)) {
         stage->stats.address_refused += kind == BL_ADDRESS_FAILED;
         return;
     }
-    hash = bl_address_hash((bl_slice){address, n});
+    asking->hash = bl_address_hash((bl_slice){asking->address, asking->n});
     if (kind == BL_ADDRESS_FAILED) {
-        bl_hash_set_add(&stage->filter, hash);
-    } else {
-        if (!stage->filter.full && !bl_hash_set_has(&stage->filter, hash))
-            return;
-        stage->stats.filter_hits++;
+        answer_all(stage); /* events of an address stay in order */
+        bl_hash_set_add(&stage->filter, asking->hash);
+        add_address_event(stage, event, (bl_slice){asking->address, asking->n}, asking->hash, kind);
+        return;
     }
-    add_address_event(stage, event, (bl_slice){address, n}, hash, kind);
+    bl_hash_set_prefetch(&stage->filter, asking->hash);
+    asking->time_us = event->time_us;
+    stage->next_asking++;
+    if (stage->next_asking - stage->first_asking == ASKING)
+        answer_oldest(stage);
 }
 
 /* Appends `text` and a tab; bytes that would break the line become '?'. */
@@ -349,6 +381,7 @@ static void take_lines(struct bl_stage *stage, struct bl_block *block)
     stage->range = range_of(batch, block);
     if (block->kind == BL_BLOCK_DATA) {
         bl_join_block(stage->join[block->source], block, on_event, stage);
+        answer_all(stage);
         stage->stats.unparsed += block->unparsed;
     }
     if (stage->counting) {

@@ -103,6 +103,7 @@ struct bl_tally {
     size_t fields;
     uint64_t overflow, failures_lost;
     uint64_t salt, salt2;
+    struct key null_sender, unknown_sender;
     struct recent all, provider[PROVIDERS], instance[INSTANCES];
     struct bl_tally *self; /* so that looking, which promises const, can settle first */
     struct waiting waiting[2 * AHEAD];
@@ -126,6 +127,8 @@ static inline uint64_t fold(uint64_t a, uint64_t b)
 
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
+
+static void set_literal_key(struct key *key, enum bl_dimension dimension, const char *text);
 
 struct bl_tally *bl_tally_new(size_t entities_cap, size_t failures_cap)
 {
@@ -152,6 +155,8 @@ struct bl_tally *bl_tally_new(size_t entities_cap, size_t failures_cap)
     tally->salt = fold((uintptr_t)tally->memory ^ 0x9fb21c651e98df25,
                        (uintptr_t)tally->slots.v ^ 0x165667919e3779f9);
     tally->salt2 = fold(tally->salt ^ 0xc2b2ae3d27d4eb4f, (uintptr_t)tally ^ 0x9e3779b185ebca87);
+    set_literal_key(&tally->null_sender, BL_DIM_SENDER, "<>");
+    set_literal_key(&tally->unknown_sender, BL_DIM_SENDER, BL_TALLY_UNKNOWN);
     return tally;
 fail:
     bl_tally_free(tally);
@@ -640,13 +645,14 @@ static void count_outcome(struct bl_tally *tally, uint32_t entity, enum bl_outco
     *count += 1;
 }
 
-static inline void set_sender_key(struct key *key, const bl_event *event, char room[NAME_MAX_BYTES])
+static inline void set_sender_key(const struct bl_tally *tally, struct key *key,
+                                  const bl_event *event, char room[NAME_MAX_BYTES])
 {
     if (event->has_sender && event->sender.n)
         set_text_key(key, BL_DIM_SENDER, domain_of(event->sender), event->sender.n, BL_TALLY_LOCAL,
                      room);
     else
-        set_literal_key(key, BL_DIM_SENDER, event->has_sender ? "<>" : BL_TALLY_UNKNOWN);
+        *key = event->has_sender ? tally->null_sender : tally->unknown_sender;
 }
 
 RARE static void count_no_attempt(struct bl_tally *tally, int64_t minute)
@@ -717,7 +723,7 @@ void bl_tally_event(struct bl_tally *tally, int64_t minute, const bl_event *even
     set_text_key(&waiting->domain, BL_DIM_DOMAIN, domain_of(event->recipient), event->recipient.n,
                  BL_TALLY_LOCAL, waiting->domain_room);
     hash_key(tally, minute, &waiting->domain);
-    set_sender_key(&waiting->sender, event, waiting->sender_room);
+    set_sender_key(tally, &waiting->sender, event, waiting->sender_room);
     hash_key(tally, minute, &waiting->sender);
     waiting->all = find_all(tally, minute);
     waiting->provider = find_provider(tally, minute, event->provider, rules);

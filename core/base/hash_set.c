@@ -65,6 +65,12 @@ void bl_hash_set_add(struct bl_hash_set *set, uint64_t hash)
     set->slot[i] = hash;
 }
 
+void bl_hash_set_prefetch(const struct bl_hash_set *set, uint64_t hash)
+{
+    if (set->slot)
+        __builtin_prefetch(&set->slot[(hash + (hash == 0)) & set->mask]);
+}
+
 bool bl_hash_set_has(const struct bl_hash_set *set, uint64_t hash)
 {
     hash += hash == 0;

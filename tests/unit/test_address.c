@@ -69,6 +69,50 @@ static void an_address_of_320_bytes_fits_and_321_do_not(void **state)
 }
 
 /* 0x31c3 is the check value of CRC-16/XMODEM; 13567 is what Redis 7.0's CLUSTER KEYSLOT says. */
+/* Byte by byte, for addresses without quotes. */
+static bool normalise_plainly(const char *in, size_t n, char *out)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if ((unsigned char)in[i] <= ' ' || in[i] == 0x7f)
+            return false;
+        at = in[i] == '@' ? i : at;
+        out[i] = in[i] >= 'A' && in[i] <= 'Z' ? (char)(in[i] + 32) : in[i];
+    }
+    return at > 0 && at + 1 < n;
+}
+
+/* Every byte at every place of every length up to three registers.  Control: each way is met often. */
+static void sixteen_bytes_at_once_say_what_one_at_a_time_says(void **state)
+{
+    char in[50], out[BL_ADDRESS_MAX + 1], want[BL_ADDRESS_MAX + 1];
+    size_t good = 0, bad = 0, n;
+
+    (void)state;
+    for (size_t length = 1; length <= sizeof in; length++)
+        for (size_t at = 0; at < length; at++)
+            for (int c = 0; c < 256; c++) {
+                bool ok;
+
+                memset(in, 'q', length);
+                in[length / 3] = '@';
+                in[at] = (char)c;
+                if (c == '"')
+                    continue; /* has tests of its own */
+                ok = bl_address_normalise(guarded_bytes(in, length), out, &n);
+                assert_int_equal(ok, normalise_plainly(in, length, want));
+                good += ok;
+                bad += !ok;
+                if (ok) {
+                    assert_int_equal(n, length);
+                    assert_memory_equal(out, want, n);
+                    assert_int_equal(out[n], 0);
+                }
+            }
+    assert_true(good > 100000 && bad > 10000);
+}
+
 static void partitions_are_crc16_as_redis_cluster_has_it(void **state)
 {
     (void)state;
@@ -332,6 +376,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(normalising_gives_one_form_or_refuses),
         cmocka_unit_test(an_address_of_320_bytes_fits_and_321_do_not),
+        cmocka_unit_test(sixteen_bytes_at_once_say_what_one_at_a_time_says),
         cmocka_unit_test(partitions_are_crc16_as_redis_cluster_has_it),
         cmocka_unit_test(a_record_is_written_as_documented_and_comes_back),
         cmocka_unit_test(a_record_without_history_is_one_line),

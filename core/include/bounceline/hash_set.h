@@ -25,6 +25,7 @@ void bl_hash_set_init(struct bl_hash_set *set, size_t cap);
 void bl_hash_set_release(struct bl_hash_set *set);
 void bl_hash_set_clear(struct bl_hash_set *set);
 void bl_hash_set_add(struct bl_hash_set *set, uint64_t hash);
+void bl_hash_set_prefetch(const struct bl_hash_set *set, uint64_t hash); /* what bl_hash_set_has will look at */
 bool bl_hash_set_has(const struct bl_hash_set *set, uint64_t hash);
 
 #endif
