@@ -224,7 +224,7 @@ class Redis:
         self.path = f"{folder}/redis.sock"
         self.process = subprocess.Popen(
             ["redis-server", "--port", "0", "--unixsocket", self.path, "--dir", folder, "--save", "",
-             "--appendonly", "yes", "--maxmemory-policy", "noeviction"], stdout=subprocess.DEVNULL)
+             "--appendonly", "yes", "--auto-aof-rewrite-min-size", "256mb", "--maxmemory-policy", "noeviction"], stdout=subprocess.DEVNULL)
         for _ in range(200):
             if os.path.exists(self.path):
                 return

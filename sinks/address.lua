@@ -98,6 +98,19 @@ local function set_until(key, value, at)
     end
 end
 
+-- One command for many: a command's way through the server costs more than its work.
+local function call_all(name, key, list)
+    for i = 1, #list, CHUNK do -- an even number: score and member stay together
+        local last = math.min(i + CHUNK - 1, #list)
+        if key then
+            call(name, key, unpack(list, i, last))
+        else
+            call(name, unpack(list, i, last))
+        end
+    end
+end
+
+local places, verdicts_gone = {}, {}
 for i = 1, #records do
     local address, _, text, forget, verdict, ends, score, change, version, state, category, why =
         unpack(records[i])
@@ -106,10 +119,11 @@ for i = 1, #records do
         call('ZREM', index, address)
     else
         set_until(base .. 'a:' .. address, text, forget)
-        call('ZADD', index, score, address)
+        places[#places + 1] = score
+        places[#places + 1] = address
     end
     if verdict == '' then
-        call('DEL', base .. 's:' .. address)
+        verdicts_gone[#verdicts_gone + 1] = base .. 's:' .. address
     else
         set_until(base .. 's:' .. address, verdict, ends)
     end
@@ -118,6 +132,8 @@ for i = 1, #records do
             's', state, 'k', category, 'u', ends, 'n', node, unpack(why))
     end
 end
+call_all('ZADD', index, places)
+call_all('DEL', nil, verdicts_gone)
 
 -- The index follows what expired by itself, a few at a time: verdicts that ended become "forgotten at",
 -- and forgotten records leave.

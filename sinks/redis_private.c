@@ -221,8 +221,9 @@ static enum bl_code start(struct bl_redis_private *p, int lock_fd, bl_err *err)
     char memory[24];
     char *argv[] = {"redis-server", "--port", "0", "--unixsocket", p->socket, "--unixsocketperm", "600",
                     "--dir", p->dir, "--daemonize", "no", "--supervised", "no", "--appendonly", "yes",
-                    "--appendfsync", "everysec", "--save", "", "--maxmemory", memory, "--maxmemory-policy",
-                    "noeviction", "--loglevel", "notice", "--logfile", "", NULL};
+                    "--appendfsync", "everysec", "--auto-aof-rewrite-min-size", "256mb", "--save", "",
+                    "--maxmemory", memory, "--maxmemory-policy", "noeviction", "--loglevel",
+                    "notice", "--logfile", "", NULL};
     int log_fd = -1, sys;
     enum bl_code rc = open_log(p, &log_fd, err);
 
