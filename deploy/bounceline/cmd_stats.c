@@ -449,7 +449,7 @@ int cmd_stats(int argc, char **argv)
     if (!take_options(&stats, argc, argv, &exit_code))
         return exit_code;
     bl_output_init(&out, STDOUT_FILENO);
-    rc = bl_session_open(&stats.session, &stats.where, &err);
+    rc = bl_session_open(&stats.session, &stats.where, false, &err);
     if (rc != BL_OK)
         goto out;
     rc = BL_NO_MEMORY;

@@ -998,7 +998,7 @@ static bool take_options(struct suppress *job, int argc, char **argv, const stru
 static enum bl_code act(struct suppress *job, const struct action *action, char **texts, int n,
                         bl_err *err)
 {
-    enum bl_code rc = bl_session_open(&job->session, &job->where, err);
+    enum bl_code rc = bl_session_open(&job->session, &job->where, action->changes, err);
 
     if (rc != BL_OK)
         return rc;

@@ -695,7 +695,7 @@ int cmd_verify(int argc, char **argv)
     if (!take_options(&verify, argc, argv, &exit_code))
         return exit_code;
     bl_output_init(&out, STDOUT_FILENO);
-    rc = bl_session_open(&verify.session, &verify.where, &err);
+    rc = bl_session_open(&verify.session, &verify.where, false, &err);
     if (rc == BL_OK)
         rc = check_all(&verify, &err);
     if (rc == BL_OK)

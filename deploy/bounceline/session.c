@@ -1,10 +1,12 @@
 #include "session.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bounceline/alloc.h"
 #include "bounceline/batch.h"
@@ -85,13 +87,17 @@ static enum bl_code read_meta(struct bl_session *session, bl_err *err)
 
 /* The server that is configured, or our own. */
 static enum bl_code find_server(struct bl_session *session, const struct bl_where *where,
-                                struct bl_redis_url *out, bl_err *err)
+                                bool begins, struct bl_redis_url *out, bl_err *err)
 {
     char url[PATH_MAX + sizeof "unix:"];
     enum bl_code rc;
 
     if (where->redis)
         return bl_where_redis(where, out, err);
+    if (!begins && access(where->state, F_OK) != 0 && errno == ENOENT)
+        return bl_fail(err, BL_NO_INPUT, ENOENT,
+                       "nothing was counted in '%.150s' yet: bounceline run does; --state or --redis name another place",
+                       where->state);
     rc = bl_redis_private_open(&session->server, where->state, where->config->redis.memory_bytes, PRIVATE_WAIT_MS, err);
     if (rc != BL_OK)
         return rc;
@@ -99,7 +105,7 @@ static enum bl_code find_server(struct bl_session *session, const struct bl_wher
     return bl_redis_url_parse(url, out, err);
 }
 
-enum bl_code bl_session_open(struct bl_session *session, const struct bl_where *where, bl_err *err)
+enum bl_code bl_session_open(struct bl_session *session, const struct bl_where *where, bool begins, bl_err *err)
 {
     struct bl_redis_options options = {.retry = false};
     const struct bl_redis_events events = {0};
@@ -117,7 +123,7 @@ enum bl_code bl_session_open(struct bl_session *session, const struct bl_where *
                        where->node, BL_REDIS_NODE_MAX);
     snprintf(session->partitions, sizeof session->partitions, "%llu",
              (unsigned long long)where->config->redis.partitions);
-    rc = find_server(session, where, &options.url, err);
+    rc = find_server(session, where, begins, &options.url, err);
     if (rc != BL_OK)
         return rc;
     bl_redis_url_text(&options.url, session->place, sizeof session->place);

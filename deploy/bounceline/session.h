@@ -40,7 +40,9 @@ struct bl_session {
 
 enum { BL_SESSION_PAGE = 1000 };
 
-enum bl_code bl_session_open(struct bl_session *session, const struct bl_where *where, bl_err *err);
+/* `begins`: what is not there yet may be begun; else a state directory that is not there is BL_NO_INPUT, since an
+ * empty list answers "may be mailed" for everybody. */
+enum bl_code bl_session_open(struct bl_session *session, const struct bl_where *where, bool begins, bl_err *err);
 void         bl_session_close(struct bl_session *session);
 
 /* The arguments end with NULL. */

@@ -85,6 +85,14 @@ done
 check "the place is part of it" "suppress remove --state '$DIR/st ate' ana@example.org" \
     "$(BOUNCELINE_STATE='' "$BL" suppress add --state "$DIR/st ate" ana@example.org | sed -n 's/.*   undo: bounceline //p')"
 
+# --- a state directory that is not there: an error, and not "may be mailed" for everybody; nothing is made
+for asks in "suppress check ana@example.org" "suppress list" stats verify; do
+    # shellcheck disable=SC2086 # words
+    "$BL" $asks --state "$DIR/mistyped" >said 2>&1; check "$asks of a place that is not" 66 $?
+    grep -q "nothing was counted in '$DIR/mistyped' yet" said || fail "$asks says: $(cat said)"
+done
+[ ! -e mistyped ] || fail "asking made a state directory"
+
 # --- several, from standard input, as JSON
 check "add, as JSON" "one@example.net add True manual
 two@example.net add True manual" "$(printf '# from a file\none@example.net\n\n<two@example.net>\r\n' | "$BL" suppress add --json - | fields address change suppressed state)"
