@@ -518,6 +518,8 @@ void bl_stage_set_rules(struct bl_stage *stage, const struct bl_rules *rules)
     if (rules == stage->rules)
         return;
     stage->rules = rules;
+    if (stage->open)
+        bl_tally_rules_changed(stage->open->tally);
     for (size_t i = 0; i < stage->options.sources; i++)
         bl_join_set_rules(stage->join[i], rules);
 }

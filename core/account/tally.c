@@ -203,6 +203,11 @@ void bl_tally_clear(struct bl_tally *tally)
     memset(tally->instance, 0, sizeof tally->instance);
 }
 
+void bl_tally_rules_changed(struct bl_tally *tally)
+{
+    memset(tally->provider, 0, sizeof tally->provider);
+}
+
 /* --- names --- */
 
 /* Rare things are kept out of line, so that what is common needs no stack frame of theirs. */

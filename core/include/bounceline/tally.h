@@ -65,6 +65,9 @@ size_t           bl_tally_fields(const struct bl_tally *tally); /* entities and 
 uint64_t         bl_tally_overflow(const struct bl_tally *tally); /* counts that fell to ~other */
 uint64_t         bl_tally_failures_lost(const struct bl_tally *tally); /* categories not counted */
 
+/* Events of other rules follow: a provider's number may mean another name. */
+void bl_tally_rules_changed(struct bl_tally *tally);
+
 /* Counts the event in every dimension. */
 void bl_tally_event(struct bl_tally *tally, int64_t minute, const bl_event *event, const struct bl_rules *rules);
 
