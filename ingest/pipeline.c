@@ -350,7 +350,8 @@ void bl_pipeline_set_rules(struct bl_pipeline *p, const struct bl_rules *rules)
 
 bool bl_pipeline_rules_settled(const struct bl_pipeline *p)
 {
-    return atomic_load_explicit(&p->consumed, memory_order_acquire) >= p->rules_since;
+    /* Acquire: pairs with consume(). */
+    return atomic_load_explicit(&p->consumed, memory_order_acquire) > p->rules_since;
 }
 
 uint64_t bl_pipeline_submitted(const struct bl_pipeline *p)

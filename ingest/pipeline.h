@@ -47,8 +47,8 @@ void             bl_pipeline_submit(struct bl_pipeline *pipeline, struct bl_bloc
 /* Another rule set, from the next block submitted on. */
 void bl_pipeline_set_rules(struct bl_pipeline *pipeline, const struct bl_rules *rules);
 
-/* True when every block submitted before the last bl_pipeline_set_rules was consumed: no thread looks at
- * an older rule set any more, and it may be freed. */
+/* True when the first block after the last bl_pipeline_set_rules was consumed, and so all before it: workers and
+ * consumer have seen the present rules, no thread looks at older ones any more, and these may be freed. */
 bool bl_pipeline_rules_settled(const struct bl_pipeline *pipeline);
 
 /* How many blocks were submitted, and has the pipeline consumed so many?  Each worker gets blocks in turn and

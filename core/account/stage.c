@@ -485,10 +485,21 @@ static void learn_addresses(struct bl_stage *stage, const struct bl_address_hash
         bl_hash_set_add(&stage->filter, hashes->v[i]);
 }
 
+static void set_rules(struct bl_stage *stage, const struct bl_rules *rules)
+{
+    if (rules == stage->rules)
+        return;
+    stage->rules = rules;
+    if (stage->open)
+        bl_tally_rules_changed(stage->open->tally);
+    for (size_t i = 0; i < stage->options.sources; i++)
+        bl_join_set_rules(stage->join[i], rules);
+}
+
 void bl_stage_block(struct bl_stage *stage, struct bl_block *block)
 {
     if (block->rules)
-        bl_stage_set_rules(stage, block->rules);
+        set_rules(stage, block->rules);
     switch (block->kind) {
     case BL_BLOCK_RESET:
         reset(stage, block->payload);
@@ -504,24 +515,13 @@ void bl_stage_block(struct bl_stage *stage, struct bl_block *block)
         flush(stage, block);
         break;
     case BL_BLOCK_CHANGE:
-        break; /* its owner calls bl_stage_set_rules */
+        break; /* of its payload only the owner knows */
     case BL_BLOCK_DATA:
     case BL_BLOCK_SKIP:
         if (block->run == stage->run)
             take_lines(stage, block);
         break;
     }
-}
-
-void bl_stage_set_rules(struct bl_stage *stage, const struct bl_rules *rules)
-{
-    if (rules == stage->rules)
-        return;
-    stage->rules = rules;
-    if (stage->open)
-        bl_tally_rules_changed(stage->open->tally);
-    for (size_t i = 0; i < stage->options.sources; i++)
-        bl_join_set_rules(stage->join[i], rules);
 }
 
 struct bl_batch *bl_stage_take(struct bl_stage *stage)

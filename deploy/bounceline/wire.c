@@ -12,9 +12,10 @@
  *       ▲                  │ lost
  *       └──────────────────┘
  *
- * A reload reads configuration and rules in libuv's pool.  What came of it goes down the pipeline as a CHANGE
- * block: blocks before it are parsed and joined by the old rules, blocks behind it by the new ones, whatever the
- * number of workers.  When it was consumed nobody looks at the old ones any more, and they are freed.
+ * A reload reads configuration and rules in libuv's pool.  Every block carries the rules it is parsed and joined by;
+ * what else the stage goes by follows in a CHANGE block, the first one with the new rules.  So blocks before it are
+ * read by the old, blocks behind it by the new, whatever the number of workers.  When it was consumed nobody looks at
+ * the old ones any more, and they are freed.
  *
  * The watchdog is fed only when everything that was submitted before the last feeding was consumed, and a
  * FLUSH is submitted every second: so a loop, worker or stage that hangs ends the feeding.  A stage that waits
@@ -105,7 +106,6 @@ struct daemon {
     struct change now;      /* what holds */
     struct change next;     /* read, and not yet on its way (`next_sent`) or not yet through */
     bool has_next, next_sent;
-    uint64_t next_mark;     /* blocks submitted up to it */
     uv_work_t rereading;
     bool reread_running, reread_again;
     enum bl_code reread_code;
@@ -145,11 +145,8 @@ static void consume(void *arg, struct bl_block *block)
     struct bl_batch *due;
     bool lines = block->kind == BL_BLOCK_DATA || block->kind == BL_BLOCK_SKIP;
 
-    if (block->kind == BL_BLOCK_CHANGE) {
-        bl_stage_set_rules(d->stage, change->rules);
-        d->relays = change->relays;
-        return;
-    }
+    if (block->kind == BL_BLOCK_CHANGE)
+        d->relays = change->relays; /* rules are every block's own */
     while (lines && bl_stage_wants_batch(d->stage)) {
         struct bl_batch *batch;
 
@@ -355,7 +352,6 @@ static void send_change(struct daemon *d)
     block->kind = BL_BLOCK_CHANGE;
     block->payload = &d->next;
     bl_pipeline_submit(d->pipeline, block);
-    d->next_mark = bl_pipeline_submitted(d->pipeline);
     d->next_sent = true;
     say_changes(d);
 }
@@ -366,7 +362,7 @@ static void move_change(struct daemon *d)
         return;
     if (!d->next_sent)
         send_change(d);
-    if (!d->next_sent || !bl_pipeline_consumed(d->pipeline, d->next_mark))
+    if (!d->next_sent || !bl_pipeline_rules_settled(d->pipeline))
         return; /* the flush of every second looks again */
     free_change(&d->now);
     d->now = d->next;

@@ -4,9 +4,9 @@
  * the pipeline says that nobody looks at it any more.  What each block was counted as is exactly what the set it
  * was submitted with says, and so are deferrals that expire under a later set.
  *
- * Negative controls, tried by hand: without bl_stage_set_rules() in bl_stage_block(), and with the old set freed without asking
- * bl_pipeline_rules_settled(), asan and tsan stop this test in its first rounds; without bl_tally_rules_changed() the open batch counts for the
- * provider that had the number before. */
+ * Negative controls, tried by hand: without set_rules() in bl_stage_block(), and with the old set freed without asking
+ * bl_pipeline_rules_settled(), asan and tsan stop this test in its first rounds; without bl_tally_rules_changed() the open
+ * batch counts for the provider that had the number before. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -53,9 +53,6 @@ void bl_stage_lend(struct bl_stage *stage, struct bl_batch *empty);
 
 void bl_stage_block(struct bl_stage *stage, struct bl_block *block);
 
-/* Other rules from here on; their categories and order must be those of the ones before. */
-void bl_stage_set_rules(struct bl_stage *stage, const struct bl_rules *rules);
-
 /* The batch that is due, or NULL; after a FLUSH block every non-empty batch is due. */
 struct bl_batch *bl_stage_take(struct bl_stage *stage);
 
