@@ -177,6 +177,8 @@ static void note_time(struct bl_report *report, const bl_event *event)
 static void note_host(struct bl_report *report, bl_slice host)
 {
     host = bl_slice_head(host, HOST_BYTES);
+    if (host.n == 0) /* Exim's main log names none */
+        return;
     if (report->hosts && bl_slice_same(sample_text(&report->host[report->last_host]), host))
         return;
     for (size_t i = 0; i < report->hosts; i++) {
@@ -480,14 +482,14 @@ void bl_report_print_period(const struct bl_report *report, struct bl_output *ou
         bl_output_put(out, BL_SLICE("no result of a delivery in it\n"));
         return;
     }
-    bl_output_format(out, "%s .. %s UTC   host", bl_text_time(report->first_us / 1000, from),
-                     bl_text_time(report->last_us / 1000, to));
+    bl_output_format(out, "%s .. %s UTC%s", bl_text_time(report->first_us / 1000, from),
+                     bl_text_time(report->last_us / 1000, to), report->hosts ? "   host" : "");
     for (size_t i = 0; i < report->hosts; i++) {
         bl_output_byte(out, ' ');
         bl_text_put(out, sample_text(&report->host[i]), HOST_BYTES);
     }
-    bl_output_format(out, "%s   %s%s\n", report->more_hosts ? " and more" : "",
-                     report->has_mta[BL_MTA_POSTFIX] ? "Postfix" : "",
+    bl_output_format(out, "%s  %s%s\n", report->more_hosts ? " and more" : "",
+                     report->has_mta[BL_MTA_POSTFIX] ? " Postfix" : "",
                      report->has_mta[BL_MTA_EXIM] ? " Exim" : "");
 }
 

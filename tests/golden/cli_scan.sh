@@ -106,6 +106,10 @@ for words in '^  delivered later  *5  *55.6 %    half in 71 seconds, 90 % in 2 h
 done
 "$BL" scan --top 0 then.log >/dev/null 2>&1; check "--top 0" 64 $?
 
+# --- Exim's main log names no host
+echo '2026-11-22 05:00:01 1vMHXk-0000000Ab12-0cDe => ana@example.org R=dnslookup T=remote_smtp H=mx.example.org [192.0.2.20] C="250 ok"' >exim.log
+check "no host" "2026-11-22 05:00:01 .. 2026-11-22 05:00:01 UTC   Exim" "$(TZ=UTC "$BL" scan exim.log | sed -n 2p)"
+
 # --- on a terminal
 if ! script -qec true /dev/null </dev/null >/dev/null 2>&1; then
     echo "no pseudo-terminals here: widths and the progress bar are not looked at"
