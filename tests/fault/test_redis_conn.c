@@ -34,7 +34,7 @@ struct world {
     bool hang_up, hold_last_byte;
 };
 
-/* ---- helpers ---- */
+/* ---- what the tests are made of ---- */
 
 static void on_tick(uv_timer_t *timer)
 {
