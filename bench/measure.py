@@ -164,17 +164,21 @@ def measure_scan(args):
     check_scan(log, known)
     commands = {"wc -l": ["wc", "-l", log], "scan -j1": [PROGRAM, "scan", "-j1", log],
                 "scan -j2": [PROGRAM, "scan", "-j2", log]}
-    best, peak = {k: float("inf") for k in commands}, {k: 0 for k in commands}
+    best, cpu = {k: float("inf") for k in commands}, {k: float("inf") for k in commands}
+    peak = {k: 0 for k in commands}
     for _ in range(o.runs):
         for name, command in commands.items():
             seconds, usage = run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             best[name] = min(best[name], seconds)
+            cpu[name] = min(cpu[name], usage.ru_utime + usage.ru_stime)
             peak[name] = max(peak[name], usage.ru_maxrss)
     for name in commands:
         say(f"{name:9} {o.lines / best[name] / 1e6:8.2f} M lines/s  {known['bytes'] / best[name] / 1e9:6.2f} GB/s"
             f"  peak {peak[name] / 1024:6.1f} MiB")
     ratio, twice = best["wc -l"] / best["scan -j1"], best["scan -j1"] / best["scan -j2"]
     say(f"scan -j1 / wc -l: {ratio:.3f}   scan -j2 / scan -j1: {twice:.2f}   (best of {o.runs})")
+    say(f"the same in CPU time, for machines where others work: {cpu['wc -l'] / cpu['scan -j1']:.3f}; "
+        f"scan -j1 takes {cpu['scan -j1'] / known['lines'] * 1e9:.0f} ns a line, wc -l {cpu['wc -l'] / known['lines'] * 1e9:.0f}")
     per_line = instructions_per_line([PROGRAM, "scan", "-j1"], log, known)
     if o.record:
         record(f"scan {o.kind} {o.stamps}", ratio=f"{ratio:.3f}", j2=f"{twice:.2f}",
