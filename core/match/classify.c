@@ -33,6 +33,14 @@ struct evidence {
     uint32_t rule, first_end, first_length, end;
 };
 
+/* Where phrases end; judged when the piece has been read. */
+struct ending {
+    const uint32_t *output;
+    uint32_t end;
+};
+
+enum { ENDINGS = 32 };
+
 struct lane {
     const uint8_t *text;     /* of the reply; never NULL */
     const uint8_t *p, *stop; /* the piece being read */
@@ -44,6 +52,8 @@ struct lane {
     bool temporary;
     const bl_reply *reply;
     bl_verdict *verdict;
+    uint32_t n_endings;
+    struct ending endings[ENDINGS];
     struct gap gaps[GAPS_MAX];
     uint8_t seen[BL_SEQUENCES_MAX];
     struct sequence sequences[BL_SEQUENCES_MAX]; /* [i] is set once seen[i] is */
@@ -209,6 +219,7 @@ static void start(const struct bl_rules *rules, struct lane *lane, const bl_repl
     if (lane->provider)
         try_loose(rules, lane, lane->provider);
     lane->walk = bl_phrases_start(&rules->phrases);
+    lane->n_endings = 0;
     memset(lane->seen, 0, rules->n_sequences);
     find_gaps(lane, reply->text);
     enter_piece(lane, 0);
@@ -349,6 +360,14 @@ static __attribute__((noinline)) void hit(const struct bl_rules *rules, struct l
     }
 }
 
+/* In the order of the text, before the next piece begins. */
+static __attribute__((noinline)) void judge(const struct bl_rules *rules, struct lane *lane)
+{
+    for (uint32_t i = 0; i < lane->n_endings; i++)
+        hit(rules, lane, lane->endings[i].output, lane->endings[i].end);
+    lane->n_endings = 0;
+}
+
 /* Before RCPT TO nothing was said about the recipient yet, so at most its domain can be at fault;
  * where the phase is unknown only plain words count, and codes that say of themselves that they speak of
  * the address (x.1.1, not x.2.1); and a code that is used for several causes never does. */
@@ -442,6 +461,7 @@ static void read_end(const struct bl_rules *rules, struct lane *lane, uint8_t by
  * verdict is written. */
 static bool go_on(const struct bl_rules *rules, struct lane *lane)
 {
+    judge(rules, lane);
     if (lane->piece < lane->n_gaps) {
         enter_piece(lane, lane->piece + 1);
         return true;
@@ -456,6 +476,7 @@ static void run_alone(const struct bl_rules *rules, struct lane *lane)
 {
     const struct bl_phrases phrases = rules->phrases;
 
+    judge(rules, lane); /* what was written down side by side */
     do {
         const uint8_t *p = lane->p, *stop = lane->stop;
         bl_walk walk = lane->walk;
@@ -479,12 +500,16 @@ bl_verdict bl_classify(const struct bl_rules *rules, const bl_reply *reply)
     return verdict;
 }
 
+/* Only written down: judging here, each time another lane's, would stop all four. */
 static inline void hit_at(const struct bl_rules *rules, struct lane *lane, bl_walk *walk,
                           size_t after)
 {
-    if (bl_phrases_hit(*walk))
-        hit(rules, lane, bl_phrases_outputs(rules->phrases, walk),
-            (uint32_t)(lane->p + after - lane->text));
+    if (!bl_phrases_hit(*walk))
+        return;
+    if (lane->n_endings == ENDINGS)
+        judge(rules, lane);
+    lane->endings[lane->n_endings++] = (struct ending){bl_phrases_outputs(rules->phrases, walk),
+                                                       (uint32_t)(lane->p + after - lane->text)};
 }
 
 /* `steps` bytes in each lane; none of them reaches its stop before.  Written out four times,
