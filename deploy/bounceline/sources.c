@@ -5,6 +5,7 @@
 
 #include "bounceline/alloc.h"
 #include "log.h"
+#include "siblings.h"
 
 static enum bl_code add(struct bl_sources *sources, const char *path, const struct bl_config_source *how, bl_err *err)
 {
@@ -57,7 +58,7 @@ enum bl_code bl_sources_from_config(struct bl_sources *sources, const struct bl_
 {
     enum bl_code rc = BL_OK;
 
-    *sources = (struct bl_sources){0};
+    *sources = (struct bl_sources){.config = config};
     for (size_t i = 0; i < config->sources; i++)
         for (size_t j = 0; j < config->source[i].files && rc == BL_OK; j++)
             rc = add_pattern(sources, config->source[i].file[j], &config->source[i], err);
@@ -74,6 +75,52 @@ enum bl_code bl_sources_from_arguments(struct bl_sources *sources, char **path, 
     for (size_t i = 0; i < n && rc == BL_OK; i++)
         rc = add(sources, path[i], &sources->given, err);
     return rc;
+}
+
+static bl_slice base_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    path = slash ? slash + 1 : path;
+    return (bl_slice){path, strlen(path)};
+}
+
+static bool is_known(const struct bl_sources *sources, const char *path)
+{
+    bl_slice base = base_of(path);
+    size_t folder = (size_t)(base.p - path);
+    char stamp[24];
+    bool packed;
+
+    for (size_t i = 0; i < sources->n; i++) {
+        bl_slice known = base_of(sources->path[i]);
+
+        if (folder != (size_t)(known.p - sources->path[i]) || memcmp(path, sources->path[i], folder) != 0)
+            continue;
+        if (bl_slice_eq(base, known) || bl_siblings_is_rotated(known, base, stamp, &packed))
+            return true;
+    }
+    return false;
+}
+
+static void find_new(const struct bl_sources *sources, const char *pattern, bl_sources_fn *fn, void *arg)
+{
+    glob_t found = {0};
+
+    if (strpbrk(pattern, "*?[") && glob(pattern, 0, NULL, &found) == 0)
+        for (size_t i = 0; i < found.gl_pathc; i++)
+            if (!is_known(sources, found.gl_pathv[i]))
+                fn(arg, found.gl_pathv[i], pattern);
+    globfree(&found);
+}
+
+void bl_sources_find_new(const struct bl_sources *sources, bl_sources_fn *fn, void *arg)
+{
+    const struct bl_config *config = sources->config;
+
+    for (size_t i = 0; config && i < config->sources; i++)
+        for (size_t j = 0; j < config->source[i].files; j++)
+            find_new(sources, config->source[i].file[j], fn, arg);
 }
 
 void bl_sources_release(struct bl_sources *sources)

@@ -18,11 +18,18 @@ struct bl_sources {
     const struct bl_config_source **how; /* of each path; of the configuration, which must live as long */
     size_t       n, cap;
     struct bl_config_source given;       /* of what stands on the command line */
+    const struct bl_config *config;      /* whose patterns these are; NULL: of none */
 };
 
 enum bl_code bl_sources_from_config(struct bl_sources *sources, const struct bl_config *config, bl_err *err);
 enum bl_code bl_sources_from_arguments(struct bl_sources *sources, char **path, size_t n, bool from_end, bl_err *err);
 void         bl_sources_release(struct bl_sources *sources);
+
+/* Tells of each file that matches a pattern by now, and neither is one of the paths nor the rotated sibling of one.
+ * Reads folders: blocks. */
+typedef void bl_sources_fn(void *arg, const char *path, const char *pattern);
+
+void bl_sources_find_new(const struct bl_sources *sources, bl_sources_fn *fn, void *arg);
 
 /* How the log at `path` is read: by the path itself, or by that of a rotated sibling that was named. */
 const struct bl_config_source *bl_sources_how(const struct bl_sources *sources, const char *path);

@@ -63,6 +63,8 @@ enum {
     GRACE_MS = 60000,
     WARM_UP_BYTES = 1 << 20,
     STATUS_S = 5, /* systemd's status line */
+    NEW_LOGS_S = 10, /* how often patterns are looked through for logs that came later */
+    NEW_LOGS_MAX = 64, /* are named */
     REFUSED_S = 600, /* the log's word on what `trust: join` refused, if there is more of it */
     STUCK_S = 5   /* without a step of the pipeline: said */
 };
@@ -116,6 +118,11 @@ struct daemon {
     unsigned long long refused_said;
     uint64_t fed_mark;       /* submitted when the watchdog was fed last */
     unsigned unfed_s;
+
+    uv_work_t looking; /* for new logs, in the pool */
+    bool look_running;
+    uint64_t new_log[NEW_LOGS_MAX]; /* hashes of the paths that were named */
+    size_t new_logs;
 
     uv_timer_t flush_timer, patience;
     uv_signal_t on_term, on_int, on_hup;
@@ -369,6 +376,47 @@ static void move_change(struct daemon *d)
     d->next = (struct change){0};
     d->has_next = d->next_sent = false;
     end_reload(d);
+}
+
+/* --- logs that came after the start --- */
+
+/* The sources of tail and stage stand from the start on; what comes later is named at least.  In the pool, one job at
+ * a time. */
+static void name_new_log(void *arg, const char *path, const char *pattern)
+{
+    struct daemon *d = arg;
+    uint64_t hash = bl_hash64((bl_slice){path, strlen(path)});
+
+    for (size_t i = 0; i < d->new_logs; i++)
+        if (d->new_log[i] == hash)
+            return;
+    if (d->new_logs == NEW_LOGS_MAX)
+        return;
+    d->new_log[d->new_logs++] = hash;
+    bl_log(4, "a new log matches '%s' and is not followed until the next start: %s", pattern, path);
+}
+
+static void look_for_logs(uv_work_t *work)
+{
+    struct daemon *d = work->data;
+
+    bl_sources_find_new(d->options->sources, name_new_log, d);
+}
+
+static void looked_for_logs(uv_work_t *work, int status)
+{
+    struct daemon *d = work->data;
+
+    (void)status;
+    d->look_running = false;
+}
+
+static void start_look(struct daemon *d)
+{
+    if (d->options->once || d->look_running || d->state == CLOSING)
+        return;
+    d->looking.data = d;
+    d->look_running = uv_queue_work(&d->loop, &d->looking, look_for_logs, looked_for_logs) == 0;
 }
 
 /* --- systemd --- */
@@ -728,6 +776,8 @@ static void on_flush_timer(uv_timer_t *timer)
         tell_status(d);
     if (d->seconds % REFUSED_S == 0)
         say_refused(d);
+    if (d->seconds % NEW_LOGS_S == 0)
+        start_look(d);
     if (d->state == STARTING)
         revive_own_redis(d);
     d->flush = true;

@@ -213,6 +213,15 @@ def sources():
     for name in "x.log", "y.log", "z.log":
         w.write(f"{w.dir}/{name}", log)
     assert w.ok().stats()["lines"] == 3
+    w = World("sources: ['{dir}/m*.log*']", log)
+    d = w.daemon()
+    wait(lambda: w.keys("{n:mx}:d:*"), what="counted")
+    os.rename(w.log, w.log + ".1")
+    w.write(w.log, log)
+    w.write(w.dir + "/more.log", log)
+    wait(lambda: "not followed until the next start: " + w.dir + "/more.log" in open(w.err_path).read(), what="named")
+    assert stop(d) == 0 and open(w.err_path).read().count("a new log matches") == 1, "a rotated file is no new log"
+    assert w.stats()["lines"] == 2
     w = World("sources: ['{dir}/none*.log', {log}]", log).ok()
     assert "nothing matches" in w.err and w.stats()["lines"] == 1
     w = World("sources: ['{dir}/none*.log']", log).run()
