@@ -5,8 +5,13 @@
  * 4 096 replies out of the corpus's 200 templates, with other addresses and references in each. The
  * three alternate in one process over the same replies; the best sample of each counts.  The linear
  * matcher is what one would write first: fold the text once, then memmem for every phrase of every
- * rule, vetoes too.  Vectorscan, where it was there at build, gets the same phrases and replies. */
-#include "../core/match/rules_text.h"
+ * rule, vetoes too.  Vectorscan, where it was there at build, gets the same phrases and replies.
+ *
+ * Then the cost per byte with 300, 1 000 and 5 000 rules, over the same replies: evenly chosen ones of those that
+ * ship, or all of them and as many more as are missing, three words each that stand in the others.
+ *
+ *   bench_classify --once [N]  only classifies the 4 096 replies N times, side by side: for callgrind */
+#include "../core/match/compile.h"
 #include "../core/match/phrases.h"
 #include "bench_hs.h"
 #include "corpus_replies.h"
@@ -205,6 +210,56 @@ static size_t match_phrases(const struct bl_phrases t)
     return found;
 }
 
+/* Keeps `keep` of `n` rules, evenly spread. */
+struct part {
+    size_t seen, n, keep;
+};
+
+static bool is_in_part(const struct bl_rule_info *rule, void *arg)
+{
+    struct part *part = arg;
+    size_t i = part->seen++;
+
+    (void)rule;
+    return i * part->keep / part->n != (i + 1) * part->keep / part->n;
+}
+
+/* Words of the phrases, any. */
+static bl_slice any_word(size_t n_phrases)
+{
+    for (;;) {
+        bl_slice phrase = all_phrases[draw() % n_phrases];
+        size_t at = 0, end;
+
+        while (at < phrase.n && (phrase.p[at] < 'a' || phrase.p[at] > 'z'))
+            at++;
+        for (end = at; end < phrase.n && phrase.p[end] >= 'a' && phrase.p[end] <= 'z'; end++)
+            ;
+        if (end > at + 2)
+            return (bl_slice){phrase.p + at, end - at};
+    }
+}
+
+/* A file of `n` rules more. */
+static char *more_rules(size_t n, size_t n_phrases)
+{
+    char *text = malloc(n * 256 + 64);
+    size_t used = 0;
+
+    if (!text)
+        return NULL;
+    used += (size_t)sprintf(text, "[specific]\n");
+    for (size_t i = 0; i < n; i++) {
+        bl_slice a = any_word(n_phrases), b = any_word(n_phrases), c = any_word(n_phrases);
+
+        used += (size_t)snprintf(text + used, 256,
+                                 "more-%zu: \"%.*s %.*s %.*s\" -> policy-rejected ; bench\n    = 550 as said\n", i,
+                                 (int)(24 < a.n ? 24 : a.n), a.p, (int)(24 < b.n ? 24 : b.n), b.p,
+                                 (int)(24 < c.n ? 24 : c.n), c.p);
+    }
+    return text;
+}
+
 static double now_s(void)
 {
     struct timespec t;
@@ -218,18 +273,49 @@ static double least(double a, double b)
     return a < b ? a : b;
 }
 
+/* The replies' seconds a byte with about `want` rules. */
+static bool time_with(size_t want, size_t have, size_t n_phrases, double bytes)
+{
+    struct part part = {0, have, want < have ? want : have};
+    char *more = want > have ? more_rules(want - have, n_phrases) : NULL;
+    struct bl_rules *rules;
+    double best = 1e9;
+    bl_err err = {0};
+    size_t n = n_files;
+
+    if (more)
+        files[n++] = (struct bl_rules_file){BL_SLICE("more.rules"), {more, strlen(more)}};
+    if (bl_rules_compile_part(files, n, more ? NULL : is_in_part, &part, &rules, &err) != BL_OK) {
+        fprintf(stderr, "bench_classify: %zu rules: %s\n", want, err.text);
+        free(more);
+        return false;
+    }
+    for (int sample = 0; sample < SAMPLES; sample++) {
+        double t = now_s();
+
+        bl_classify_many(rules, replies, together, REPLIES);
+        best = least(best, now_s() - t);
+    }
+    printf("%5zu rules   %.2f ns a byte, %zu bytes of cells\n", bl_rules_count(rules) - 1, best / bytes * 1e9,
+           rules->phrases.n_cells * sizeof *rules->phrases.cells);
+    bl_rules_free(rules);
+    free(more);
+    return true;
+}
+
 static void print_sizes(void)
 {
     const struct bl_rules *r = bl_rules_builtin();
     const struct bl_phrases *p = &r->phrases;
-    size_t cells = p->n_cells * 4u, pairs = (size_t)p->classes * p->classes * 4,
-           codes = r->n_digits * sizeof *r->digits;
+    size_t infos = r->n_infos * sizeof *r->infos, cells = p->n_cells * 4u, pairs = (size_t)p->classes * p->classes * 4,
+           codes = r->n_digits * sizeof *r->digits,
+           per_rule = r->n_rules * (sizeof *r->rules + sizeof *r->sequence_of + sizeof *r->info_of);
 
     printf("compiler      %s\n", __VERSION__);
     printf("rules         %u, of them %u with several phrases; %u byte classes\n", r->n_rules,
            r->n_sequences, p->classes);
-    printf("table bytes   cells %zu, pairs %zu, outputs %u, codes %zu, rules %zu\n", cells, pairs,
-           p->n_outputs * 4, codes, r->n_rules * sizeof *r->rules);
+    printf("table bytes   cells %zu, pairs %zu, outputs %u, codes %zu, rules %zu, their names %zu; together %zu\n", cells, pairs,
+           p->n_outputs * 4, codes, per_rule, infos, cells + pairs + p->n_outputs * 4u + codes + per_rule + infos);
 }
 
 int main(int argc, char **argv)
@@ -244,6 +330,14 @@ int main(int argc, char **argv)
     size_t bytes = 0, found = 0;
     bl_err err = {0};
 
+    if (argc > 1 && strcmp(argv[1], "--once") == 0) {
+        corpus_replies_init();
+        for (size_t i = 0; i < REPLIES; i++)
+            make_reply(i);
+        for (int i = argc > 2 ? atoi(argv[2]) : 1; i > 0; i--)
+            bl_classify_many(rules, replies, together, REPLIES);
+        return 0;
+    }
     report.err = &err;
     if (!read_rules(argc > 1 ? argv[1] : "core/rules") ||
         bl_rules_text_read(&model, files, n_files, n_files, &report) != BL_OK) {
@@ -303,6 +397,9 @@ int main(int argc, char **argv)
     else
         printf("vectorscan    skipped: libvectorscan-dev or libhyperscan-dev was not there at build\n");
     bench_hs_release(&hs);
+    for (size_t i = 0; i < 3; i++)
+        if (!time_with((const size_t[]){300, 1000, 5000}[i], model.rules.n, n_phrases, (double)bytes))
+            return 1;
     bl_rules_text_release(&model);
     for (size_t i = 0; i < n_files; i++) {
         free((void *)(uintptr_t)files[i].name.p);

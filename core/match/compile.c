@@ -226,19 +226,53 @@ static bool keep_info(struct compiler *c, struct bl_rule_info *info, const struc
     return keep_slice(c, &info->id) && keep_slice(c, &info->file) && keep_slice(c, &info->source);
 }
 
-static enum bl_code keep_rules(struct compiler *c)
+/* The variants of one alternative stand together and share their place. */
+static bool same_alternative(const struct rt_rule *a, const struct rt_rule *b)
 {
-    size_t n = c->model.rules.n;
-    struct bl_rule *rules = bl_arena_alloc(c->arena, (n + 1) * sizeof *rules);
-    struct bl_rule_info *infos = bl_arena_alloc(c->arena, (n + 1) * sizeof *infos);
-    uint16_t *sequence_of = bl_arena_alloc(c->arena, (n + 1) * sizeof *sequence_of);
+    return memcmp(&a->place, &b->place, sizeof a->place) == 0;
+}
+
+/* What people see of a rule is kept once for all variants of an alternative. */
+static enum bl_code keep_infos(struct compiler *c)
+{
+    size_t n = c->model.rules.n, used = 0, distinct = 1;
     struct rt_rule fallback = {.id = BL_SLICE("codes/none"),
                                .place = c->model.fallback,
                                .source = BL_SLICE("nothing else matched"),
                                .tier = BL_TIER_FALLBACK,
                                .category = c->rules->unclassified};
+    uint16_t *info_of = bl_arena_alloc(c->arena, (n + 1) * sizeof *info_of);
+    struct bl_rule_info *infos;
 
-    if (!rules || !infos || !sequence_of)
+    for (size_t i = 0; i < n; i++)
+        distinct += i == 0 || !same_alternative(rt_rule(&c->model, i - 1), rt_rule(&c->model, i));
+    infos = bl_arena_alloc(c->arena, distinct * sizeof *infos);
+    if (!info_of || !infos)
+        return no_memory(c);
+    for (size_t i = 0; i < n; i++) {
+        const struct rt_rule *rule = rt_rule(&c->model, i);
+
+        if ((i == 0 || !same_alternative(rt_rule(&c->model, i - 1), rule)) &&
+            !keep_info(c, &infos[used++], rule))
+            return no_memory(c);
+        info_of[c->rank_of[i]] = (uint16_t)(used - 1);
+    }
+    if (!keep_info(c, &infos[used], &fallback))
+        return no_memory(c);
+    info_of[n] = (uint16_t)used;
+    c->rules->infos = infos;
+    c->rules->info_of = info_of;
+    c->rules->n_infos = (uint32_t)distinct;
+    return BL_OK;
+}
+
+static enum bl_code keep_rules(struct compiler *c)
+{
+    size_t n = c->model.rules.n;
+    struct bl_rule *rules = bl_arena_alloc(c->arena, (n + 1) * sizeof *rules);
+    uint16_t *sequence_of = bl_arena_alloc(c->arena, (n + 1) * sizeof *sequence_of);
+
+    if (!rules || !sequence_of)
         return no_memory(c);
     for (size_t i = 0; i < n; i++) {
         const struct rt_rule *from = rt_rule(&c->model, c->sorted[i].rule);
@@ -258,21 +292,16 @@ static enum bl_code keep_rules(struct compiler *c)
             rules[i].sequence = ++c->rules->n_sequences;
         }
         sequence_of[i] = rules[i].sequence;
-        if (!keep_info(c, &infos[i], from))
-            return no_memory(c);
     }
     rules[n] = (struct bl_rule){.category = c->rules->unclassified,
                                 .tier = BL_TIER_FALLBACK,
                                 .type = (uint8_t)c->rules->categories[c->rules->unclassified].type,
                                 .action = BL_ACTION_NONE};
-    if (!keep_info(c, &infos[n], &fallback))
-        return no_memory(c);
     sequence_of[n] = 0;
     c->rules->rules = rules;
     c->rules->sequence_of = sequence_of;
-    c->rules->infos = infos;
     c->rules->n_rules = (uint32_t)n + 1;
-    return BL_OK;
+    return keep_infos(c);
 }
 
 static struct bl_phrase_use use_of(const struct compiler *c, uint32_t model_rule, size_t i)
@@ -543,12 +572,6 @@ static uint32_t decided_by(const struct compiler *c, uint32_t model_rule)
     else if (!code_reply(rule, &reply))
         return c->rank_of[model_rule];
     return bl_classify(c->rules, &reply).rule;
-}
-
-/* The variants of one alternative stand together and share their place. */
-static bool same_alternative(const struct rt_rule *a, const struct rt_rule *b)
-{
-    return memcmp(&a->place, &b->place, sizeof a->place) == 0;
 }
 
 static enum bl_code never_wins(const struct compiler *c, uint32_t model_rule, uint32_t by)

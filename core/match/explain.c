@@ -42,10 +42,10 @@ static void take_out(struct masked *m, uint32_t rule)
 /* With all its alternatives. */
 static void take_out_id(struct masked *m, uint32_t rule)
 {
-    const struct bl_rule_info *infos = m->rules.infos;
+    bl_slice id = bl_rules_rule(&m->rules, rule)->id;
 
     for (uint32_t i = 0; i + 1 < m->rules.n_rules; i++)
-        if (bl_slice_eq(infos[i].id, infos[rule].id))
+        if (bl_slice_eq(bl_rules_rule(&m->rules, i)->id, id))
             take_out(m, i);
 }
 
@@ -72,7 +72,7 @@ static enum bl_beaten why_beaten(const struct bl_rules *rules, uint32_t by, uint
         return BL_BEATEN_VETO;
     if (rules->rules[by].tier != rules->rules[rule].tier)
         return BL_BEATEN_TIER;
-    if (rules->infos[by].own != rules->infos[rule].own)
+    if (bl_rules_rule(rules, by)->own != bl_rules_rule(rules, rule)->own)
         return BL_BEATEN_OWN;
     if (is_grave(&rules->rules[rule]) && !is_grave(&rules->rules[by]))
         return BL_BEATEN_GRAVE;

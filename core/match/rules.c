@@ -28,7 +28,7 @@ size_t bl_rules_count(const struct bl_rules *rules)
 
 const struct bl_rule_info *bl_rules_rule(const struct bl_rules *rules, uint32_t index)
 {
-    return index < rules->n_rules ? &rules->infos[index] : NULL;
+    return index < rules->n_rules ? &rules->infos[rules->info_of[index]] : NULL;
 }
 
 size_t bl_rules_providers(const struct bl_rules *rules)

@@ -87,7 +87,8 @@ struct bl_rules {
     const struct bl_category *categories;
     const struct bl_rule *rules;
     const uint16_t *sequence_of;      /* parallel to rules: their `sequence`, close together */
-    const struct bl_rule_info *infos; /* parallel to rules */
+    const struct bl_rule_info *infos; /* of alternatives and codes, all variants of one together ... */
+    const uint16_t *info_of;          /* ... parallel to rules */
     const struct bl_digit_node *digits;
     const bl_slice *providers; /* [0] "other" */
     const struct bl_provider_suffix *suffixes;
@@ -95,7 +96,7 @@ struct bl_rules {
     const uint32_t *loose;        /* rules without phrase that are no row of codes.tsv ... */
     const uint32_t *loose_start;  /* ... by provider: loose[start[p]..start[p + 1]) */
     struct bl_phrases phrases;
-    uint32_t n_rules, n_digits, n_suffixes, suffix_mask, n_loose;
+    uint32_t n_rules, n_infos, n_digits, n_suffixes, suffix_mask, n_loose;
     uint16_t n_categories, n_providers, n_sequences, unclassified;
     uint64_t providers_mark; /* hash of suffixes and their providers */
     uint32_t longest_suffix;

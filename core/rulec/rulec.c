@@ -101,8 +101,8 @@ static void print_rules(FILE *out, const struct bl_rules *r)
     }
     fputs("};\n\n", out);
     print_words(out, "uint16_t", "sequence_of", r->sequence_of, r->n_rules, 2);
-    fprintf(out, "static const struct bl_rule_info infos[%u] = {\n", r->n_rules);
-    for (uint32_t i = 0; i < r->n_rules; i++) {
+    fprintf(out, "static const struct bl_rule_info infos[%u] = {\n", r->n_infos);
+    for (uint32_t i = 0; i < r->n_infos; i++) {
         const struct bl_rule_info *info = &r->infos[i];
 
         fputs("    {", out);
@@ -114,6 +114,7 @@ static void print_rules(FILE *out, const struct bl_rules *r)
         fprintf(out, ", %u, %s},\n", info->tier, info->own ? "true" : "false");
     }
     fputs("};\n\n", out);
+    print_words(out, "uint16_t", "info_of", r->info_of, r->n_rules, 2);
 }
 
 static void print_providers(FILE *out, const struct bl_rules *r)
@@ -179,11 +180,11 @@ static void print_tables(FILE *out, const struct bl_rules *r)
     print_words(out, "uint32_t", "outputs", p->outputs, p->n_outputs, 4);
     fprintf(out,
             "static const struct bl_rules builtin = {\n"
-            "    categories, rules, sequence_of, infos, digits, providers, suffixes, suffix_slots, loose,"
+            "    categories, rules, sequence_of, infos, info_of, digits, providers, suffixes, suffix_slots, loose,"
             " loose_start,\n"
             "    {class_of, cells, pairs, outputs, %u, %u, %u, %u},\n"
-            "    %u, %u, %u, %u, %u, %u, %u, %u, %u, UINT64_C(%llu), %u,\n    {",
-            p->n_cells, p->n_outputs, p->classes, p->start, r->n_rules, r->n_digits, r->n_suffixes,
+            "    %u, %u, %u, %u, %u, %u, %u, %u, %u, %u, UINT64_C(%llu), %u,\n    {",
+            p->n_cells, p->n_outputs, p->classes, p->start, r->n_rules, r->n_infos, r->n_digits, r->n_suffixes,
             r->suffix_mask, r->n_loose, r->n_categories, r->n_providers, r->n_sequences,
             r->unclassified, (unsigned long long)r->providers_mark, r->longest_suffix);
     for (size_t i = 0; i < BL_COUNT(r->endings); i++)
