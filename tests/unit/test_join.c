@@ -701,6 +701,54 @@ static void another_rule_set_classifies_what_is_remembered_anew(void **state)
     assert_true(says(text));
 }
 
+/* One rule, whose category does `action`. */
+static struct bl_rules *rules_that(const char *action)
+{
+    struct bl_rules_file files[2] = {{BL_SLICE_INIT("categories.tsv"), {NULL, 0}},
+                                     {BL_SLICE_INIT("a.rules"),
+                                      BL_SLICE_INIT("[specific]\na: \"first\" -> full ; s\n = first\n")}};
+    struct bl_rules *rules = NULL;
+    char text[300];
+    bl_err err = {0};
+    int n = snprintf(text, sizeof text,
+                     "category\tscope\ttype\tses_subtype\taction\nfull\trecipient\tsoft\tGeneral\t%s\n"
+                     "unclassified\tlocal\tundetermined\tGeneral\tnone\n", action);
+
+    files[0].text = (bl_slice){text, (size_t)n};
+    if (bl_rules_compile(files, 2, &rules, &err) != BL_OK)
+        fail_msg("%s", err.text);
+    return rules;
+}
+
+/* The operator changed what a category does, and nothing else, between stop and start. */
+static void an_image_is_judged_by_the_rules_that_load_it(void **state)
+{
+    struct bl_rules *before = rules_that("soft"), *after = rules_that("none");
+    struct bl_join *from = bl_join_new(before, 16, 4096), *to = bl_join_new(after, 16, 4096);
+    char *image, text[40];
+    size_t n;
+
+    (void)state;
+    assert_true(from && to);
+    {
+        bl_record deferred = delivery_record("A1", BL_DEFERRED, "bob@y.example", 450, "450 first");
+
+        deferred.verdict = (bl_verdict){.type = BL_SOFT, .action = BL_ACTION_SOFT};
+        feed_to(from, deferred, &said);
+    }
+    assert_int_equal(bl_join_save(from, &image, &n), BL_OK);
+    assert_int_equal(bl_join_load(to, (bl_slice){image, n}), BL_OK);
+    journal_clear(&said);
+    feed_to(to, expired_record("A1", "z"), &said);
+    snprintf(text, sizeof text, " category=0/%d/%d ", BL_SOFT, BL_ACTION_NONE);
+    assert_true(says(text));
+    bl_free(image);
+    bl_join_free(from);
+    bl_join_free(to);
+    bl_rules_free(before);
+    bl_rules_free(after);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -735,6 +783,7 @@ int main(void)
         TEST(a_smaller_join_keeps_the_newest_of_an_image),
         TEST(a_result_after_a_deferral_says_so),
         TEST(another_rule_set_classifies_what_is_remembered_anew),
+        TEST(an_image_is_judged_by_the_rules_that_load_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
