@@ -85,13 +85,15 @@ struct bl_join *bl_join_new_showing(const struct bl_rules *rules, size_t entries
     join->cells = reserve(&join->memory[1], join->cells_cap, sizeof *join->cells);
     join->links = bl_malloc((join->entries_cap + 1) * sizeof *join->links);
     /* A deferral takes two cells at least, so half as many slots' things as cells. */
-    join->pending = bl_malloc(BL_JOIN_PENDING_MAX * sizeof *join->pending);
-    if (!join->entries || !join->cells || !join->pending || !join->links ||
+    join->pending_memory = bl_malloc(BL_JOIN_PENDING_MAX * sizeof *join->pending_memory);
+    if (!join->entries || !join->cells || !join->pending_memory || !join->links ||
         !bl_slots_init(&join->slots, join->entries_cap) ||
         !bl_slots_init(&join->deferral_slots, join->cells_cap / 2)) {
         bl_join_free(join);
         return NULL;
     }
+    for (size_t i = 0; i < BL_JOIN_PENDING_MAX; i++)
+        join->pending[i] = &join->pending_memory[i];
     use_rules(join, rules);
     forget_all(join);
     return join;
@@ -103,7 +105,7 @@ void bl_join_free(struct bl_join *join)
         return;
     bl_slots_release(&join->slots);
     bl_slots_release(&join->deferral_slots);
-    bl_free(join->pending);
+    bl_free(join->pending_memory);
     bl_free(join->memory[0]);
     bl_free(join->memory[1]);
     bl_free(join->links);
@@ -429,7 +431,7 @@ static void take(struct bl_join *join, const bl_record *record);
 /* Reads the `i`th line that is pending, and takes it. */
 static void take_pending(struct bl_join *join, size_t i)
 {
-    const struct pending *p = &join->pending[i];
+    const struct pending *p = join->pending[i];
     bl_exim_room room = {.p = join->respelled, .left = sizeof join->respelled};
     bl_syslog head = {.time_us = p->time_us,
                       .host = {join->line, p->host_n},
@@ -457,7 +459,7 @@ static void make_pending_room(struct bl_join *join)
 {
     if (join->pending_n < BL_JOIN_PENDING_MAX)
         return;
-    if (pending_is_piece(&join->pending[0])) {
+    if (pending_is_piece(join->pending[0])) {
         pending_drop(join, 0);
         join->stats.text_dropped++;
     } else {
@@ -468,7 +470,7 @@ static void make_pending_room(struct bl_join *join)
 static void take_piece(struct bl_join *join, const bl_record *record)
 {
     size_t i = pending_find(join, record);
-    struct pending *p = i < join->pending_n ? &join->pending[i] : NULL;
+    struct pending *p = i < join->pending_n ? join->pending[i] : NULL;
 
     if (record->code == 1) {
         if (p)
@@ -519,7 +521,7 @@ void bl_join_finish(struct bl_join *join, bl_event_fn *fn, void *arg)
     join->fn = fn;
     join->arg = arg;
     while (join->pending_n) {
-        if (pending_is_piece(&join->pending[0]))
+        if (pending_is_piece(join->pending[0]))
             pending_drop(join, 0);
         else
             take_pending(join, 0);

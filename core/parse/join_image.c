@@ -148,7 +148,7 @@ enum bl_code bl_join_save(const struct bl_join *join, char **out, size_t *out_n)
     for (uint32_t ref = join->live.oldest; ref; ref = join->links[ref].newer)
         at = put_entry(join, at, entry_at(join, ref));
     for (size_t i = 0; i < join->pending_n; i++)
-        at = put_pending(at, &join->pending[i]);
+        at = put_pending(at, join->pending[i]);
     head.checksum = image_checksum(image, (size_t)(at - image));
     put(image, &head, sizeof head);
     *out_n = (size_t)(at - image);
@@ -293,7 +293,7 @@ static bool load_entry(struct bl_join *join, bl_slice *in, bool dead, bool same_
 
 static bool load_pending(struct bl_join *join, bl_slice *in)
 {
-    struct pending *p = &join->pending[join->pending_n];
+    struct pending *p = join->pending[join->pending_n];
     struct image_pending image;
     bl_slice text;
 

@@ -5,7 +5,7 @@
  *   held     a cut-through delivery (`>>`) is logged before the arrival that tells the sender
  *
  * Few are pending at any time: those of the processes that are just writing.  So they stand in a
- * short array by age; the oldest gives way, a piece counted as dropped, a delivery told without its
+ * short list by age; the oldest gives way, a piece counted as dropped, a delivery told without its
  * sender.
  *
  * Private to join.c and join_image.c. */
@@ -18,23 +18,26 @@ static inline size_t pending_find(const struct bl_join *join, const bl_record *r
 {
     size_t i = 0;
 
-    while (i < join->pending_n && !(join->pending[i].key == record->key &&
-                                    join->pending[i].key2 == record->key2))
+    while (i < join->pending_n && !(join->pending[i]->key == record->key &&
+                                    join->pending[i]->key2 == record->key2))
         i++;
     return i;
 }
 
 static inline void pending_drop(struct bl_join *join, size_t i)
 {
+    struct pending *free = join->pending[i];
+
     join->pending_n--;
     memmove(&join->pending[i], &join->pending[i + 1],
-            (join->pending_n - i) * sizeof *join->pending);
+            (join->pending_n - i) * sizeof join->pending[0]);
+    join->pending[join->pending_n] = free;
 }
 
 /* There is room for one more: the caller has made it.  The text begins with host and program. */
 static inline struct pending *pending_add(struct bl_join *join, const bl_record *record)
 {
-    struct pending *p = &join->pending[join->pending_n];
+    struct pending *p = join->pending[join->pending_n];
 
     if (record->host.n + record->service.n + record->text.n > PENDING_BYTES ||
         record->host.n > UINT16_MAX || record->service.n > UINT16_MAX)

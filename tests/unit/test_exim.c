@@ -304,6 +304,27 @@ static void cut_through_waits_for_its_sender(void **state)
     end(&b);
 }
 
+/* With all places taken by deliveries whose arrival does not come, each further one moved half a megabyte. */
+static void orphans_cost_no_more_than_others(void **state)
+{
+    struct bench b;
+    clock_t start;
+    char line[200];
+
+    (void)state;
+    begin(&b);
+    start = clock();
+    for (int i = 0; i < 10000; i++) {
+        snprintf(line, sizeof line, "2026-11-22 05:05:01 1xUzl1-00%04d-1l >> a%d@b.example R=r T=t H=m [192.0.2.1]\n", i, i);
+        feed(&b, line);
+    }
+    assert_true(clock() - start < CLOCKS_PER_SEC);
+    assert_int_equal(b.journal.events, 10000 - BL_JOIN_PENDING_MAX);
+    bl_join_finish(b.join, journal_event, &b.journal);
+    assert_int_equal(b.journal.events, 10000);
+    end(&b);
+}
+
 static void the_reason_is_that_of_the_last_try(void **state)
 {
     struct bench b;
@@ -353,6 +374,7 @@ int main(void)
         cmocka_unit_test(pieces_survive_a_snapshot),
         cmocka_unit_test(pieces_that_do_not_fit_are_counted),
         cmocka_unit_test(cut_through_waits_for_its_sender),
+        cmocka_unit_test(orphans_cost_no_more_than_others),
         cmocka_unit_test(the_reason_is_that_of_the_last_try),
         cmocka_unit_test(what_completed_does_not_name_is_not_invented),
     };
