@@ -50,6 +50,8 @@ if command -v systemd-analyze >/dev/null; then
     grep -q '^ExecStart=/.*/bounceline run$' "$unit" || fail "what the unit starts"
     # Else a stop takes the private Redis away before the last batch: ten seconds, and lines to be read again.
     grep -q '^KillMode=mixed$' "$unit" || fail "a stop ends the private Redis first"
+    # Else a start that takes long is ended and begun again for ever.
+    grep -q '^TimeoutStartSec=infinity$' "$unit" || fail "a start has only so long"
     n=$(exposure "$unit")
     [ -n "$n" ] && [ "$n" -le 15 ] || fail "exposure ${n:-unknown} tenths, more than 15"
     mkdir "$DIR/open"
