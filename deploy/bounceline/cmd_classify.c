@@ -46,7 +46,7 @@ static void help(void)
           "  -c FILE        the configuration, for its rules; /etc/bounceline/bounceline.yaml when it is there\n"
           "  --rules PATH   your own rules over the shipped ones: a file or a directory of NAME.rules\n"
           "\n"
-          "Without REPLY, standard input is read.  Columns: category, type, whose fault, action, rule, reply.\n"
+          "Without REPLY, or with -, standard input is read.  Columns: category, type, whose fault, action, rule, reply.\n"
           "What Postfix logs in brackets (`host mx[192.0.2.1] said: 550 ...`) is understood too, and so are a whole line\n"
           "of its log (`... status=bounced (TEXT)`) and what Exim, qmail and bounces quote (`Remote host said: 550 ...`).\n"
           "Without a phase only unmistakable wording leads to `suppress`.  `bounceline explain` says why.\n",
@@ -246,6 +246,8 @@ static int classify(struct classify *job, int n, char **texts)
     if (rc != BL_OK)
         return bl_complain(rc, &err);
     bl_output_init(job->out, STDOUT_FILENO);
+    if (n == 1 && strcmp(texts[0], "-") == 0) /* as everywhere else */
+        n = 0;
     for (int i = 0; i < n; i++)
         add(job, (bl_slice){texts[i], strlen(texts[i])});
     if (n)

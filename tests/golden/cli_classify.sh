@@ -75,6 +75,7 @@ done
 "$BL" classify <many >out
 LC_ALL=C grep -q "$(printf '[\001-\011\013-\037\177]')" out && fail "a control byte reached the answer"
 check "as many lines" 3000 "$(wc -l <out)"
+"$BL" classify - <many | cmp -s - out || fail "- is not standard input"
 
 # somebody who asks line by line gets each answer at once
 python3 - "$BL" <<'PY' || fail "no answer to a single line"
