@@ -4,6 +4,7 @@
  * partition.  Batches close at block borders only, so a position is always the end of a block. */
 #include "bounceline/stage.h"
 
+#include "../base/slots.h"
 #include "bounceline/alloc.h"
 #include "bounceline/extract.h"
 #include "bounceline/hash_set.h"
@@ -360,12 +361,16 @@ static void close_batch(struct bl_stage *stage)
     stage->open = NULL;
 }
 
-static void put_at(struct bl_stage *stage, const bl_position *position)
+static void fall_short(struct bl_stage *stage)
 {
-    if (bl_positions_put(&stage->at, position) == BL_OK)
-        return;
     stage->at_is_short = true;
     stage->stats.events_lost++;
+}
+
+static void put_at(struct bl_stage *stage, const bl_position *position)
+{
+    if (bl_positions_put(&stage->at, position) != BL_OK)
+        fall_short(stage);
 }
 
 static void take_lines(struct bl_stage *stage, struct bl_block *block)
@@ -414,35 +419,70 @@ static void flush(struct bl_stage *stage, const struct bl_block *block)
 
 /* --- a new run --- */
 
-/* A slot forgets a generation that was finished long ago; then the snapshots may, too. */
-static bool is_forgotten(const struct bl_stage *stage, const bl_position *at)
+/* What the snapshot says and no more, since a generation that it does not know is read from its start.  A slot forgets
+ * a generation that was finished long ago; then the snapshots may, too. */
+static void begin_with_snapshot(struct bl_stage *stage, const struct bl_positions *read)
 {
-    for (size_t i = 0; i < 1 + (size_t)stage->partitions && at->finished; i++)
-        if (bl_positions_find(&stage->slot[i], at->generation))
-            return false;
-    return at->finished;
+    struct bl_hash_set kept;
+
+    bl_hash_set_init(&kept, (size_t)BL_GENERATIONS_MAX * (1 + stage->partitions));
+    for (size_t i = 0; i < 1 + (size_t)stage->partitions; i++)
+        for (size_t j = 0; j < stage->slot[i].n; j++)
+            bl_hash_set_add(&kept, stage->slot[i].v[j].generation);
+    for (size_t j = 0; j < read->n; j++) {
+        const bl_position *at = &read->v[j];
+        bool forgotten = at->finished && !kept.full && !bl_hash_set_has(&kept, at->generation);
+
+        if (!forgotten && bl_positions_add(&stage->at, at) != BL_OK)
+            fall_short(stage);
+    }
+    bl_hash_set_release(&kept);
 }
 
-/* How far the joins have read when a run begins: what the snapshot says and no more, since a generation
- * that it does not know is read from its start; without a snapshot the least that any slot has. */
+/* `index` tells where a generation stands in stage->at: to search for each of thousands takes seconds. */
+static void put_least(struct bl_stage *stage, struct bl_slots *index, const bl_position *mine)
+{
+    uint32_t tag = (uint32_t)(mine->generation * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+    uint32_t at = bl_slots_home(index, tag), ref;
+
+    while ((ref = bl_slots_next(index, tag, &at)) != 0) {
+        bl_position *least = &stage->at.v[ref - 1];
+
+        if (least->generation != mine->generation)
+            continue;
+        if (mine->offset < least->offset)
+            *least = *mine;
+        return;
+    }
+    if (bl_positions_add(&stage->at, mine) == BL_OK)
+        bl_slots_put(index, tag, (uint32_t)stage->at.n);
+    else
+        fall_short(stage);
+}
+
+/* The least that any slot has. */
+static void begin_with_slots(struct bl_stage *stage)
+{
+    struct bl_slots index;
+
+    if (!bl_slots_init(&index, BL_GENERATIONS_MAX)) {
+        fall_short(stage);
+        return;
+    }
+    for (size_t i = 0; i < 1 + (size_t)stage->partitions; i++)
+        for (size_t j = 0; j < stage->slot[i].n; j++)
+            put_least(stage, &index, &stage->slot[i].v[j]);
+    bl_slots_release(&index);
+}
+
+/* How far the joins have read when a run begins. */
 static void begin_positions(struct bl_stage *stage, const struct bl_resume *resume)
 {
-    const struct bl_snapshot *snapshot = resume->snapshot;
-
     stage->at_is_short = false;
-    for (size_t j = 0; snapshot && j < snapshot->positions.n; j++)
-        if (!is_forgotten(stage, &snapshot->positions.v[j]))
-            put_at(stage, &snapshot->positions.v[j]);
-    if (snapshot)
-        return;
-    for (size_t i = 0; i < 1 + (size_t)stage->partitions; i++)
-        for (size_t j = 0; j < stage->slot[i].n; j++) {
-            const bl_position *mine = &stage->slot[i].v[j];
-            const bl_position *least = bl_positions_find(&stage->at, mine->generation);
-
-            if (!least || mine->offset < least->offset)
-                put_at(stage, mine);
-        }
+    if (resume->snapshot)
+        begin_with_snapshot(stage, &resume->snapshot->positions);
+    else
+        begin_with_slots(stage);
 }
 
 static void load_joins(struct bl_stage *stage, const struct bl_snapshot *snapshot)

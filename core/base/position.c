@@ -23,10 +23,14 @@ enum bl_code bl_positions_put(struct bl_positions *list, const bl_position *posi
 {
     bl_position *old = bl_positions_find(list, position->generation);
 
-    if (old) {
-        *old = *position;
-        return BL_OK;
-    }
+    if (!old)
+        return bl_positions_add(list, position);
+    *old = *position;
+    return BL_OK;
+}
+
+enum bl_code bl_positions_add(struct bl_positions *list, const bl_position *position)
+{
     if (list->n == BL_GENERATIONS_MAX)
         return BL_LIMIT;
     if (list->n == list->cap) {

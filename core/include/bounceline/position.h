@@ -47,6 +47,8 @@ void               bl_positions_release(struct bl_positions *list);
 bl_position       *bl_positions_find(const struct bl_positions *list, uint64_t generation);
 /* Adds or replaces by generation. */
 enum bl_code       bl_positions_put(struct bl_positions *list, const bl_position *position);
+/* Without the search, for many: the caller knows that the generation is not there. */
+enum bl_code       bl_positions_add(struct bl_positions *list, const bl_position *position);
 enum bl_code       bl_positions_copy(struct bl_positions *to, const struct bl_positions *from);
 void               bl_positions_remove(struct bl_positions *list, uint64_t generation);
 static inline uint64_t bl_positions_offset(const struct bl_positions *list, uint64_t generation)
