@@ -187,7 +187,7 @@ static bl_verdict search(const struct plain_rule *rules, uint32_t fallback, bl_s
 
     fold(&f, text, runs);
     for (int i = 0; i < RULES; i++) {
-        uint32_t at, end;
+        uint32_t at = 0, end = 0;
 
         if (rules[i].line && rules[i].index < best.rule && found(&f, &rules[i], &at, &end))
             best = (bl_verdict){.rule = rules[i].index, .match_at = at, .match_n = end - at};
