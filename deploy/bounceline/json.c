@@ -180,6 +180,8 @@ void bl_json_time(struct bl_json *json, bl_slice key, int64_t time_ms)
 {
     char text[BL_STAMP_TEXT_MAX];
 
+    /* Out of Redis comes any number; the border is shown for what is beyond it. */
+    time_ms = time_ms > INT64_MAX / 1000 ? INT64_MAX / 1000 : time_ms < INT64_MIN / 1000 ? INT64_MIN / 1000 : time_ms;
     if (time_ms)
         bl_json_text(json, key, (bl_slice){text, bl_stamp_text(time_ms * 1000, text)});
 }

@@ -126,6 +126,28 @@ static void a_string_longer_than_the_buffer_is_whole(void **state)
     free(back);
 }
 
+static void any_time_is_a_time(void **state)
+{
+    static const struct {
+        int64_t time_ms;
+        const char *want;
+    } times[] = {{0, "{}\n"},
+                 {1, "{\"t\":\"1970-01-01T00:00:00.001Z\"}\n"},
+                 {INT64_MAX, "{\"t\":\"9999-12-31T23:59:59.999999Z\"}\n"},
+                 {INT64_MIN, "{\"t\":\"0000-01-01T00:00:00Z\"}\n"}};
+
+    (void)state;
+    for (size_t i = 0; i < BL_COUNT(times); i++) {
+        struct bl_json json;
+
+        bl_json_init(&json, &out);
+        bl_json_begin(&json);
+        bl_json_time(&json, BL_SLICE("t"), times[i].time_ms);
+        bl_json_end(&json);
+        assert_string_equal(written(), times[i].want);
+    }
+}
+
 static void members_are_separated(void **state)
 {
     struct bl_json json;
@@ -208,6 +230,7 @@ int main(void)
         cmocka_unit_test(strings_are_valid_json),
         cmocka_unit_test(the_fast_run_agrees_with_the_slow_one),
         cmocka_unit_test(a_string_longer_than_the_buffer_is_whole),
+        cmocka_unit_test(any_time_is_a_time),
         cmocka_unit_test(members_are_separated),
         cmocka_unit_test(what_people_see_holds_no_control),
         cmocka_unit_test(numbers_for_people),
