@@ -85,6 +85,18 @@ local function set_all(key, set)
     end
 end
 
+-- Days up to `last` have expired, or would have under a shorter setting.  The newest of them stays in the index:
+-- so one sees there that the totals may be more than the days.
+local function forget_days(base, last)
+    local gone = call('ZRANGEBYSCORE', base .. 'days', 1, last)
+    for i = 1, #gone do
+        call('DEL', base .. 'd:' .. gone[i])
+    end
+    if #gone > 1 then
+        call('ZREMRANGEBYSCORE', base .. 'days', 1, '(' .. gone[#gone])
+    end
+end
+
 local function write(pos, base, node, ranges, buckets, sums)
     local time = call('TIME')
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -102,7 +114,7 @@ local function write(pos, base, node, ranges, buckets, sums)
         end
     end
     if #buckets > 0 then
-        call('ZREMRANGEBYSCORE', base .. 'days', 1, fmt('%d', math.floor(time[1] / 86400) - ARGV[9] - 1))
+        forget_days(base, fmt('%d', math.floor(time[1] / 86400) - ARGV[9] - 1))
     end
     for i = 10, #ARGV, 2 do
         call('XADD', base .. 'recent', 'MAXLEN', '~', ARGV[8], '*', 't', ARGV[i], 'x', ARGV[i + 1])
