@@ -3,10 +3,10 @@
 #include "bounceline/alloc.h"
 
 /* Each line that promises a record has a place among the records until it is read.  The shortest
- * such line, newline included, is `Jan 1 00:00:00 h / A: from=` (a one-digit day, a byte each of
- * host, tag and queue id, a body of BODY_MIN bytes); tests/unit/test_block.c fills a block with it.
- */
-enum { SHORTEST_PROMISE = 28 };
+ * such line, newline included, is `1 - h /   - A: from=`: RFC 5424 without a priority, a time, a
+ * process and a message id, a byte each of host, program and queue id, and a body of BODY_MIN bytes.
+ * tests/unit/test_block.c fills a block with it, and with the shortest of every other form. */
+enum { SHORTEST_PROMISE = 21 };
 
 struct bl_block *bl_block_new(void)
 {
