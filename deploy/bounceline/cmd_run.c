@@ -1,3 +1,4 @@
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,6 +204,10 @@ static int run(struct run_options *options)
     int code;
     enum bl_code rc = settle(options, &sources, &err);
 
+    /* A private Redis may load for minutes, and who asks to reload must not end that.  On a terminal it means: it
+     * went. */
+    if (!options->daemon.once && !isatty(STDERR_FILENO))
+        signal(SIGHUP, SIG_IGN);
     if (rc == BL_OK)
         rc = bl_state_open(&state, options->where.state, &err);
     if (rc == BL_OK)
