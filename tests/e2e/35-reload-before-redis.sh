@@ -7,7 +7,9 @@ REDIS=$(command -v redis-server) || { echo "needs redis-server"; exit 77; }
 DIR=$(mktemp -d) || exit 1
 cd "$DIR" || exit 1
 PID=
-trap '[ -z "$PID" ] || kill "$PID" 2>/dev/null; wait; rm -rf "$DIR"' EXIT
+# A daemon that a signal ended leaves the server that it was starting.
+trap '[ -z "$PID" ] || kill "$PID" 2>/dev/null; wait; [ ! -e starting ] || sleep 1.5
+      [ ! -S s/redis.sock ] || redis-cli -s s/redis.sock shutdown nosave >/dev/null 2>&1; cd /; rm -rf "$DIR"' EXIT
 unset BOUNCELINE_STATE BOUNCELINE_REDIS BOUNCELINE_CONFIG
 mkdir slow
 printf '#!/bin/sh\ntouch "%s/starting"\nsleep 1\nexec "%s" "$@"\n' "$DIR" "$REDIS" >slow/redis-server
@@ -36,4 +38,5 @@ await err "the configuration was taken over" || fail "the second SIGHUP is not h
 kill -TERM $PID
 wait $PID || fail "exit $?"
 PID=
+rm starting
 exit 0
