@@ -338,18 +338,20 @@ static __attribute__((noinline)) void hit(const struct bl_rules *rules, struct l
 
         if (rule >= lane->best.rule)
             return;
-        if (sequence && part && lane->seen[sequence - 1] != part) {
+        if (sequence && (part ? lane->seen[sequence - 1] != part : lane->seen[sequence - 1] == 0)) {
+            /* Most words of most rules: what must stand in front has not come, or is this. */
+            if (part == 0)
+                begin(lane, sequence - 1, end, bl_output_length(*output));
             if (bl_output_ends(*output))
                 return;
-            continue; /* most words of most rules: what must stand in front has not come */
+            continue;
         }
-        if ((!r->sequence || advance(lane, r, *output, end)) &&
-            wanted(&r->want, lane)) {
+        if ((!sequence || advance(lane, r, *output, end)) && wanted(&r->want, lane)) {
             struct evidence found = {rule, end, bl_output_length(*output), end};
 
-            if (r->sequence) {
-                found.first_end = lane->sequences[r->sequence - 1].first_end;
-                found.first_length = lane->sequences[r->sequence - 1].first_length;
+            if (sequence) {
+                found.first_end = lane->sequences[sequence - 1].first_end;
+                found.first_length = lane->sequences[sequence - 1].first_length;
             }
             note(rules, lane, found);
             if (!is_veto(r))
