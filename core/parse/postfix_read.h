@@ -607,7 +607,8 @@ RARELY size_t find_envelope(bl_slice s)
     }
 }
 
-/* Reads `; from=<A> to=<B> proto=P helo=<H>`; postscreen puts commas between, VRFY has no sender. */
+/* Reads `; from=<A> to=<B> proto=P helo=<H>`; postscreen puts commas between, VRFY has no sender.  Of mail that was
+ * submitted here cleanup tells no protocol: `; from=<A> to=<B>: 5.7.1 text`. */
 RARELY void read_envelope(bl_slice in, bl_record *out)
 {
     size_t end;
@@ -625,6 +626,8 @@ RARELY void read_envelope(bl_slice in, bl_record *out)
     if (!bl_slice_take(&in, BL_SLICE(" to=<")))
         return;
     end = find_address_end(in, BL_SLICE(" proto="), BL_SLICE(", proto="));
+    if (end == SIZE_MAX)
+        end = find_address_end(in, BL_SLICE(": "), BL_SLICE(": "));
     if (end != SIZE_MAX)
         out->recipient = bl_slice_head(in, end);
 }

@@ -79,6 +79,8 @@ static void put_record(struct out *out, const struct bl_rules *rules, const bl_r
     if (r->delay_ms >= 0)
         out->n +=
             (size_t)snprintf(out->p + out->n, TEXT_MAX - out->n, " delay=%dms", (int)r->delay_ms);
+    if (r->flags & BL_RECORD_REPEATED)
+        out->n += (size_t)snprintf(out->p + out->n, TEXT_MAX - out->n, " repeats=%u", r->repeats);
     if (r->code)
         out->n += (size_t)snprintf(out->p + out->n, TEXT_MAX - out->n, " code=%u", r->code);
     put(out, "enhanced", (bl_slice){status, strlen(status)});
