@@ -382,6 +382,7 @@ static const char *const suppresses[] = {
     "550 5.1.1 <a@example.com>: Recipient address rejected: User unknown in relay recipient table",
     "550 5.1.1 <a@example.com>: Recipient address rejected: undeliverable address: host mx.example.com[192.0.2.1] "
     "said: 550 5.1.1 user unknown",
+    "550 5.1.1 <a@example.com>: no such user here. Please show this text to whoever runs your mail server.",
     "550 5.1.1 <x@dnsbl.example>: Recipient address rejected: User unknown",
     "550 5.1.1 <joe@spam.example>: Recipient address rejected: User unknown",
     "550 5.1.1 <sender@policy.example>: Recipient address rejected: User unknown",
