@@ -1,7 +1,11 @@
 /* ctest: label=quick timeout=300 */
 /* The join is a function of the stream: however the records are cut into blocks, and however often
- * it is saved and loaded between them, the events are the same.  The control is the same cut with
- * an empty join behind it instead of the loaded one. */
+ * it is saved and loaded between them, the events are the same.  Once with records by hand, once with
+ * lines of a log, whose repetitions and pieces reach over the borders.
+ *
+ * Negative controls: the same cut with an empty join behind it instead of the loaded one; and blocks that
+ * do not know what stands before them.  An image without what is pending, or without the number of the next
+ * piece, differs too. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,9 +15,12 @@
 #include "bounceline/alloc.h"
 #include "bounceline/join.h"
 #include "join_stream.h"
+#include "log_lines.h"
 
-enum { STREAMS = 60, RECORDS = 300 };
-enum way { WHOLE, BLOCKS, SAVED_AT_EVERY_BORDER, LOST_AT_ONE_BORDER };
+enum { STREAMS = 60, RECORDS = 300, LOGS = 30, LOG_CAP = 120000, LINES = 250 };
+enum way { WHOLE, BLOCKS, SAVED_AT_EVERY_BORDER, LOST_AT_ONE_BORDER, BEFORE_UNKNOWN };
+
+typedef void run_fn(uint64_t seed, enum way way, struct journal *journal);
 
 static struct bl_join *new_join(uint64_t seed)
 {
@@ -44,12 +51,21 @@ static struct bl_join *save_and_load(struct bl_join *join, uint64_t seed)
     return other;
 }
 
-static void run(uint64_t seed, enum way way, struct journal *journal)
+static void add_stats(const struct bl_join *join, struct journal *journal)
+{
+    struct bl_join_stats stats = bl_join_stats(join);
+
+    journal_add(journal, "live %llu evicted %llu dropped %llu unknown %llu expired unknown %llu\n",
+                (unsigned long long)stats.live, (unsigned long long)stats.evicted,
+                (unsigned long long)stats.text_dropped, (unsigned long long)stats.unknown,
+                (unsigned long long)stats.expired_unknown);
+}
+
+static void run_records(uint64_t seed, enum way way, struct journal *journal)
 {
     static bl_record records[RECORDS];
     uint64_t state = seed * 0x9e3779b97f4a7c15 + 1, cuts = seed * 77 + 5;
     struct bl_join *join = new_join(seed);
-    struct bl_join_stats stats;
 
     for (size_t i = 0; i < RECORDS; i++)
         records[i] = stream_record(&state, 4 + seed % 30);
@@ -65,19 +81,62 @@ static void run(uint64_t seed, enum way way, struct journal *journal)
         if (way == LOST_AT_ONE_BORDER && at == RECORDS / 2)
             bl_join_clear(join);
     }
-    stats = bl_join_stats(join);
-    journal_add(journal, "live %llu evicted %llu dropped %llu unknown %llu expired unknown %llu\n",
-                (unsigned long long)stats.live, (unsigned long long)stats.evicted,
-                (unsigned long long)stats.text_dropped, (unsigned long long)stats.unknown,
-                (unsigned long long)stats.expired_unknown);
+    add_stats(join, journal);
     bl_join_free(join);
 }
 
-static size_t count_differences(enum way way)
+/* The next `lines` of the log from `at`. */
+static void fill(struct bl_block *block, const struct log_lines *log, size_t at, size_t lines, enum way way)
+{
+    size_t before = at < BL_TAIL_BYTES ? at : BL_TAIL_BYTES, n = 0;
+
+    while (lines-- > 0 && at + n < log->n)
+        n += (size_t)((const char *)memchr(log->text + at + n, '\n', log->n - at - n) - (log->text + at + n)) + 1;
+    memcpy(block->bytes, log->text + at, n);
+    memcpy(block->before, log->text + at - before, before);
+    block->before_n = way == BEFORE_UNKNOWN ? 0 : before;
+    block->n = n;
+    block->begin = at;
+    block->end = (bl_position){.generation = 1, .offset = at + n};
+    block->reference_s = 1795323818;
+}
+
+static void run_lines(uint64_t seed, enum way way, struct journal *journal)
+{
+    static char text[LOG_CAP];
+    struct log_lines log = {.random = seed, .text = text, .cap = sizeof text};
+    uint64_t cuts = seed * 77 + 5;
+    struct bl_join *join = new_join(seed);
+    struct bl_worker *worker = bl_worker_new(&(bl_zone){0});
+    struct bl_block *block = bl_block_new();
+    bool lost = false;
+
+    assert_true(worker && block);
+    for (size_t i = 0; i < LINES; i++)
+        log_put_any(&log, 2 + (unsigned)(seed % 7));
+    for (size_t at = 0; at < log.n; at = block->end.offset) {
+        fill(block, &log, at, way == WHOLE ? LINES : way == BLOCKS ? 1 + stream_random(&cuts) % 12 : 1, way);
+        bl_block_parse(worker, bl_rules_builtin(), block);
+        bl_join_block(join, block, journal_event, journal);
+        if (way == SAVED_AT_EVERY_BORDER)
+            join = save_and_load(join, seed);
+        if (way == LOST_AT_ONE_BORDER && !lost && at > log.n / 2) {
+            bl_join_clear(join);
+            lost = true;
+        }
+    }
+    bl_join_finish(join, journal_event, journal);
+    add_stats(join, journal);
+    bl_block_free(block);
+    bl_worker_free(worker);
+    bl_join_free(join);
+}
+
+static size_t count_differences(run_fn *run, size_t streams, enum way way)
 {
     size_t differences = 0;
 
-    for (uint64_t seed = 1; seed <= STREAMS; seed++) {
+    for (uint64_t seed = 1; seed <= streams; seed++) {
         struct journal whole = {0}, cut = {0};
 
         run(seed, WHOLE, &whole);
@@ -92,19 +151,57 @@ static size_t count_differences(enum way way)
 static void block_borders_change_nothing(void **state)
 {
     (void)state;
-    assert_int_equal(count_differences(BLOCKS), 0);
+    assert_int_equal(count_differences(run_records, STREAMS, BLOCKS), 0);
+    assert_int_equal(count_differences(run_lines, LOGS, BLOCKS), 0);
 }
 
 static void saving_and_loading_at_every_border_changes_nothing(void **state)
 {
     (void)state;
-    assert_int_equal(count_differences(SAVED_AT_EVERY_BORDER), 0);
+    assert_int_equal(count_differences(run_records, STREAMS, SAVED_AT_EVERY_BORDER), 0);
+    assert_int_equal(count_differences(run_lines, LOGS, SAVED_AT_EVERY_BORDER), 0);
 }
 
 static void losing_the_join_at_one_border_is_noticed(void **state)
 {
     (void)state;
-    assert_true(count_differences(LOST_AT_ONE_BORDER) > STREAMS * 9 / 10);
+    assert_true(count_differences(run_records, STREAMS, LOST_AT_ONE_BORDER) > STREAMS * 9 / 10);
+    assert_true(count_differences(run_lines, LOGS, LOST_AT_ONE_BORDER) > LOGS * 9 / 10);
+}
+
+static void not_knowing_what_stands_before_is_noticed(void **state)
+{
+    (void)state;
+    assert_true(count_differences(run_lines, LOGS, BEFORE_UNKNOWN) > LOGS * 3 / 4);
+}
+
+/* How many events there are whose line begins with `begin` and holds `also`. */
+static size_t count_events(const struct journal *journal, const char *begin, const char *also)
+{
+    size_t n = 0;
+
+    for (const char *line = journal_text(journal), *end; (end = strchr(line, '\n')); line = end + 1)
+        n += strncmp(line, begin, strlen(begin)) == 0 &&
+             memmem(line, (size_t)(end - line), also, strlen(also)) != NULL;
+    return n;
+}
+
+/* The lines are worth comparing: what needs another line does get it, over and over. */
+static void the_lines_hold_what_reaches_over_borders(void **state)
+{
+    static const struct {
+        const char *begin, *also;
+    } all[] = {{"delivered 1xUz", " to=held"}, {"bounced 1xUz", " to=piece"}, {"expired 1xUz", "(452 4.2.2"},
+               {"expired A000", "(452 4.2.2"}, {"deferred A000", " to=twice"}, {"rejected 1xUz", " from=e"}};
+    struct journal journal = {0};
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= LOGS; seed++)
+        run_lines(seed, WHOLE, &journal);
+    for (size_t i = 0; i < BL_COUNT(all); i++)
+        if (count_events(&journal, all[i].begin, all[i].also) < 20)
+            fail_msg("%s...%s: %zu", all[i].begin, all[i].also, count_events(&journal, all[i].begin, all[i].also));
+    journal_release(&journal);
 }
 
 int main(void)
@@ -113,6 +210,8 @@ int main(void)
         cmocka_unit_test(block_borders_change_nothing),
         cmocka_unit_test(saving_and_loading_at_every_border_changes_nothing),
         cmocka_unit_test(losing_the_join_at_one_border_is_noticed),
+        cmocka_unit_test(not_knowing_what_stands_before_is_noticed),
+        cmocka_unit_test(the_lines_hold_what_reaches_over_borders),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

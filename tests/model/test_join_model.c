@@ -467,7 +467,7 @@ static void feed_model(struct model *model, const bl_record *record)
     case BL_RECORD_REJECT:
         reject(model, record);
         break;
-    case BL_RECORD_PIECE: /* tests/unit/test_exim_join.c */
+    case BL_RECORD_PIECE: /* made of lines: test_join_cut.c */
     case BL_RECORD_HELD:
         break;
     }

@@ -4,9 +4,11 @@
  * A made-up log runs through worker, join and stage; two slots stand for Redis.  Each slot takes batches at
  * its own pace, by the fence's rule: only what begins where the slot stands.  At random moments everything
  * but the slots and the kept snapshots is thrown away.  In the end the slots must hold exactly what one
- * undisturbed pass gives: counters, and the sequence of address events.
+ * undisturbed pass gives: counters, and the sequence of address events.  Much of the log is understood only with
+ * lines before it, of Exim and Postfix: what is held, in pieces, repeated, given up for an earlier reason.
  *
- * Negative control: with one position for both slots (`without_slot_positions`) the same runs differ. */
+ * Negative control: with one position for both slots (`without_slot_positions`) the same runs differ.  So they do
+ * when an image leaves out what is pending; and with nothing before the blocks there is less to count. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,6 +35,7 @@ static unsigned pick(unsigned n)
 
 static char *log_text;
 static size_t log_n;
+static uint64_t logged[BL_OUTCOMES]; /* what there is to count */
 
 static void put_line(const char *program, const char *format, ...)
 {
@@ -40,40 +43,97 @@ static void put_line(const char *program, const char *format, ...)
     va_list args;
 
     clock++;
-    log_n += (size_t)sprintf(log_text + log_n, "Nov 22 %02u:%02u:%02u mx postfix/%s[7]: ", clock / 3600 % 24,
-                             clock / 60 % 60, clock % 60, program);
+    log_n += (size_t)sprintf(log_text + log_n, "Nov 22 %02u:%02u:%02u mx %s ", clock / 3600 % 24, clock / 60 % 60,
+                             clock % 60, program);
     va_start(args, format);
     log_n += (size_t)vsprintf(log_text + log_n, format, args);
     va_end(args);
     log_text[log_n++] = '\n';
 }
 
+#define SMTP(domain) "%05X: to=<%s%u@" domain ">, relay=mx." domain "[192.0.2.1]:25, delay=1, delays=0/0/0/1, "
+#define REFUSED SMTP("d.example") "dsn=5.1.1, status=bounced (host mx.d.example[192.0.2.1] said: 550 5.1.1 User unknown (in reply to RCPT TO command))"
+#define FULL SMTP("d.example") "dsn=4.2.2, status=deferred (host mx.d.example[192.0.2.1] said: 452 4.2.2 mailbox full (in reply to RCPT TO command))"
+#define SENT SMTP("d.example") "dsn=2.0.0, status=sent (250 2.0.0 Ok)"
+
 /* Line `step` of message `i`; false when it has ended.  Few recipients, so that their states matter. */
-static bool put_step(unsigned i, unsigned step)
+static bool put_postfix(unsigned i, unsigned step)
 {
-    unsigned id = i % 97, who = i * 7 % 23;
+    unsigned id = 0xA0000 + i % 97, who = i * 7 % 23;
 
     switch (step) {
-    case 0: put_line("smtpd", "%05X: client=app[192.0.2.9]", 0xA0000 + id); return true;
-    case 1: put_line("cleanup", "%05X: message-id=<%u@app.example>", 0xA0000 + id, i); return true;
-    case 2: put_line("qmgr", "%05X: from=<s%u@sender.example>, size=9, nrcpt=2 (queue active)", 0xA0000 + id, i % 5); return true;
+    case 0: put_line("postfix/smtpd[7]:", "%05X: client=app[192.0.2.9]", id); return true;
+    case 1: put_line("postfix/cleanup[7]:", "%05X: message-id=<%u@app.example>", id, i); return true;
+    case 2: put_line("postfix/qmgr[7]:", "%05X: from=<s%u@sender.example>, size=9, nrcpt=2 (queue active)", id, i % 5); return true;
     case 3:
-        if (i % 3 == 0)
-            put_line("smtp", "%05X: to=<r%u@d.example>, relay=mx.d.example[192.0.2.1]:25, delay=1, delays=0/0/0/1, dsn=5.1.1, status=bounced (host mx.d.example[192.0.2.1] said: 550 5.1.1 <r%u@d.example>: Recipient address rejected: User unknown (in reply to RCPT TO command))", 0xA0000 + id, who, who);
-        else if (i % 3 == 1)
-            put_line("smtp", "%05X: to=<r%u@d.example>, relay=mx.d.example[192.0.2.1]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (250 2.0.0 Ok)", 0xA0000 + id, who);
-        else
-            put_line("smtp", "%05X: to=<r%u@d.example>, relay=mx.d.example[192.0.2.1]:25, delay=1, delays=0/0/0/1, dsn=4.2.2, status=deferred (host mx.d.example[192.0.2.1] said: 452 4.2.2 mailbox full (in reply to RCPT TO command))", 0xA0000 + id, who);
+        if (i % 3 == 0) {
+            put_line("postfix/smtp[7]:", REFUSED, id, "r", who);
+            if (i % 2)
+                put_line("", "last message repeated 2 times");
+            logged[BL_BOUNCED] += i % 2 ? 3 : 1;
+        } else if (i % 3 == 1) {
+            put_line("postfix/smtp[7]:", SENT, id, "r", who);
+        } else {
+            put_line("postfix/smtp[7]:", FULL, id, "r", who);
+        }
         return true;
     case 4:
-        if (i % 3 == 2)
-            put_line("qmgr", "%05X: from=<s%u@sender.example>, status=expired, returned to sender", 0xA0000 + id, i % 5);
-        else
-            put_line("smtp", "%05X: to=<q%u@e.example>, relay=mx.e.example[192.0.2.2]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (250 ok)", 0xA0000 + id, who);
+        if (i % 3 == 2) {
+            put_line("postfix/qmgr[7]:", "%05X: from=<s%u@sender.example>, status=expired, returned to sender", id, i % 5);
+            logged[BL_EXPIRED]++;
+        } else {
+            put_line("postfix/smtp[7]:", SMTP("e.example") "dsn=2.0.0, status=sent (250 ok)", id, "q", who);
+        }
         return true;
-    case 5: put_line("qmgr", "%05X: removed", 0xA0000 + id); return true;
+    case 5:
+        if (i % 4 == 0) {
+            put_line("postfix/smtp[7]:", "message repeated 2 times: [ " REFUSED "]", id, "r", who);
+            logged[BL_BOUNCED] += 2;
+        }
+        return true;
+    case 6: put_line("postfix/qmgr[7]:", "%05X: removed", id); return true;
     default: return false;
     }
+}
+
+#define EXIM(symbol) "1xU%03u-0000Ab-0d " symbol " r%u@d.example"
+#define REMOTE " R=dns T=smtp H=mx.d.example [192.0.2.1]"
+
+/* The same for Exim: one that is cut through and refused in pieces, one given up, one simply sent. */
+static bool put_exim(unsigned i, unsigned step)
+{
+    unsigned id = i % 97, who = i * 7 % 23;
+    char program[16];
+
+    sprintf(program, "exim[%u]:", 100 + id);
+    if (step == (i % 3 == 0)) {
+        put_line(program, "1xU%03u-0000Ab-0d <= s%u@sender.example H=app [192.0.2.9] P=esmtp S=9 id=%u@app.example", id, i % 5, i);
+        return true;
+    }
+    switch (step * 3 + i % 3) {
+    case 0: put_line(program, EXIM(">>") REMOTE " C=\"250 ok\"", id, who); return true;
+    case 6: put_line(program, "[1/2] " EXIM("**") REMOTE ": SMTP error from remote mail", id, who + 1); return true;
+    case 9:
+        put_line(program, "[2/2]  server after RCPT TO:<r%u@d.example>: 550 5.1.1 User unknown", who + 1);
+        logged[BL_BOUNCED]++;
+        return true;
+    case 4: put_line(program, EXIM("==") " R=dns T=smtp defer (-44) H=mx.d.example [192.0.2.1]: SMTP error from remote mail server after RCPT TO:<r%u@d.example>: 452 4.2.2 Mailbox full", id, who, who); return true;
+    case 7: put_line(program, EXIM("==") " routing defer (-52): retry time not reached", id, who); return true;
+    case 10:
+        put_line(program, EXIM("**") ": retry timeout exceeded", id, who);
+        logged[BL_EXPIRED]++;
+        return true;
+    case 5: put_line(program, EXIM("=>") REMOTE " C=\"250 ok\"", id, who); return true;
+    case 12:
+    case 13:
+    case 8: put_line(program, "1xU%03u-0000Ab-0d Completed", id); return true;
+    default: return false;
+    }
+}
+
+static bool put_step(unsigned i, unsigned step)
+{
+    return i % 5 < 2 ? put_exim(i, step) : put_postfix(i, step);
 }
 
 static void make_log(void)
@@ -169,6 +229,8 @@ static void fill(struct bl_block *block, uint64_t offset, const uint64_t *cut, s
         block->n += (size_t)((const char *)memchr(log_text + offset + block->n, '\n', log_n) -
                              (log_text + offset + block->n)) + 1;
     memcpy(block->bytes, log_text + offset, block->n);
+    block->before_n = least(offset, BL_TAIL_BYTES);
+    memcpy(block->before, log_text + offset - block->before_n, block->before_n);
     block->kind = BL_BLOCK_DATA;
     block->begin = offset;
     block->end = (bl_position){.generation = 1, .offset = offset + block->n};
@@ -303,8 +365,8 @@ static unsigned rounds_that_differ(bool without_slot_positions)
 
     init_slots(calm);
     assert_true(live(calm, false, false));
-    assert_int_equal(calm[0].outcome[BL_BOUNCED], (MESSAGES + 2) / 3);
-    assert_int_equal(calm[0].outcome[BL_EXPIRED], MESSAGES / 3);
+    assert_int_equal(calm[0].outcome[BL_BOUNCED], logged[BL_BOUNCED]);
+    assert_int_equal(calm[0].outcome[BL_EXPIRED], logged[BL_EXPIRED]);
     for (unsigned round = 0; round < ROUNDS; round++) {
         unsigned lives = 1;
 
