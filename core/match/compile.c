@@ -150,6 +150,47 @@ static int by_first_byte(const void *a, const void *b)
     return x->text.n > y->text.n ? -1 : x->text.n < y->text.n; /* the longest first */
 }
 
+/* What a byte of a mark says about the folded byte of a text: which bits of it are known.  A blank stands for any
+ * blank, `#` and `@` of patterns for what extract.c says. */
+static unsigned known_bits(char byte, bool pattern)
+{
+    if (byte == ' ' && !pattern)
+        return 0x50;
+    if (pattern && byte == '#')
+        return 0xd0;
+    return pattern && byte == '@' ? 0 : 0xff;
+}
+
+/* Up to the first `+`, behind which nothing has a fixed place. */
+static void set_head(struct bl_mark *mark)
+{
+    bool pattern = mark->kind == BL_MARK_CODE;
+    unsigned at = 0;
+
+    mark->head = mark->mask = 0;
+    for (size_t i = 0; i < mark->text.n && at < BL_MARK_HEAD * 8; i++) {
+        char byte = mark->text.p[i], like = pattern && byte == '#' ? '0' : byte;
+        unsigned bits = known_bits(byte, pattern);
+
+        if (pattern && byte == '+')
+            return;
+        if (pattern && (byte == '{' || byte == '}'))
+            continue;
+        mark->mask |= (uint64_t)bits << at;
+        mark->head |= (uint64_t)(((unsigned char)like | BL_MARK_FOLD) & bits) << at;
+        at += 8;
+    }
+}
+
+static void add_pairs(struct bl_rules *rules, const struct bl_mark *mark)
+{
+    uint64_t *pairs = &rules->mark_pairs[bl_mark_group(mark->kind)][mark->head & 31];
+
+    for (unsigned byte = 0; byte < 256; byte++)
+        if ((((byte | BL_MARK_FOLD) ^ mark->head >> 8) & mark->mask >> 8 & 0xff) == 0)
+            *pairs |= UINT64_C(1) << (byte & 63);
+}
+
 /* What is read out of replies, by its first byte. */
 static bool keep_marks(struct compiler *c)
 {
@@ -159,9 +200,13 @@ static bool keep_marks(struct compiler *c)
 
     if (!marks || !from)
         return false;
-    for (uint32_t i = 0; i < n; i++)
+    memset(c->rules->mark_pairs, 0, sizeof c->rules->mark_pairs);
+    for (uint32_t i = 0; i < n; i++) {
         if (!keep_slice(c, &marks[i].text) || !keep_slice(c, &marks[i].name))
             return false;
+        set_head(&marks[i]);
+        add_pairs(c->rules, &marks[i]);
+    }
     qsort(marks, n, sizeof *marks, by_first_byte);
     for (unsigned byte = 0; byte <= 256; byte++) {
         while (at < n && first_byte(&marks[at]) < byte)

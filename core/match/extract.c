@@ -1,6 +1,7 @@
-/* One pass over the reply.  Where a word begins, the marks (rows of extract.tsv) that begin with its first byte are
+/* One pass over the reply.  Where a word begins, the marks (rows of extract.tsv) that begin like it are
  * tried, the longest first; what stands behind a mark, or in front of it, is then read as a host, a time or an
- * address.  Addresses of mailboxes are stepped over: anything can stand in them.
+ * address.  Addresses of mailboxes are stepped over: anything can stand in them.  Nearly every word begins no mark:
+ * its first two bytes tell most of them, and its first eight, compared at once, nearly all others.
  *
  * Patterns of codes: # is a digit, @ a capital letter or digit, + after either means one or more of it, the rest
  * is itself, in its case; the braces hold the code.  A pattern that begins or ends with a letter or digit does so
@@ -14,19 +15,33 @@ enum rank { RANK_NONE, RANK_WORD, RANK_HOST, RANK_NAMED_HOST };
 
 struct extraction {
     bl_slice text;
-    bool blames_sender, may_wait;
+    bool wanted[BL_MARK_GROUPS];
     enum rank rank;
     struct bl_extract *out;
 };
 
-static bool is_letter(char c)
+enum { WORD = 1, STOP = 2, OPEN = 4 }; /* of words; at the ends of mailbox addresses; in front of them */
+
+static const uint8_t kinds[256] = {
+    ['0' ... '9'] = WORD,          ['A' ... 'Z'] = WORD, ['a' ... 'z'] = WORD, [0x80 ... 0xff] = WORD,
+    ['\t' ... '\r'] = STOP | OPEN, [' '] = STOP | OPEN,  ['<'] = STOP | OPEN,  ['('] = STOP | OPEN,
+    ['"'] = STOP | OPEN,           ['>'] = STOP,         [')'] = STOP,         ['['] = STOP,
+    [']'] = STOP,                  [','] = STOP,         [';'] = STOP,
+};
+
+static bool is_any(char c, unsigned of)
 {
-    return (bl_lower(c) >= 'a' && bl_lower(c) <= 'z') || (c & 0x80);
+    return kinds[(unsigned char)c] & of;
 }
 
 static bool is_word(char c)
 {
-    return is_letter(c) || bl_is_digit(c);
+    return is_any(c, WORD);
+}
+
+static bool is_letter(char c)
+{
+    return is_word(c) && !bl_is_digit(c);
 }
 
 static bool is_host_byte(char c)
@@ -385,33 +400,29 @@ static void try_mark(struct extraction *x, size_t at, const struct bl_mark *mark
         read_code(x, at, mark->text);
         return;
     }
+    if (!x->wanted[bl_mark_group(mark->kind)])
+        return;
     end = match_words(x->text, at, mark->text);
     if (!end)
         return;
     switch ((enum bl_mark_kind)mark->kind) {
     case BL_MARK_LIST_WORD:
-        if (x->blames_sender)
-            name_list(x, RANK_WORD, mark->name, false);
+        name_list(x, RANK_WORD, mark->name, false);
         break;
     case BL_MARK_LIST_HOST:
-        if (x->blames_sender)
-            read_list_host(x, at, mark);
+        read_list_host(x, at, mark);
         break;
     case BL_MARK_LIST_BEFORE:
-        if (x->blames_sender)
-            read_list_before(x, end);
+        read_list_before(x, end);
         break;
     case BL_MARK_RETRY_BEFORE:
-        if (x->may_wait)
-            read_retry(x, end, mark);
+        read_retry(x, end, mark);
         break;
     case BL_MARK_IP_BEFORE:
-        if (x->blames_sender)
-            read_ip_before(x, end);
+        read_ip_before(x, end);
         break;
     case BL_MARK_IP_AFTER:
-        if (x->blames_sender)
-            read_ip_after(x, at);
+        read_ip_after(x, at);
         break;
     case BL_MARK_CODE:
     case BL_MARK_KINDS:
@@ -419,17 +430,64 @@ static void try_mark(struct extraction *x, size_t at, const struct bl_mark *mark
     }
 }
 
-/* Where the mailbox address that `at` stands in ends; `at` if there is none. */
-static size_t skip_address(bl_slice text, size_t at)
+/* Two blanks in a row, or what looks so in a folded head: `, `. */
+static bool has_wide_blank(uint64_t head)
 {
-    size_t end = at;
-    bool sign = false;
+    uint64_t blank = ~(head | head >> 2) & UINT64_C(0x1010101010101010);
 
-    while (end < text.n && !bl_is_blank_byte(text.p[end]) && !memchr("<>()[]\",;", text.p[end], 9)) {
-        sign = sign || text.p[end] == '@';
-        end++;
+    return blank & blank >> 8;
+}
+
+static void try_marks(struct extraction *x, const struct bl_rules *rules, size_t at)
+{
+    const char *p = x->text.p + at;
+    size_t n = x->text.n - at;
+    uint8_t byte = (uint8_t)bl_lower(p[0]);
+    char room[BL_MARK_HEAD] = {0};
+    const struct bl_mark *mark = rules->marks + rules->mark_from[byte], *end = rules->marks + rules->mark_from[byte + 1];
+    uint64_t head, known;
+
+    if (n < sizeof room)
+        memcpy(room, p, n);
+    head = bl_mark_head(n < sizeof room ? room : p);
+    known = has_wide_blank(head) ? 0xffff : UINT64_MAX;
+    for (; mark < end; mark++)
+        if (((head ^ mark->head) & mark->mask & known) == 0)
+            try_mark(x, at, mark);
+}
+
+/* The words that begin in text[at..end). */
+static void read_words(struct extraction *x, const struct bl_rules *rules, const uint64_t pairs[32], size_t at,
+                       size_t end)
+{
+    const unsigned char *p = (const unsigned char *)x->text.p;
+    size_t pairs_end = end < x->text.n ? end : end - 1;
+
+    while (at < pairs_end) {
+        if (pairs[p[at] & 31] >> (p[at + 1] & 63) & 1)
+            try_marks(x, rules, at);
+        if (kinds[p[at++]] & WORD)
+            while (at < end && kinds[p[at]] & WORD)
+                at++;
+        if (at < end && p[at] == ' ') /* no mark begins with one */
+            at++;
     }
-    return sign && end > at ? end : at;
+    if (at < end) /* the text's last byte */
+        try_marks(x, rules, at);
+}
+
+/* The next mailbox address, from `at` on: what stands around an at sign; both are the text's end if there is none. */
+static void find_address(bl_slice text, size_t at, size_t *from, size_t *to)
+{
+    do {
+        at += bl_slice_find_byte(bl_slice_drop(text, at), '@');
+        *from = at;
+        while (at < text.n && !is_any(text.p[at], STOP))
+            at++;
+        *to = at;
+        while (*from < *to && *from > 0 && !is_any(text.p[*from - 1], STOP))
+            --*from;
+    } while (*from < *to && *from > 0 && !is_any(text.p[*from - 1], OPEN));
 }
 
 void bl_extract_read(const struct bl_rules *rules, bl_slice text, const bl_verdict *verdict,
@@ -437,25 +495,21 @@ void bl_extract_read(const struct bl_rules *rules, bl_slice text, const bl_verdi
 {
     const struct bl_category *category = bl_rules_category(rules, verdict->category);
     struct extraction x = {.text = bl_slice_head(text, BL_EXTRACT_MAX), .out = out};
+    uint64_t pairs[32] = {0};
+    size_t at = 0, from;
 
     memset(out, 0, sizeof *out);
-    x.blames_sender = category->scope == BL_SCOPE_SENDER || category->scope == BL_SCOPE_MESSAGE ||
-                      verdict->category == rules->unclassified;
-    x.may_wait = verdict->type != BL_HARD;
-    for (size_t at = 0; at < x.text.n; at++) {
-        uint8_t byte = (uint8_t)bl_lower(x.text.p[at]);
+    x.wanted[BL_MARKS_ALWAYS] = true;
+    x.wanted[BL_MARKS_OF_SENDER] = category->scope == BL_SCOPE_SENDER || category->scope == BL_SCOPE_MESSAGE ||
+                                   verdict->category == rules->unclassified;
+    x.wanted[BL_MARKS_OF_TIME] = verdict->type != BL_HARD;
+    for (size_t g = 0; g < BL_MARK_GROUPS; g++)
+        for (size_t i = 0; i < BL_COUNT(pairs) && x.wanted[g]; i++)
+            pairs[i] |= rules->mark_pairs[g][i];
+    while (at < x.text.n) {
+        size_t begin = at;
 
-        if (at > 0 && is_word(x.text.p[at]) && is_word(x.text.p[at - 1]))
-            continue; /* within a word */
-        if (at == 0 || bl_is_blank_byte(x.text.p[at - 1]) || memchr("<(\"", x.text.p[at - 1], 3)) {
-            size_t end = skip_address(x.text, at);
-
-            if (end > at) {
-                at = end - 1;
-                continue;
-            }
-        }
-        for (uint32_t i = rules->mark_from[byte]; i < rules->mark_from[byte + 1]; i++)
-            try_mark(&x, at, &rules->marks[i]);
+        find_address(x.text, begin, &from, &at);
+        read_words(&x, rules, pairs, begin, from);
     }
 }

@@ -691,7 +691,7 @@ static enum bl_code read_mark(struct reader *r, const struct table *table, const
         return bl_rules_text_fail(model, field_place(r, kind),
                                   "a kind is list-word, list-host, list-before, retry-before, "
                                   "ip-before, ip-after or code");
-    if (text.n == 0 || text.n > NAME_MAX_BYTES)
+    if (text.n == 0 || text.p[0] == ' ' || text.n > NAME_MAX_BYTES)
         return bl_rules_text_fail(model, field_place(r, text), "expected what to look for");
     if (mark.kind == BL_MARK_CODE && !is_pattern(text))
         return bl_rules_text_fail(model, field_place(r, text),

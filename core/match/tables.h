@@ -78,10 +78,33 @@ enum bl_mark_kind {
     BL_MARK_KINDS
 };
 
+enum { BL_MARK_HEAD = 8, BL_MARK_FOLD = 0x20 };
+
 struct bl_mark {
     bl_slice text, name; /* text: never empty; but for patterns folded */
+    uint64_t head, mask; /* no text of single blanks begins with it unless bl_mark_head(text) & mask is head */
     uint8_t kind;        /* enum bl_mark_kind */
 };
+
+/* The first BL_MARK_HEAD bytes, coarsely folded: equal bytes stay equal, in either case. */
+static inline uint64_t bl_mark_head(const char *p)
+{
+    const unsigned char *b = (const unsigned char *)p;
+    uint64_t low = (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
+    uint64_t high = (uint32_t)b[4] | (uint32_t)b[5] << 8 | (uint32_t)b[6] << 16 | (uint32_t)b[7] << 24;
+
+    return (low | high << 32) | BL_MARK_FOLD * UINT64_C(0x0101010101010101);
+}
+
+/* Marks that are looked for together. */
+enum bl_mark_group { BL_MARKS_ALWAYS, BL_MARKS_OF_SENDER, BL_MARKS_OF_TIME, BL_MARK_GROUPS };
+
+static inline enum bl_mark_group bl_mark_group(unsigned kind)
+{
+    return kind == BL_MARK_CODE           ? BL_MARKS_ALWAYS
+           : kind == BL_MARK_RETRY_BEFORE ? BL_MARKS_OF_TIME
+                                          : BL_MARKS_OF_SENDER;
+}
 
 struct bl_rules {
     const struct bl_category *categories;
@@ -103,6 +126,7 @@ struct bl_rules {
     uint64_t endings[(1 << BL_ENDING_BITS) / 64]; /* see bl_rules_ending_bit */
     const struct bl_mark *marks; /* sorted by first byte, lower case for patterns, too */
     const uint16_t *mark_from;   /* 257: marks[from[b]..from[b + 1]) begin with byte b */
+    uint64_t mark_pairs[BL_MARK_GROUPS][32]; /* [g][first & 31] has bit second & 63 when a mark may begin so */
     uint32_t n_marks;
 };
 

@@ -156,7 +156,8 @@ static void print_marks(FILE *out, const struct bl_rules *r)
         print_slice(out, r->marks[i].text);
         fputs(", ", out);
         print_slice(out, r->marks[i].name);
-        fprintf(out, ", %u},\n", r->marks[i].kind);
+        fprintf(out, ", UINT64_C(%#llx), UINT64_C(%#llx), %u},\n", (unsigned long long)r->marks[i].head,
+                (unsigned long long)r->marks[i].mask, r->marks[i].kind);
     }
     fputs("};\n\n", out);
     print_words(out, "uint16_t", "mark_from", r->mark_from, 256 + 1, 2);
@@ -189,7 +190,14 @@ static void print_tables(FILE *out, const struct bl_rules *r)
             r->unclassified, (unsigned long long)r->providers_mark, r->longest_suffix);
     for (size_t i = 0; i < BL_COUNT(r->endings); i++)
         fprintf(out, "UINT64_C(%#llx), ", (unsigned long long)r->endings[i]);
-    fprintf(out, "},\n    marks, mark_from, %u,\n};\n\n", r->n_marks);
+    fputs("},\n    marks, mark_from, {", out);
+    for (size_t g = 0; g < BL_MARK_GROUPS; g++) {
+        fputs("\n    {", out);
+        for (size_t i = 0; i < BL_COUNT(r->mark_pairs[g]); i++)
+            fprintf(out, "UINT64_C(%#llx), ", (unsigned long long)r->mark_pairs[g][i]);
+        fputs("},", out);
+    }
+    fprintf(out, "},\n    %u,\n};\n\n", r->n_marks);
     fputs("const struct bl_rules *bl_rules_builtin(void)\n{\n    return &builtin;\n}\n",
           out);
 }
