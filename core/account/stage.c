@@ -258,7 +258,8 @@ static size_t put_extracted(char *line, size_t at, size_t cap, const struct bl_r
     for (uint32_t rest = extract.retry_after_s; rest; rest /= 10)
         seconds[--n] = (char)('0' + rest % 10);
     at = put_cell(line, at, cap, (bl_slice){seconds + n, sizeof seconds - n});
-    return put_cell(line, at, cap, extract.sending_ip);
+    return put_cell(line, at, cap, event->sending_gap ? bl_sending_ip(event->relay_ip, event->sending_gap)
+                                                      : extract.sending_ip);
 }
 
 static void note_recent(struct bl_stage *stage, const bl_event *event)

@@ -706,7 +706,9 @@ static inline void take_exim_field(bl_slice *in, struct exim_fields *out)
         out->transport = value;
     else if (word.p[0] == 'I' && bl_slice_starts(word, BL_SLICE("I=["))) {
         value = bl_slice_drop(value, 1);
-        out->local_ip = bl_slice_head(value, bl_slice_find_byte(value, ']'));
+        end = bl_slice_find_byte(value, ']');
+        if (end < value.n)
+            out->local_ip = bl_slice_head(value, end);
     } else if (word.p[0] == 'Q' && bl_slice_starts(word, BL_SLICE("QT="))) {
         out->delay_ms = read_exim_time(bl_slice_drop(word, 3));
     }
@@ -1024,6 +1026,17 @@ static inline enum bl_outcome outcome_of_symbol(const char *symbol)
     return symbol[0] == '=' && symbol[1] == '=' ? BL_DEFERRED : BL_DELIVERED;
 }
 
+/* From the end of the peer's address to ours, `]:25 I=[` nearly always; or 0. */
+static inline uint8_t gap_to_local_ip(const struct exim_fields *fields)
+{
+    const char *end = fields->ip.p + fields->ip.n;
+
+    if (fields->local_ip.n == 0 || fields->ip.n == 0 || fields->local_ip.p <= end ||
+        fields->local_ip.p - end > UINT8_MAX)
+        return 0;
+    return (uint8_t)(fields->local_ip.p - end);
+}
+
 static inline enum bl_exim_line read_exim_delivery(const bl_syslog *head, bl_slice id,
                                                    bl_exim_room *room, bl_record *out,
                                                    bl_reply *reply)
@@ -1049,6 +1062,7 @@ static inline enum bl_exim_line read_exim_delivery(const bl_syslog *head, bl_sli
     set_recipient(&address, out);
     out->peer_host = fields.host;
     out->peer_ip = fields.ip;
+    out->sending_gap = gap_to_local_ip(&fields);
     out->delay_ms = fields.delay_ms;
     out->service = exim_service(room, head->program, fields.transport);
     if (fields.has_sender) {

@@ -165,6 +165,7 @@ static inline void set_event(struct bl_join *join, bl_event *event, const bl_rec
                     outcome == BL_DROPPED || outcome == BL_EXPIRED;
     event->phase = record->phase;
     event->code = record->code;
+    event->sending_gap = record->sending_gap;
     event->provider = record->provider;
     event->enhanced = record->enhanced;
     event->verdict = record->verdict;

@@ -79,6 +79,7 @@ ALWAYS_INLINE void begin_record(const bl_syslog *head, bl_slice qid, enum bl_rec
     out->outcome = 0;
     out->flags = 0;
     out->phase = BL_PHASE_UNKNOWN;
+    out->sending_gap = 0;
     out->code = 0;
     out->provider = 0;
     out->enhanced = (bl_status){0, 0, 0};

@@ -64,7 +64,8 @@ static void put_extract(struct bl_output *out, const bl_event *event, const stru
         bl_output_u64(out, extract.retry_after_s);
     }
     put_text_if(out, BL_SLICE(",\"provider_code\":"), extract.provider_code);
-    put_text_if(out, BL_SLICE(",\"sending_ip\":"), extract.sending_ip);
+    if (event->sending_gap == 0)
+        put_text_if(out, BL_SLICE(",\"sending_ip\":"), extract.sending_ip);
 }
 
 void bl_events_put(struct bl_output *out, const bl_event *event, const struct bl_rules *rules)
@@ -86,6 +87,7 @@ void bl_events_put(struct bl_output *out, const bl_event *event, const struct bl
     put_text_if(out, BL_SLICE(",\"orig_recipient\":"), event->orig_recipient);
     put_text_if(out, BL_SLICE(",\"relay_host\":"), event->relay_host);
     put_text_if(out, BL_SLICE(",\"relay_ip\":"), event->relay_ip);
+    put_text_if(out, BL_SLICE(",\"sending_ip\":"), bl_sending_ip(event->relay_ip, event->sending_gap));
     if (event->delay_ms >= 0)
         put_delay(out, event->delay_ms);
     put_word(out, BL_SLICE(",\"outcome\":"), bl_outcome_name(event->outcome));

@@ -38,7 +38,8 @@ static void read_line(bl_slice line, size_t left)
         return;
     if (bl_exim_read(&head, &room, &r, &reply) == BL_EXIM_RECORD) {
         const bl_slice texts[] = {r.host,   r.service,   r.queue_id, r.recipient, r.orig_recipient,
-                                  r.sender, r.peer_host, r.peer_ip,  r.text};
+                                  r.sender, r.peer_host, r.peer_ip, r.text,
+                                  bl_sending_ip(r.peer_ip, r.sending_gap)};
 
         for (size_t i = 0; i < BL_COUNT(texts); i++)
             check(may_stand(texts[i], line, bytes));

@@ -249,6 +249,15 @@ python3 -c 'import json; assert json.load(open("out"))["lines"] > 0' || fail "no
 "$BL" scan --json empty.log >out || fail "an empty log: exit $?"
 check "an empty log" 0 "$(python3 -c 'import json; print(json.load(open("out"))["lines"])')"
 
+# --- our own address: Exim's I= counts for more than what a reply quotes, and is told of what went well, too
+cat >exim.log <<'END'
+2026-11-22 05:05:08 1xUzl6-0000Gh-0d ** a@b.example R=dns T=remote_smtp H=mx.b.example [192.0.2.37]:25 I=[192.0.2.1]:44330: SMTP error from remote mail server after initial connection: 554 5.7.1 your ip 192.0.2.99 is blocked
+2026-11-22 05:05:09 1xUzl6-0000Gh-0d => c@b.example R=dns T=remote_smtp H=mx.b.example [192.0.2.37]:25 I=[2001:db8::1]:44330 C="250 ok"
+2026-11-22 05:05:10 1xUzl6-0000Gh-0d ** d@b.example R=dns T=remote_smtp H=mx.b.example [192.0.2.37]:25: SMTP error from remote mail server after initial connection: 554 5.7.1 your ip 192.0.2.99 is blocked
+END
+check "sending_ip" "192.0.2.1 2001:db8::1 192.0.2.99" \
+    "$("$BL" scan --events exim.log | grep -o '"sending_ip":"[^"]*"' | cut -d'"' -f4 | paste -sd' ')"
+
 # --- usage, and a reader that leaves
 "$BL" scan >/dev/null 2>&1; check "no file" 64 $?
 "$BL" scan -j0 x >/dev/null 2>&1; check "no threads" 64 $?

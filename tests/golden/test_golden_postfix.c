@@ -76,6 +76,7 @@ static void put_record(struct out *out, const struct bl_rules *rules, const bl_r
     put(out, "orig", r->orig_recipient);
     put(out, "peer", r->peer_host);
     put(out, "ip", r->peer_ip);
+    put(out, "sending", bl_sending_ip(r->peer_ip, r->sending_gap));
     if (r->delay_ms >= 0)
         out->n +=
             (size_t)snprintf(out->p + out->n, TEXT_MAX - out->n, " delay=%dms", (int)r->delay_ms);

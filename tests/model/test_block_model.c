@@ -258,7 +258,7 @@ static bool same_record(const bl_record *a, const char *a_base, const bl_record 
             return false;
     return a->key == b->key && a->key2 == b->key2 && a->time_us == b->time_us &&
            (!(a->flags & BL_RECORD_REPEATED) || a->repeats == b->repeats) && a->kind == b->kind && a->mta == b->mta && a->outcome == b->outcome &&
-           a->flags == b->flags && a->phase == b->phase && a->code == b->code &&
+           a->flags == b->flags && a->phase == b->phase && a->sending_gap == b->sending_gap && a->code == b->code &&
            a->provider == b->provider && bl_status_eq(a->enhanced, b->enhanced) &&
            a->delay_ms == b->delay_ms && memcmp(&a->verdict, &b->verdict, sizeof a->verdict) == 0;
 }

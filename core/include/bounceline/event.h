@@ -24,6 +24,7 @@ typedef struct bl_event {
     bool            has_sender;
     bool            failed;    /* verdict is set */
     bool            known;     /* the queue id is live: another line told of this message before */
+    uint8_t         sending_gap; /* bl_sending_ip(relay_ip, it) is ours, when the line tells it */
     enum bl_phase   phase;
     uint16_t        code;
     uint16_t        provider;

@@ -61,6 +61,7 @@ typedef struct bl_record {
     uint8_t  outcome;      /* enum bl_outcome; DELIVERY and REJECT */
     uint8_t  flags;
     uint8_t  phase;        /* enum bl_phase */
+    uint8_t  sending_gap;  /* Exim's I=: see bl_sending_ip */
     uint16_t code;         /* the reply's; 0 if absent */
     uint16_t provider;     /* bl_rules_provider(relay_host) */
     bl_status enhanced;    /* the reply's own, else the logged dsn=; absent on success is fine */
@@ -75,6 +76,16 @@ typedef struct bl_record {
     /* PIECE: code is its number, delay_ms how many there are, queue_id the process that wrote it */
     bl_slice text;                      /* PIECE, HELD: the line; DELIVERY, REJECT: reply; MESSAGE_ID, ARRIVAL: the id; OPEN: sasl user */
 } bl_record;
+
+/* Our own address, which stands behind the peer's in the line: so many bytes behind it, up to a `]`; 0 if absent. */
+static inline bl_slice bl_sending_ip(bl_slice peer_ip, uint8_t gap)
+{
+    bl_slice ip = {gap ? peer_ip.p + peer_ip.n + gap : NULL, 0};
+
+    while (gap && ip.p[ip.n] != ']')
+        ip.n++;
+    return ip;
+}
 
 /* The key of a queue id: instances on one host share the log, hosts share the log server.  The seed is
  * worth keeping from line to line. */
