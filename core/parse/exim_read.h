@@ -1029,12 +1029,12 @@ static inline enum bl_outcome outcome_of_symbol(const char *symbol)
 /* From the end of the peer's address to ours, `]:25 I=[` nearly always; or 0. */
 static inline uint8_t gap_to_local_ip(const struct exim_fields *fields)
 {
-    const char *end = fields->ip.p + fields->ip.n;
+    ptrdiff_t gap;
 
-    if (fields->local_ip.n == 0 || fields->ip.n == 0 || fields->local_ip.p <= end ||
-        fields->local_ip.p - end > UINT8_MAX)
+    if (fields->local_ip.n == 0 || fields->ip.n == 0)
         return 0;
-    return (uint8_t)(fields->local_ip.p - end);
+    gap = fields->local_ip.p - (fields->ip.p + fields->ip.n);
+    return gap > 0 && gap <= UINT8_MAX ? (uint8_t)gap : 0;
 }
 
 static inline enum bl_exim_line read_exim_delivery(const bl_syslog *head, bl_slice id,
