@@ -32,7 +32,6 @@ enum {
     DENIED_MS = 60000, IN_FLIGHT_BYTES = 8 << 20,
     LAZY_TICKS = 3, SEEN_TICKS = 10,
     MERGE_FIELDS = 40000, /* about 40 ms of Redis */
-    PACE = 3, /* pause after a commit, in times of what it took: Redis is others' too */
     LEVEL_ERROR = 3, LEVEL_WARNING = 4, LEVEL_NOTICE = 5
 };
 
@@ -265,7 +264,6 @@ static void on_commit(void *arg, redisReply *reply)
         return;
     flight = store->flight[0];
     store->flights--;
-    store->paced_ms = uv_now(store->loop) + PACE * (uv_now(store->loop) - flight.sent_ms);
     memmove(store->flight, store->flight + 1, store->flights * sizeof *store->flight);
     while (slot->have < flight.last)
         if (!move_positions(store, &slot->stored, bl_store_batch(store, ++slot->have)))
@@ -361,30 +359,9 @@ static bool know_buckets(struct bl_store *store, const struct bl_batch *const *b
     return bl_commit_knows_all(store->commit);
 }
 
-static void on_pace(uv_timer_t *timer)
-{
-    send_counters(timer->data);
-}
-
-/* A commit costs Redis by its keys, hardly by their counts: what waits a while and goes together is cheap. */
-static bool is_paced(struct bl_store *store)
-{
-    uint64_t now = uv_now(store->loop);
-    size_t waiting = store->queue_n ? (size_t)(bl_store_last(store) - store->sent) : 0;
-
-    if (waiting == 0 || waiting >= store->options.hurry_batches)
-        return false;
-    if (store->flights)
-        return true; /* its answer comes back here */
-    if (now >= store->paced_ms)
-        return false;
-    uv_timer_start(&store->pace, on_pace, store->paced_ms - now, 0);
-    return true;
-}
-
 static void send_counters(struct bl_store *store)
 {
-    while (!is_paced(store) && store->state == BL_STORE_READY && store->flights < BL_STORE_IN_FLIGHT &&
+    while (store->state == BL_STORE_READY && store->flights < BL_STORE_IN_FLIGHT &&
            bytes_in_flight(store) < store->options.in_flight_bytes && store->queue_n &&
            store->sent < bl_store_last(store)) {
         const struct bl_batch *batches[BL_COMMIT_BATCHES];
@@ -396,7 +373,7 @@ static void send_counters(struct bl_store *store)
         }
         if (!know_buckets(store, batches, n))
             return; /* on_bucket comes back here */
-        store->flight[store->flights++] = (struct bl_flight){.last = store->sent + n, .sent_ms = uv_now(store->loop)};
+        store->flight[store->flights++] = (struct bl_flight){.last = store->sent + n};
         if (!send_commit(&store->slot[0], false, batches, n, on_commit, &store->slot[0]) ||
             store->state != BL_STORE_READY)
             return; /* the connection went under our hands */
@@ -498,7 +475,6 @@ void bl_store_became_ready(struct bl_store *store)
     }
     store->sent = store->first - 1;
     store->flights = 0;
-    store->paced_ms = 0;
     resume->run = ++store->run;
     resume->dataset = strtoull(store->dataset, NULL, 16);
     resume->partitions = store->keys.partitions;
@@ -542,7 +518,6 @@ static void forget_claims(struct bl_store *store)
     bl_address_hashes_free(store->known);
     store->known = NULL;
     store->flights = 0;
-    store->paced_ms = 0;
 }
 
 static void on_down(void *arg, enum bl_resp_trouble trouble, const bl_err *why)
@@ -553,7 +528,6 @@ static void on_down(void *arg, enum bl_resp_trouble trouble, const bl_err *why)
     if (store->close_asked)
         return;
     uv_timer_stop(&store->hold);
-    uv_timer_stop(&store->pace);
     if (store->state != BL_STORE_REFUSED)
         store->state = BL_STORE_DOWN;
     if (trouble != BL_RESP_FINE) /* FINE: we dropped it ourselves, and said why */
@@ -675,8 +649,7 @@ enum bl_code bl_store_open(struct bl_store **out, uv_loop_t *loop, const struct 
     }
     uv_timer_init(loop, &store->tick);
     uv_timer_init(loop, &store->hold);
-    uv_timer_init(loop, &store->pace);
-    store->tick.data = store->hold.data = store->pace.data = store;
+    store->tick.data = store->hold.data = store;
     uv_timer_start(&store->tick, on_tick, store->options.tick_ms, store->options.tick_ms);
     *out = store;
     return BL_OK;
@@ -700,8 +673,7 @@ static void on_conn_closed(void *arg)
     struct bl_store *store = arg;
 
     store->conn = NULL;
-    store->closing_handles = 3;
-    uv_close((uv_handle_t *)&store->pace, on_handle_closed);
+    store->closing_handles = 2;
     uv_close((uv_handle_t *)&store->tick, on_handle_closed);
     uv_close((uv_handle_t *)&store->hold, on_handle_closed);
 }
@@ -735,7 +707,6 @@ void bl_store_close(struct bl_store *store, void (*done)(void *arg), void *arg)
     store->state = BL_STORE_CLOSING;
     uv_timer_stop(&store->tick);
     uv_timer_stop(&store->hold);
-    uv_timer_stop(&store->pace);
     void_batches(store);
     store->waiting_replies = 1;
     for (unsigned i = 0; i <= store->keys.partitions && claimed; i++) {

@@ -29,7 +29,6 @@ struct bl_store_options {
     const char *instance; /* this state directory's id */
     uint64_t    lease_ms;         /* 30 000 */
     uint64_t    connect_ms, command_ms; /* 2 000, 5 000 */
-    size_t      hurry_batches;  /* so many waiting: commits follow each other without a pause; 0: always */
     size_t      in_flight_bytes;  /* 8 MiB */
     struct bl_suppress_policy policy;
     const struct bl_rules *rules; /* looked at while opening only: the names of categories */

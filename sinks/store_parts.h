@@ -67,7 +67,6 @@ struct bl_slot {
 struct bl_flight {
     uint64_t last; /* the last batch in it */
     size_t   bytes;
-    uint64_t sent_ms;
 };
 
 struct bl_store {
@@ -78,7 +77,7 @@ struct bl_store {
     void    *arg;
     struct bl_redis_keys keys;
     struct bl_redis_conn *conn;
-    uv_timer_t tick, hold, pace;
+    uv_timer_t tick, hold;
     unsigned closing_handles;
     bool     conn_gone, close_asked;
     void   (*done)(void *arg);
@@ -104,7 +103,6 @@ struct bl_store {
     size_t   flights;
     struct bl_commit *commit;
     int64_t  commit_ms; /* wall clock of the one being made */
-    uint64_t paced_ms;  /* before this moment no further commit, unless many batches wait */
     bool     handing_back; /* a `done` is being called */
 
     struct bl_slot slot[1 + BL_PARTITIONS_MAX];

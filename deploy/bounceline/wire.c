@@ -1008,7 +1008,6 @@ static enum bl_code start_store(struct daemon *d, bl_err *err)
         .retry_max_ms = (uint64_t)config->redis.retry_max_ms,
         .partitions = (unsigned)config->redis.partitions,
         .limits = &limits,
-        .hurry_batches = BATCHES / 2,
         .in_flight_bytes = 8 << 20,
         .policy = config->suppression,
         .rules = d->now.rules,
