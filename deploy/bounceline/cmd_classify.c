@@ -19,9 +19,8 @@
 enum { BATCH = 64, READ_BYTES = 256 << 10, REPLY_COLUMNS = 4 * BL_LINE_MAX };
 
 struct classify {
-    bool                   json, has_phase, has_relay;
-    enum bl_phase          phase;
-    bl_slice               relay;
+    bool                   json;
+    struct bl_circumstances given;
     struct bl_where        where; /* the configuration; no Redis */
     struct bl_rules_paths  paths;
     const struct bl_rules *rules;
@@ -114,10 +113,7 @@ static void add(struct classify *job, bl_slice text)
     bl_reply *reply = &job->reply[job->n];
 
     job->text[job->n] = bl_said_read(text, reply);
-    if (job->has_phase)
-        reply->phase = job->phase;
-    if (job->has_relay)
-        reply->relay_host = job->relay;
+    bl_circumstances_apply(&job->given, reply);
     if (++job->n == BATCH)
         finish_batch(job);
 }
@@ -183,11 +179,10 @@ static enum bl_code read_stdin(struct classify *job, bl_err *err)
 
 static bool take_options(struct classify *job, int argc, char **argv, int *exit_code)
 {
-    enum { JSON = BL_OPTION_OWN, PHASE, RELAY, RULES };
+    enum { JSON = BL_OPTION_OWN, RULES };
     static const struct option known[] = {
         {"json", no_argument, 0, JSON},
-        {"phase", required_argument, 0, PHASE},
-        {"relay", required_argument, 0, RELAY},
+        BL_OPTIONS_CIRCUMSTANCES,
         {"rules", required_argument, 0, RULES},
         {"help", no_argument, 0, 'h'},
         BL_OPTIONS_CONFIG,
@@ -201,6 +196,11 @@ static bool take_options(struct classify *job, int argc, char **argv, int *exit_
     while ((c = getopt_long(argc, argv, ":hc:", known, NULL)) != -1) {
         if (bl_where_take(&job->where, c, optarg))
             continue;
+        if (bl_circumstances_take(&job->given, "classify", c, optarg, exit_code)) {
+            if (*exit_code)
+                return false;
+            continue;
+        }
         switch (c) {
         case 'h':
             help();
@@ -208,25 +208,11 @@ static bool take_options(struct classify *job, int argc, char **argv, int *exit_
         case JSON:
             job->json = true;
             break;
-        case PHASE:
-            if (!bl_phase_from_name((bl_slice){optarg, strlen(optarg)}, &job->phase)) {
-                *exit_code = bl_usage("classify",
-                                      "'%s' is no phase; dns connect helo tls auth mail rcpt data eod "
-                                      "local are", optarg);
-                return false;
-            }
-            job->has_phase = true;
-            break;
-        case RELAY:
-            job->relay = (bl_slice){optarg, strlen(optarg)};
-            job->has_relay = true;
-            break;
         case RULES:
-            if (!bl_rules_paths_add(&job->paths, optarg)) {
-                *exit_code = bl_usage("classify", "--rules is given more than %d times", BL_RULES_PATHS);
-                return false;
-            }
-            break;
+            if (bl_option_rules("classify", optarg, &job->paths))
+                break;
+            *exit_code = BL_EXIT_USAGE;
+            return false;
         default:
             *exit_code = bl_usage_known("classify", known, argc, argv, c);
             return false;
@@ -239,10 +225,8 @@ static int classify(struct classify *job, int n, char **texts)
 {
     bl_err err = {0};
     int exit_code, written;
-    enum bl_code rc = bl_where_rules(&job->where, &job->paths, &err);
+    enum bl_code rc = bl_where_load_rules(&job->where, &job->paths, &job->rules, &err);
 
-    if (rc == BL_OK)
-        rc = bl_rules_set_load(&job->paths, &job->rules, &err);
     if (rc != BL_OK)
         return bl_complain(rc, &err);
     bl_output_init(job->out, STDOUT_FILENO);

@@ -24,9 +24,8 @@
 enum { LABEL = 16, COLUMNS = 4 * BL_LINE_MAX, IDS_SHOWN = 12 };
 
 struct explain {
-    bool                   json, colour, has_phase, has_relay;
-    enum bl_phase          phase;
-    bl_slice               relay;
+    bool                   json, colour;
+    struct bl_circumstances given;
     struct bl_where        where; /* the configuration; no Redis */
     struct bl_rules_paths  paths;
     const struct bl_rules *rules;
@@ -299,10 +298,7 @@ static enum bl_code explain_reply(struct explain *job, const char *input, bl_rep
     struct bl_extract extract;
     enum bl_code rc = BL_NO_MEMORY;
 
-    if (job->has_phase)
-        reply->phase = job->phase;
-    if (job->has_relay)
-        reply->relay_host = job->relay;
+    bl_circumstances_apply(&job->given, reply);
     if (e)
         rc = bl_explain(job->rules, reply, e);
     if (rc != BL_OK) {
@@ -347,7 +343,7 @@ static enum bl_code explain_code(struct explain *job, bl_slice text, bl_reply *r
         return bl_fail(err, BL_BAD_INPUT, 0, class_ == 2 || class_ == 3 ? "'%.*s' refuses nothing: only 4xx and 5xx do"
                                                                        : "'%.*s' is no code of a reply: 4xx and 5xx are",
                        (int)text.n, text.p);
-    if (!job->has_phase)
+    if (!job->given.has_phase)
         reply->phase = BL_PHASE_RCPT;
     return explain_reply(job, "code", reply, err);
 }
@@ -646,11 +642,10 @@ static enum bl_code explain_words(struct explain *job, int n, char **words, bl_e
 
 static bool take_options(struct explain *job, int argc, char **argv, int *exit_code)
 {
-    enum { JSON = BL_OPTION_OWN, PHASE, RELAY, RULES };
+    enum { JSON = BL_OPTION_OWN, RULES };
     static const struct option known[] = {
         {"json", no_argument, 0, JSON},
-        {"phase", required_argument, 0, PHASE},
-        {"relay", required_argument, 0, RELAY},
+        BL_OPTIONS_CIRCUMSTANCES,
         {"rules", required_argument, 0, RULES},
         {"help", no_argument, 0, 'h'},
         BL_OPTIONS_CONFIG,
@@ -664,6 +659,11 @@ static bool take_options(struct explain *job, int argc, char **argv, int *exit_c
     while ((c = getopt_long(argc, argv, ":hc:", known, NULL)) != -1) {
         if (bl_where_take(&job->where, c, optarg))
             continue;
+        if (bl_circumstances_take(&job->given, "explain", c, optarg, exit_code)) {
+            if (*exit_code)
+                return false;
+            continue;
+        }
         switch (c) {
         case 'h':
             help();
@@ -671,21 +671,10 @@ static bool take_options(struct explain *job, int argc, char **argv, int *exit_c
         case JSON:
             job->json = true;
             break;
-        case PHASE:
-            job->has_phase = bl_phase_from_name((bl_slice){optarg, strlen(optarg)}, &job->phase);
-            if (job->has_phase)
-                break;
-            *exit_code = bl_usage("explain", "'%s' is no phase; dns connect helo tls auth mail rcpt data eod local are",
-                                  optarg);
-            return false;
-        case RELAY:
-            job->relay = (bl_slice){optarg, strlen(optarg)};
-            job->has_relay = true;
-            break;
         case RULES:
-            if (bl_rules_paths_add(&job->paths, optarg))
+            if (bl_option_rules("explain", optarg, &job->paths))
                 break;
-            *exit_code = bl_usage("explain", "--rules is given more than %d times", BL_RULES_PATHS);
+            *exit_code = BL_EXIT_USAGE;
             return false;
         default:
             *exit_code = bl_usage_known("explain", known, argc, argv, c);
@@ -703,9 +692,7 @@ static int explain(struct explain *job, int n, char **words)
 
     if (n == 0 && isatty(STDIN_FILENO))
         return bl_usage("explain", "what? a reply, a line of a log, a code or a category");
-    rc = bl_where_rules(&job->where, &job->paths, &err);
-    if (rc == BL_OK)
-        rc = bl_rules_set_load(&job->paths, &job->rules, &err);
+    rc = bl_where_load_rules(&job->where, &job->paths, &job->rules, &err);
     if (rc != BL_OK)
         return bl_complain(rc, &err);
     bl_output_init(job->out, STDOUT_FILENO);

@@ -67,10 +67,8 @@ static void put(const struct rules_job *job, const char *text)
 static bool load(struct rules_job *job, int *exit_code)
 {
     bl_err err = {0};
-    enum bl_code rc = bl_where_rules(&job->where, &job->paths, &err);
+    enum bl_code rc = bl_where_load_rules(&job->where, &job->paths, &job->rules, &err);
 
-    if (rc == BL_OK)
-        rc = bl_rules_set_load(&job->paths, &job->rules, &err);
     *exit_code = rc == BL_OK ? 0 : bl_complain(rc, &err);
     return rc == BL_OK;
 }
@@ -755,9 +753,9 @@ static bool take_options(struct rules_job *job, int argc, char **argv, int *exit
             job->json = true;
             break;
         case RULES:
-            if (bl_rules_paths_add(&job->paths, optarg))
+            if (bl_option_rules("rules", optarg, &job->paths))
                 break;
-            *exit_code = bl_usage("rules", "--rules is given more than %d times", BL_RULES_PATHS);
+            *exit_code = BL_EXIT_USAGE;
             return false;
         case CATEGORY:
             job->category = (bl_slice){optarg, strlen(optarg)};

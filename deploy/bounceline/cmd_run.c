@@ -100,8 +100,8 @@ static int read_options(int argc, char **argv, struct run_options *out)
             out->daemon.workers = (unsigned)workers;
             break;
         case OPTION_RULES:
-            if (!bl_rules_paths_add(&out->daemon.rules_given, optarg))
-                return bl_usage("run", "--rules is given more than %d times", BL_RULES_PATHS);
+            if (!bl_option_rules("run", optarg, &out->daemon.rules_given))
+                return BL_EXIT_USAGE;
             break;
         case OPTION_ONCE:
             out->daemon.once = true;

@@ -379,10 +379,8 @@ static int scan_all(struct scan *scan, char **paths, size_t n)
 {
     const struct bl_config *config = scan->where.config;
     bl_err err = {0};
-    enum bl_code rc = bl_where_rules(&scan->where, &scan->paths, &err);
+    enum bl_code rc = bl_where_load_rules(&scan->where, &scan->paths, &scan->rules, &err);
 
-    if (rc == BL_OK)
-        rc = bl_rules_set_load(&scan->paths, &scan->rules, &err);
     if (rc != BL_OK)
         return bl_complain(rc, &err);
     rc = BL_NO_MEMORY;
@@ -469,9 +467,9 @@ static bool take_options(struct scan *scan, int argc, char **argv, int *exit_cod
             scan->events = true;
             break;
         case RULES:
-            if (bl_rules_paths_add(&scan->paths, optarg))
+            if (bl_option_rules("scan", optarg, &scan->paths))
                 break;
-            *exit_code = bl_usage("scan", "--rules is given more than %d times", BL_RULES_PATHS);
+            *exit_code = BL_EXIT_USAGE;
             return false;
         case SINCE:
         case UNTIL:

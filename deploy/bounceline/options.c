@@ -141,8 +141,16 @@ enum bl_code bl_where_rules(const struct bl_where *where, struct bl_rules_paths 
     enum bl_code rc = bl_where_check(where, err);
 
     if (rc == BL_OK)
-        bl_rules_paths_configured(paths, where->config->rules);
+        paths->configured = where->config->rules;
     return rc;
+}
+
+enum bl_code bl_where_load_rules(const struct bl_where *where, struct bl_rules_paths *paths,
+                                 const struct bl_rules **out, bl_err *err)
+{
+    enum bl_code rc = bl_where_rules(where, paths, err);
+
+    return rc == BL_OK ? bl_rules_set_load(paths, out, err) : rc;
 }
 
 enum bl_code bl_where_redis(const struct bl_where *where, struct bl_redis_url *out, bl_err *err)
@@ -285,6 +293,41 @@ bool bl_option_time(const char *text, int64_t now_ms, int64_t *out_ms)
         return false;
     *out_ms = time_us / 1000;
     return true;
+}
+
+bool bl_option_rules(const char *command, const char *path, struct bl_rules_paths *paths)
+{
+    if (bl_rules_paths_add(paths, path))
+        return true;
+    bl_usage(command, "--rules is given more than %d times", BL_RULES_PATHS);
+    return false;
+}
+
+bool bl_circumstances_take(struct bl_circumstances *given, const char *command, int option, const char *value,
+                           int *exit_code)
+{
+    switch (option) {
+    case BL_OPTION_PHASE:
+        given->has_phase = bl_phase_from_name((bl_slice){value, strlen(value)}, &given->phase);
+        if (!given->has_phase)
+            *exit_code = bl_usage(command, "'%s' is no phase; dns connect helo tls auth mail rcpt data eod local are",
+                                  value);
+        return true;
+    case BL_OPTION_RELAY:
+        given->relay = (bl_slice){value, strlen(value)};
+        given->has_relay = true;
+        return true;
+    default:
+        return false;
+    }
+}
+
+void bl_circumstances_apply(const struct bl_circumstances *given, bl_reply *reply)
+{
+    if (given->has_phase)
+        reply->phase = given->phase;
+    if (given->has_relay)
+        reply->relay_host = given->relay;
 }
 
 bool bl_option_number(const char *text, uint64_t low, uint64_t high, uint64_t *out)

@@ -14,10 +14,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bounceline/classify.h"
 #include "bounceline/err.h"
 #include "config.h"
 #include "redis_url.h"
 
+struct bl_rules;
 struct bl_rules_paths;
 
 enum bl_said { BL_SAID_DEFAULT, BL_SAID_CONFIG, BL_SAID_ENVIRONMENT, BL_SAID_OPTION };
@@ -41,6 +43,8 @@ enum {
     BL_OPTION_STATE,
     BL_OPTION_NODE,
     BL_OPTION_CONFIG,
+    BL_OPTION_PHASE,
+    BL_OPTION_RELAY,
     BL_OPTION_OWN
 }; /* getopt_long values */
 
@@ -62,9 +66,12 @@ bool bl_where_take(struct bl_where *where, int option,
 /* BL_CONFIG and the first complaint when the configuration was no good. */
 enum bl_code bl_where_check(const struct bl_where *where, bl_err *err);
 
-/* Where rules are read, once the configuration is good: `paths` as --rules named them; when it named none, what the
- * configuration has, unless BOUNCELINE_RULES counts for more. */
+/* What the configuration says of rules goes into `paths`, if it is good. */
 enum bl_code bl_where_rules(const struct bl_where *where, struct bl_rules_paths *paths, bl_err *err);
+
+/* And then the rules themselves. */
+enum bl_code bl_where_load_rules(const struct bl_where *where, struct bl_rules_paths *paths,
+                                 const struct bl_rules **out, bl_err *err);
 
 /* The server that was named, with user and password; `where->redis` must be set. */
 enum bl_code bl_where_redis(const struct bl_where *where, struct bl_redis_url *out, bl_err *err);
@@ -99,6 +106,25 @@ int64_t bl_now_ms(void);
 
 /* RFC 3339 (zone optional: then the local one), a date, today, yesterday, or a span back from now: 90s 5m 24h 7d. */
 bool bl_option_time(const char *text, int64_t now_ms, int64_t *out_ms);
+
+/* One more --rules.  False after it said that there are too many. */
+bool bl_option_rules(const char *command, const char *path, struct bl_rules_paths *paths);
+
+/* --phase and --relay, for whoever reads a reply without its log line. */
+struct bl_circumstances {
+    bool          has_phase, has_relay;
+    enum bl_phase phase;
+    bl_slice      relay;
+};
+
+#define BL_OPTIONS_CIRCUMSTANCES                          \
+    {"phase", required_argument, 0, BL_OPTION_PHASE},     \
+    {"relay", required_argument, 0, BL_OPTION_RELAY}
+
+/* False: not one of the two.  `*exit_code` is 64 when it said what is wrong with the value. */
+bool bl_circumstances_take(struct bl_circumstances *given, const char *command, int option, const char *value,
+                           int *exit_code);
+void bl_circumstances_apply(const struct bl_circumstances *given, bl_reply *reply);
 
 /* A decimal number within the bounds. */
 bool bl_option_number(const char *text, uint64_t low, uint64_t high, uint64_t *out);

@@ -17,12 +17,6 @@ bool bl_rules_paths_add(struct bl_rules_paths *paths, const char *path)
     return true;
 }
 
-void bl_rules_paths_configured(struct bl_rules_paths *paths, const char *path)
-{
-    if (paths->n == 0 && path && !getenv("BOUNCELINE_RULES"))
-        paths->v[paths->n++] = path;
-}
-
 /* Reading stops one byte beyond the limit, which the compiler then complains of. */
 static enum bl_code read_text(FILE *file, const char *path, bl_slice *out, bl_err *err)
 {
@@ -131,13 +125,15 @@ enum bl_code bl_rules_files_read(const struct bl_rules_paths *paths, struct bl_r
     struct stat st;
     enum bl_code rc = BL_OK;
 
+    if (!otherwise)
+        otherwise = paths->configured;
+    if (!otherwise && stat(BL_RULES_DIRECTORY, &st) == 0)
+        otherwise = BL_RULES_DIRECTORY;
     out->n = 0;
     for (size_t i = 0; i < paths->n && rc == BL_OK; i++)
         rc = add_path(out, paths->v[i], err);
     if (paths->n == 0 && otherwise && *otherwise)
         rc = add_path(out, otherwise, err);
-    else if (paths->n == 0 && !otherwise && stat(BL_RULES_DIRECTORY, &st) == 0)
-        rc = add_path(out, BL_RULES_DIRECTORY, err);
     if (rc != BL_OK)
         bl_rules_files_release(out);
     return rc;

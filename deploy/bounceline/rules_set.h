@@ -2,7 +2,8 @@
  *
  * A path is a file or a directory; of a directory the files NAME.rules, categories.tsv, codes.tsv,
  * providers.tsv, words.tsv and extract.tsv are read in the order of their names, hidden ones and all others passed over.  Without any
- * path, BOUNCELINE_RULES (a path; empty: none) and then BL_RULES_DIRECTORY, if it is there, take its place.
+ * path, BOUNCELINE_RULES (a path; empty: none), then what is configured, and then BL_RULES_DIRECTORY, if it is there,
+ * take its place.
  *
  * A reload loads a second set, hands it to the pipeline (bl_pipeline_set_rules), and frees the first once
  * bl_pipeline_rules_settled says so.  On any error the running set simply stays.
@@ -24,15 +25,13 @@
 enum { BL_RULES_PATHS = 16, BL_RULES_FILES = 256 };
 
 struct bl_rules_paths {
-    const char *v[BL_RULES_PATHS];
+    const char *v[BL_RULES_PATHS]; /* as --rules named them */
     size_t      n;
+    const char *configured;        /* what the configuration names, or NULL */
 };
 
 /* False when there are too many. */
 bool bl_rules_paths_add(struct bl_rules_paths *paths, const char *path);
-
-/* What a configuration names (or NULL) holds when no path was given and BOUNCELINE_RULES does not say otherwise. */
-void bl_rules_paths_configured(struct bl_rules_paths *paths, const char *path);
 
 /* `*out` on success only; without any file it is bl_rules_builtin(). */
 enum bl_code bl_rules_set_load(const struct bl_rules_paths *paths, const struct bl_rules **out, bl_err *err);

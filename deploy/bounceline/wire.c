@@ -285,7 +285,7 @@ static void reread(uv_work_t *work)
     enum bl_code rc = d->options->reread(d->options->reread_arg, &d->next.config, err);
 
     if (rc == BL_OK) {
-        bl_rules_paths_configured(&paths, d->next.config->rules);
+        paths.configured = d->next.config->rules;
         rc = bl_rules_set_reload(&paths, d->now.rules, &d->next.rules, err);
     }
     if (rc == BL_OK) {
