@@ -21,7 +21,7 @@ static atomic_bool is_daemon;     /* relaxed: set before there are threads */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static char last_text[LINE];
 static int last_level;
-static time_t last_s;
+static time_t last_s; /* steady: the wall clock may be set back by hours */
 static unsigned long repeated;
 
 void bl_log_set_level(int most)
@@ -123,6 +123,14 @@ static void write_line(int level, time_t now_s, const char *text)
     }
 }
 
+static time_t steady_s(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec;
+}
+
 static void tell_repeated(time_t now_s)
 {
     char text[64];
@@ -137,7 +145,7 @@ static void tell_repeated(time_t now_s)
 void bl_log(int level, const char *format, ...)
 {
     char raw[LINE], text[LINE];
-    time_t now_s = time(NULL);
+    time_t now_s = time(NULL), since_s = steady_s();
     va_list args;
 
     if (level > atomic_load_explicit(&most_level, memory_order_relaxed))
@@ -148,14 +156,14 @@ void bl_log(int level, const char *format, ...)
     make_printable(raw);
     mask_addresses(raw, text, sizeof text);
     pthread_mutex_lock(&mutex);
-    if (level == last_level && strcmp(text, last_text) == 0 && now_s - last_s < QUIET_S) {
+    if (level == last_level && strcmp(text, last_text) == 0 && since_s - last_s < QUIET_S) {
         repeated++;
     } else {
         tell_repeated(now_s);
         write_line(level, now_s, text);
         snprintf(last_text, sizeof last_text, "%s", text);
         last_level = level;
-        last_s = now_s;
+        last_s = since_s;
     }
     pthread_mutex_unlock(&mutex);
 }

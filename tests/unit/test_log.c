@@ -8,7 +8,25 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <time.h>
 
+/* Both clocks are the test's. */
+static time_t wall_s = 1000000, steady_clock_s = 5000;
+
+static time_t its_time(time_t *out)
+{
+    (void)out;
+    return wall_s;
+}
+
+static int its_clock(clockid_t clock, struct timespec *out)
+{
+    *out = (struct timespec){.tv_sec = clock == CLOCK_MONOTONIC ? steady_clock_s : wall_s};
+    return 0;
+}
+
+#define time(out) its_time(out)
+#define clock_gettime(clock, out) its_clock(clock, out)
 #include "../../deploy/bounceline/log.c"
 
 static char path[] = "/tmp/test_log.XXXXXX";
@@ -89,6 +107,23 @@ static void a_line_that_comes_again_is_counted(void **state)
                                    "bounceline: warning: Redis is gone\n");
 }
 
+/* Fails when the minute is measured by the wall clock: set back by a day, it would end a day later. */
+static void a_clock_that_is_set_back_silences_nothing(void **state)
+{
+    int kept = begin();
+
+    (void)state;
+    bl_log(4, "the disk is full");
+    wall_s -= 86400;
+    steady_clock_s += 59;
+    bl_log(4, "the disk is full");
+    steady_clock_s += 2;
+    bl_log(4, "the disk is full");
+    assert_string_equal(end(kept), "bounceline: warning: the disk is full\n"
+                                   "bounceline: warning: the line before came 1 more time\n"
+                                   "bounceline: warning: the disk is full\n");
+}
+
 static void levels_hold(void **state)
 {
     int level, kept = begin();
@@ -121,6 +156,7 @@ int main(void)
         cmocka_unit_test(mailboxes_are_masked),
         cmocka_unit_test(a_short_buffer_holds_what_fits),
         cmocka_unit_test(a_line_that_comes_again_is_counted),
+        cmocka_unit_test(a_clock_that_is_set_back_silences_nothing),
         cmocka_unit_test(levels_hold),
         cmocka_unit_test(nothing_drives_a_terminal),
     };
