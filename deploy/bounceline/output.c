@@ -74,13 +74,6 @@ void bl_output_u64(struct bl_output *out, uint64_t value)
     bl_output_put(out, (bl_slice){digits + at, sizeof digits - at});
 }
 
-void bl_output_i64(struct bl_output *out, int64_t value)
-{
-    if (value < 0)
-        bl_output_byte(out, '-');
-    bl_output_u64(out, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
-}
-
 void bl_output_format(struct bl_output *out, const char *format, ...)
 {
     char text[1024];

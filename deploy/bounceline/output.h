@@ -53,7 +53,6 @@ static inline void bl_output_byte(struct bl_output *out, char byte)
 }
 
 void bl_output_u64(struct bl_output *out, uint64_t value);
-void bl_output_i64(struct bl_output *out, int64_t value);
 
 /* For what is printed once, never for a line of a log. */
 __attribute__((format(printf, 2, 3))) void bl_output_format(struct bl_output *out,

@@ -17,7 +17,7 @@ struct bl_rules_logs {
     const struct bl_rules *rules;
     struct bl_join        *join;
     uint64_t              *hits;
-    uint64_t               failures, missed;
+    uint64_t               missed;
     struct bl_shape_count *shapes;
     size_t                 shapes_n;
     uint32_t               slots[SLOTS]; /* 1 + index; 0: free */
@@ -139,7 +139,6 @@ static void take_event(void *arg, const bl_event *event)
 
     if (!event->failed)
         return;
-    logs->failures++;
     logs->hits[event->verdict.rule]++;
     if (!is_by_words(bl_rules_rule(logs->rules, event->verdict.rule)))
         count_shape(logs, event);
@@ -176,11 +175,6 @@ enum bl_code bl_rules_logs_read(struct bl_rules_logs *logs, const char *path, bl
     }
     bl_input_close(&input);
     return rc;
-}
-
-uint64_t bl_rules_logs_failures(const struct bl_rules_logs *logs)
-{
-    return logs->failures;
 }
 
 uint64_t bl_rules_logs_hits(const struct bl_rules_logs *logs, uint32_t rule)

@@ -31,7 +31,6 @@ void                  bl_rules_logs_free(struct bl_rules_logs *logs);
 /* A log, plain or packed, or "-". */
 enum bl_code bl_rules_logs_read(struct bl_rules_logs *logs, const char *path, bl_err *err);
 
-uint64_t bl_rules_logs_failures(const struct bl_rules_logs *logs);
 uint64_t bl_rules_logs_hits(const struct bl_rules_logs *logs, uint32_t rule);
 uint64_t bl_rules_logs_missed(const struct bl_rules_logs *logs);
 
