@@ -12,39 +12,24 @@
  *       ▲                  │ lost
  *       └──────────────────┘
  *
- * A reload reads configuration and rules in libuv's pool.  Every block carries the rules it is parsed and joined by;
- * what else the stage goes by follows in a CHANGE block, the first one with the new rules.  So blocks before it are
- * read by the old, blocks behind it by the new, whatever the number of workers.  When it was consumed nobody looks at
- * the old ones any more, and they are freed.
- *
- * The watchdog is fed only when everything that was submitted before the last feeding was consumed, and a
- * FLUSH is submitted every second: so a loop, worker or stage that hangs ends the feeding.  A stage that waits
- * for Redis to take its batches hangs not. */
-#include "wire.h"
+ * What changes while it runs is wire_reload.c's, what people and systemd hear wire_say.c's. */
+#include "wire_parts.h"
 
 #include <inttypes.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
-#include <uv.h>
 
 #include "bounceline/alloc.h"
 #include "bounceline/hash.h"
-#include "bounceline/ring.h"
-#include "bounceline/stage.h"
 #include "log.h"
 #include "notify.h"
-#include "pipeline.h"
 #include "relays.h"
-#include "rules_set.h"
 #include "sources.h"
-#include "store.h"
-#include "tail.h"
 #include "zone.h"
 
 enum {
@@ -64,82 +49,9 @@ enum {
     WARM_UP_BYTES = 1 << 20,
     STATUS_S = 5, /* systemd's status line */
     NEW_LOGS_S = 10, /* how often patterns are looked through for logs that came later */
-    NEW_LOGS_MAX = 64, /* are named */
-    REFUSED_S = 600, /* the log's word on what `trust: join` refused, if there is more of it */
-    STUCK_S = 5   /* without a step of the pipeline: said */
+    REFUSED_S = 600 /* the log's word on what `trust: join` refused, if there is more of it */
 };
 
-/* What a running daemon takes over. */
-struct change {
-    struct bl_config      *config; /* NULL: the one it was started with */
-    const struct bl_rules *rules;
-    struct bl_relays      *relays;
-};
-
-enum daemon_state { STARTING, RUNNING, DRAINING, CLOSING };
-
-struct daemon {
-    const struct bl_daemon_options *options;
-    uv_loop_t loop;
-    enum daemon_state state;
-    int exit_code;
-    uint32_t run;
-
-    struct bl_store *store;
-    struct bl_tail *tail;
-    struct bl_pipeline *pipeline;
-
-    /* The stage thread's; the loop touches it only while the pipeline does not run. */
-    struct bl_stage *stage;
-    const struct bl_relays *relays;
-    struct bl_ring lent;     /* loop -> stage: empty batches */
-    struct bl_ring due;      /* stage -> loop: full ones */
-    uv_sem_t lent_sem;       /* counts what is in `lent` */
-    atomic_bool abandon;     /* the pipeline is being stopped: the stage takes no more lines */
-    atomic_uint drained;     /* the run whose last FLUSH has passed the stage; 0: none */
-    uv_async_t wake;         /* stage -> loop */
-
-    /* Control blocks that wait for a free block. */
-    struct bl_resume *reset;
-    struct bl_resume *start;             /* for the tail, once the RESET is on its way */
-    struct bl_address_hashes *addresses;
-    bool flush, last_flush, last_sent;
-
-    struct change now;      /* what holds */
-    struct change next;     /* read, and not yet on its way (`next_sent`) or not yet through */
-    bool has_next, next_sent;
-    uv_work_t rereading;
-    bool reread_running, reread_again;
-    enum bl_code reread_code;
-    bl_err reread_err;
-
-    atomic_bool stage_waits; /* for an empty batch; relaxed: only the watchdog looks */
-    atomic_ullong refused;   /* by `trust: join`; the stage's; relaxed: for people */
-    unsigned long long refused_said;
-    uint64_t fed_mark;       /* submitted when the watchdog was fed last */
-    unsigned unfed_s;
-
-    uv_work_t looking; /* for new logs, in the pool */
-    bool look_running;
-    uint64_t new_log[NEW_LOGS_MAX]; /* hashes of the paths that were named */
-    size_t new_logs;
-
-    uv_timer_t flush_timer, patience;
-    uv_signal_t on_term, on_int, on_hup;
-    bool stopping; /* a signal asked for the end */
-
-    uv_work_t saving; /* a snapshot being written */
-    struct bl_snapshot *snapshot;
-    bool save_running;
-
-    uint64_t counted_bytes, counted_lines; /* that Redis has, of this process */
-    unsigned seconds;                      /* flush timer's */
-    bool on_terminal;                      /* stderr: progress stands in one line */
-
-    int handles; /* open ones of ours, until all are closed */
-};
-
-static void pump(struct daemon *d);
 static void begin_drain(struct daemon *d);
 static void close_all(struct daemon *d);
 
@@ -205,7 +117,7 @@ static void save_done(uv_work_t *work, int status)
     d->save_running = false;
     bl_snapshot_free(d->snapshot);
     d->snapshot = NULL;
-    pump(d);
+    bl_wire_pump(d);
 }
 
 static void save(uv_work_t *work)
@@ -241,7 +153,7 @@ static void on_done(void *arg, struct bl_batch *batch)
                d->counted_lines, d->counted_bytes);
     keep_snapshot(d, batch);
     lend(d, batch);
-    pump(d);
+    bl_wire_pump(d);
 }
 
 static void on_void(void *arg, struct bl_batch *batch)
@@ -259,211 +171,6 @@ static void submit_due(struct daemon *d)
         else
             lend(d, batch);
     }
-}
-
-/* --- other rules and numbers, while running --- */
-
-static const struct bl_config *config_of(const struct daemon *d, const struct change *change)
-{
-    return change->config ? change->config : d->options->config;
-}
-
-static void free_change(struct change *change)
-{
-    bl_config_free(change->config);
-    bl_rules_set_free(change->rules);
-    bl_relays_free(change->relays);
-    *change = (struct change){0};
-}
-
-/* In the pool: it reads files. */
-static void reread(uv_work_t *work)
-{
-    struct daemon *d = work->data;
-    struct bl_rules_paths paths = d->options->rules_given;
-    bl_err *err = &d->reread_err;
-    enum bl_code rc = d->options->reread(d->options->reread_arg, &d->next.config, err);
-
-    if (rc == BL_OK) {
-        paths.configured = d->next.config->rules;
-        rc = bl_rules_set_reload(&paths, d->now.rules, &d->next.rules, err);
-    }
-    if (rc == BL_OK) {
-        d->next.relays = bl_relays_new(d->next.config->relay, d->next.config->relays);
-        rc = d->next.relays ? BL_OK : bl_fail(err, BL_NO_MEMORY, 0, "no memory for the relays");
-    }
-    d->reread_code = rc;
-}
-
-static void start_reread(struct daemon *d);
-
-/* The one before is of no use to anybody any more. */
-static void end_reload(struct daemon *d)
-{
-    bl_notify("READY=1");
-    if (d->reread_again)
-        start_reread(d);
-}
-
-static void reread_done(uv_work_t *work, int status)
-{
-    struct daemon *d = work->data;
-
-    (void)status;
-    d->reread_running = false;
-    if (d->state == CLOSING || d->reread_code != BL_OK) {
-        if (d->reread_code != BL_OK)
-            bl_log(3, "the configuration stays as it was: %s", d->reread_err.text);
-        free_change(&d->next);
-        end_reload(d);
-        return;
-    }
-    d->has_next = true;
-    pump(d);
-}
-
-static void start_reread(struct daemon *d)
-{
-    if (d->state == CLOSING)
-        return;
-    d->reread_again = d->reread_running || d->has_next;
-    if (d->reread_again)
-        return;
-    bl_notify_reloading();
-    d->rereading.data = d;
-    d->reread_running = uv_queue_work(&d->loop, &d->rereading, reread, reread_done) == 0;
-}
-
-static void say_changes(const struct daemon *d)
-{
-    const struct bl_config *config = config_of(d, &d->next);
-    char keys[512];
-
-    bl_log(6, "the configuration was taken over, with %zu rules", bl_rules_count(d->next.rules));
-    if (bl_config_restart_needed(d->options->config, config, keys, sizeof keys))
-        bl_log(5, "these changes need a restart: %s", keys);
-}
-
-/* What the loop and the store go by changes at once, what workers and stage go by at its block. */
-static void send_change(struct daemon *d)
-{
-    const struct bl_config *config = config_of(d, &d->next);
-    struct bl_block *block = bl_pipeline_block(d->pipeline, false);
-
-    if (!block)
-        return;
-    if (!d->options->level_given)
-        bl_log_set_level(config->log_level);
-    bl_store_set_policy(d->store, &config->suppression);
-    bl_pipeline_set_rules(d->pipeline, d->next.rules);
-    block->kind = BL_BLOCK_CHANGE;
-    block->payload = &d->next;
-    bl_pipeline_submit(d->pipeline, block);
-    d->next_sent = true;
-    say_changes(d);
-}
-
-static void move_change(struct daemon *d)
-{
-    if (!d->has_next)
-        return;
-    if (!d->next_sent)
-        send_change(d);
-    if (!d->next_sent || !bl_pipeline_rules_settled(d->pipeline))
-        return; /* the flush of every second looks again */
-    free_change(&d->now);
-    d->now = d->next;
-    d->next = (struct change){0};
-    d->has_next = d->next_sent = false;
-    end_reload(d);
-}
-
-/* --- logs that came after the start --- */
-
-/* The sources of tail and stage stand from the start on; what comes later is named at least.  In the pool, one job at
- * a time. */
-static void name_new_log(void *arg, const char *path, const char *pattern)
-{
-    struct daemon *d = arg;
-    uint64_t hash = bl_hash64((bl_slice){path, strlen(path)});
-
-    for (size_t i = 0; i < d->new_logs; i++)
-        if (d->new_log[i] == hash)
-            return;
-    if (d->new_logs == NEW_LOGS_MAX)
-        return;
-    d->new_log[d->new_logs++] = hash;
-    bl_log(4, "a new log matches '%s' and is not followed until the next start: %s", pattern, path);
-}
-
-static void look_for_logs(uv_work_t *work)
-{
-    struct daemon *d = work->data;
-
-    bl_sources_find_new(d->options->sources, name_new_log, d);
-}
-
-static void looked_for_logs(uv_work_t *work, int status)
-{
-    struct daemon *d = work->data;
-
-    (void)status;
-    d->look_running = false;
-}
-
-static void start_look(struct daemon *d)
-{
-    if (d->options->once || d->look_running || d->state == CLOSING)
-        return;
-    d->looking.data = d;
-    d->look_running = uv_queue_work(&d->loop, &d->looking, look_for_logs, looked_for_logs) == 0;
-}
-
-/* --- systemd --- */
-
-static void feed_watchdog(struct daemon *d)
-{
-    bool waits = atomic_load_explicit(&d->stage_waits, memory_order_relaxed);
-
-    if (d->state == CLOSING)
-        return;
-    if (!waits && !bl_pipeline_consumed(d->pipeline, d->fed_mark)) {
-        if (++d->unfed_s == STUCK_S)
-            bl_log(3, "no step of the pipeline for %d s: a thread hangs", STUCK_S);
-        return;
-    }
-    d->unfed_s = 0;
-    d->fed_mark = bl_pipeline_submitted(d->pipeline);
-    if (bl_notify_watchdog_ms())
-        bl_notify("WATCHDOG=1");
-}
-
-/* A forged line, or a log that began in the middle: whoever chose `trust: join` wants to know. */
-static void say_refused(struct daemon *d)
-{
-    unsigned long long refused = atomic_load_explicit(&d->refused, memory_order_relaxed);
-
-    if (refused == d->refused_said)
-        return;
-    bl_log(5, "results that moved no address, for nothing else told of their queue ids (trust: join): %llu", refused);
-    d->refused_said = refused;
-}
-
-static void tell_status(struct daemon *d)
-{
-    struct bl_tail_stats tail;
-    char refused[64] = "";
-    unsigned long long n = atomic_load_explicit(&d->refused, memory_order_relaxed);
-
-    if (d->state == STARTING)
-        bl_notify("STATUS=waiting for Redis");
-    if (d->state != RUNNING)
-        return;
-    if (n)
-        snprintf(refused, sizeof refused, ", %llu results not trusted", n);
-    tail = bl_tail_stats(d->tail);
-    bl_notify("STATUS=following %zu logs, %" PRIu64 " lines counted, %" PRIu64 " MiB behind%s", bl_tail_sources(d->tail),
-              d->counted_lines, tail.lag_bytes >> 20, refused);
 }
 
 /* --- store events --- */
@@ -521,13 +228,13 @@ static void on_ready(void *arg, struct bl_resume *resume, struct bl_address_hash
         d->state = RUNNING;
         if (!d->options->once)
             bl_log(6, "Redis is there: reading on from where it stands");
-        tell_status(d);
+        bl_wire_tell_status(d);
     }
     if (d->state == DRAINING) { /* stopping, and what was under way is void: it will be read again */
         close_all(d);
         return;
     }
-    pump(d);
+    bl_wire_pump(d);
 }
 
 static void out_of_patience(uv_timer_t *timer)
@@ -562,7 +269,7 @@ static void on_lost(void *arg)
     if (d->state == RUNNING || (d->state == DRAINING && !d->stopping))
         d->state = STARTING; /* the input will be read again from where Redis stands */
     d->last_flush = d->last_sent = false;
-    tell_status(d);
+    bl_wire_tell_status(d);
     wait_for_redis(d);
 }
 
@@ -592,7 +299,7 @@ static void on_addresses(void *arg, struct bl_address_hashes *more)
             bl_log(3, "no memory for %zu addresses that others wrote: their deliveries may go unseen", more->n);
         bl_address_hashes_free(more);
     }
-    pump(d);
+    bl_wire_pump(d);
 }
 
 static void on_store_note(void *arg, int level, const char *text)
@@ -700,7 +407,7 @@ static void begin_drain(struct daemon *d)
     bl_resume_free(d->start); /* not begun: nothing of it is read any more */
     d->start = NULL;
     d->last_flush = true;
-    pump(d);
+    bl_wire_pump(d);
 }
 
 static void settle(struct daemon *d)
@@ -716,13 +423,13 @@ static void settle(struct daemon *d)
 }
 
 /* Whatever moved, this moves what can move next.  Called from every event; does nothing twice. */
-static void pump(struct daemon *d)
+void bl_wire_pump(struct daemon *d)
 {
     if (d->state == CLOSING)
         return;
     submit_due(d);
     send_controls(d);
-    move_change(d);
+    bl_wire_move_change(d);
     if (d->state == RUNNING && !d->reset)
         bl_tail_kick(d->tail);
     settle(d);
@@ -730,7 +437,7 @@ static void pump(struct daemon *d)
 
 static void on_wake(uv_async_t *async)
 {
-    pump(async->data);
+    bl_wire_pump(async->data);
 }
 
 /* A private server that was killed is ours to start again. */
@@ -742,46 +449,23 @@ static void revive_own_redis(struct daemon *d)
         bl_log(4, "%s", err.text);
 }
 
-/* With --once somebody waits: a line that is written over on a terminal, else one every ten seconds. */
-static void show_progress(struct daemon *d)
-{
-    enum { EVERY_S = 10, MIB = 1 << 20 };
-    struct bl_tail_stats tail;
-
-    if (!d->options->once || d->state == CLOSING || (!d->on_terminal && d->seconds % EVERY_S != 0))
-        return;
-    tail = bl_tail_stats(d->tail);
-    if (d->on_terminal)
-        fprintf(stderr, "\rcounted %" PRIu64 " lines, %" PRIu64 " MiB; %" PRIu64 " MiB to go   ", d->counted_lines,
-                d->counted_bytes / MIB, tail.lag_bytes / MIB);
-    else
-        bl_log(6, "counted %" PRIu64 " lines, %" PRIu64 " MiB; %" PRIu64 " MiB to go", d->counted_lines,
-               d->counted_bytes / MIB, tail.lag_bytes / MIB);
-}
-
-static void end_progress(const struct daemon *d)
-{
-    if (d->options->once && d->on_terminal && d->seconds > 0)
-        fprintf(stderr, "\r%60s\r", "");
-}
-
 static void on_flush_timer(uv_timer_t *timer)
 {
     struct daemon *d = timer->data;
 
     d->seconds++;
-    show_progress(d);
-    feed_watchdog(d);
+    bl_wire_show_progress(d);
+    bl_wire_feed_watchdog(d);
     if (d->seconds % STATUS_S == 0)
-        tell_status(d);
+        bl_wire_tell_status(d);
     if (d->seconds % REFUSED_S == 0)
-        say_refused(d);
+        bl_wire_say_refused(d);
     if (d->seconds % NEW_LOGS_S == 0)
-        start_look(d);
+        bl_wire_look_for_logs(d);
     if (d->state == STARTING)
         revive_own_redis(d);
     d->flush = true;
-    pump(d);
+    bl_wire_pump(d);
 }
 
 static void on_signal(uv_signal_t *signal, int number)
@@ -813,7 +497,7 @@ static void on_hangup(uv_signal_t *signal, int number)
     if (d->options->once || (d->on_terminal && tcgetattr(STDERR_FILENO, &terminal) != 0))
         on_signal(signal, number);
     else
-        start_reread(d);
+        bl_wire_reread(d);
 }
 
 static void handle_closed(uv_handle_t *handle)
@@ -1037,8 +721,8 @@ static void release(struct daemon *d)
         bl_batch_free(batch);
     bl_ring_release(&d->lent);
     bl_ring_release(&d->due);
-    free_change(&d->now);
-    free_change(&d->next);
+    bl_wire_free_change(&d->now);
+    bl_wire_free_change(&d->next);
     bl_resume_free(d->reset);
     bl_resume_free(d->start);
     bl_address_hashes_free(d->addresses);
@@ -1091,8 +775,8 @@ int bl_daemon_run(const struct bl_daemon_options *options)
         bl_log(3, "a handle was left open at the end");
         uv_print_all_handles(&d->loop, stderr);
     }
-    end_progress(d);
-    say_refused(d);
+    bl_wire_end_progress(d);
+    bl_wire_say_refused(d);
     if (!options->once)
         bl_log(6, "stopped; %" PRIu64 " lines were counted", d->counted_lines);
     release(d);

@@ -1,0 +1,119 @@
+/* wire_parts.h -- what the files of the daemon share; nobody else includes it
+ *
+ * wire.c         life: tail, pipeline, stage and store, and what moves between them
+ * wire_reload.c  what changes while it runs
+ * wire_say.c     what people and systemd hear
+ *
+ * Shapes     -
+ * Units      *_ms: milliseconds; *_s: seconds, of the flush timer
+ * Ownership  everything belongs to the daemon
+ * Threads    the loop's, but for what is marked as the stage's or the pool's
+ * Errors     logged; what cannot be lived with ends the daemon with an exit code
+ * Source     DESIGN 1, 2, 3
+ */
+#ifndef BL_WIRE_PARTS_H
+#define BL_WIRE_PARTS_H
+
+#include <stdatomic.h>
+#include <uv.h>
+
+#include "bounceline/ring.h"
+#include "bounceline/stage.h"
+#include "pipeline.h"
+#include "store.h"
+#include "tail.h"
+#include "wire.h"
+
+enum { NEW_LOGS_MAX = 64 /* are named */ };
+
+/* What a running daemon takes over. */
+struct change {
+    struct bl_config      *config; /* NULL: the one it was started with */
+    const struct bl_rules *rules;
+    struct bl_relays      *relays;
+};
+
+enum daemon_state { STARTING, RUNNING, DRAINING, CLOSING };
+
+struct daemon {
+    const struct bl_daemon_options *options;
+    uv_loop_t loop;
+    enum daemon_state state;
+    int exit_code;
+    uint32_t run;
+
+    struct bl_store *store;
+    struct bl_tail *tail;
+    struct bl_pipeline *pipeline;
+
+    /* The stage thread's; the loop touches it only while the pipeline does not run. */
+    struct bl_stage *stage;
+    const struct bl_relays *relays;
+    struct bl_ring lent;     /* loop -> stage: empty batches */
+    struct bl_ring due;      /* stage -> loop: full ones */
+    uv_sem_t lent_sem;       /* counts what is in `lent` */
+    atomic_bool abandon;     /* the pipeline is being stopped: the stage takes no more lines */
+    atomic_uint drained;     /* the run whose last FLUSH has passed the stage; 0: none */
+    uv_async_t wake;         /* stage -> loop */
+
+    /* Control blocks that wait for a free block. */
+    struct bl_resume *reset;
+    struct bl_resume *start;             /* for the tail, once the RESET is on its way */
+    struct bl_address_hashes *addresses;
+    bool flush, last_flush, last_sent;
+
+    struct change now;      /* what holds */
+    struct change next;     /* read, and not yet on its way (`next_sent`) or not yet through */
+    bool has_next, next_sent;
+    uv_work_t rereading;
+    bool reread_running, reread_again;
+    enum bl_code reread_code;
+    bl_err reread_err;
+
+    atomic_bool stage_waits; /* for an empty batch; relaxed: only the watchdog looks */
+    atomic_ullong refused;   /* by `trust: join`; the stage's; relaxed: for people */
+    unsigned long long refused_said;
+    uint64_t fed_mark;       /* submitted when the watchdog was fed last */
+    unsigned unfed_s;
+
+    uv_work_t looking; /* for new logs, in the pool */
+    bool look_running;
+    uint64_t new_log[NEW_LOGS_MAX]; /* hashes of the paths that were named */
+    size_t new_logs;
+
+    uv_timer_t flush_timer, patience;
+    uv_signal_t on_term, on_int, on_hup;
+    bool stopping; /* a signal asked for the end */
+
+    uv_work_t saving; /* a snapshot being written */
+    struct bl_snapshot *snapshot;
+    bool save_running;
+
+    uint64_t counted_bytes, counted_lines; /* that Redis has, of this process */
+    unsigned seconds;                      /* flush timer's */
+    bool on_terminal;                      /* stderr: progress stands in one line */
+
+    int handles; /* open ones of ours, until all are closed */
+};
+
+/* ---- wire.c ---- */
+
+/* Whatever moved, this moves what can move next. */
+void bl_wire_pump(struct daemon *d);
+
+/* ---- wire_reload.c ---- */
+
+void bl_wire_reread(struct daemon *d);      /* configuration and rules; again, if one is under way */
+void bl_wire_move_change(struct daemon *d); /* a change that was read goes its way */
+void bl_wire_free_change(struct change *change);
+void bl_wire_look_for_logs(struct daemon *d);
+
+/* ---- wire_say.c ---- */
+
+void bl_wire_feed_watchdog(struct daemon *d);
+void bl_wire_say_refused(struct daemon *d);
+void bl_wire_tell_status(struct daemon *d);
+void bl_wire_show_progress(struct daemon *d);
+void bl_wire_end_progress(const struct daemon *d);
+
+#endif
