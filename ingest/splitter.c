@@ -27,6 +27,8 @@ enum bl_code bl_splitter_init(struct bl_splitter *s, const bl_position *at)
     s->carry = carry;
     s->carry_n = 0;
     s->tail_n = s->head_n = s->before_n = 0;
+    s->lines[0] = '\n';
+    s->lines_n = 1;
     return BL_OK;
 }
 
@@ -43,6 +45,8 @@ void bl_splitter_prime(struct bl_splitter *s, bl_slice before, enum bl_frame cou
     s->tail_n = before.n;
     memcpy(s->before, before.p, before.n);
     s->before_n = before.n;
+    if (counted == BL_FRAME_DONE)
+        s->lines_n = bl_framing_lines_before(before, s->lines);
     if (s->at.offset <= BL_HEAD_BYTES && before.n == s->at.offset) {
         memcpy(s->head, before.p, before.n); /* then the tail is the whole file so far */
         s->head_n = before.n;
@@ -96,12 +100,14 @@ static void note_bytes(struct bl_splitter *s, const char *bytes, size_t n, size_
 /* Where a block begins, and what stands before it. */
 static void begin_block(const struct bl_splitter *s, struct bl_block *block)
 {
+    bool counted = s->counted == BL_FRAME_DONE;
+
     block->begin = s->at.offset;
     block->before_n = 0;
     if (!block->before)
         return;
-    memcpy(block->before, s->before, s->before_n);
-    block->before_n = s->before_n;
+    block->before_n = counted ? s->lines_n : s->before_n;
+    memcpy(block->before, counted ? s->lines : s->before, block->before_n);
 }
 
 static size_t leading_nuls(const char *p, size_t n)
@@ -222,8 +228,10 @@ static bool fill_counted(struct bl_splitter *s, struct bl_block *block, size_t g
     }
     s->carry_n = n - whole;
     memcpy(s->carry, block->bytes + whole, s->carry_n);
-    if (whole)
+    if (whole) {
         block->n = bl_framing_to_lines(block->bytes, whole);
+        s->lines_n = join_tail(s->lines, s->lines, s->lines_n, block->bytes, block->n);
+    }
     return whole > 0;
 }
 

@@ -583,7 +583,7 @@ static size_t pack_total(struct bl_pack *ranges, const char *name, uint64_t coun
 struct total {
     uint64_t from;
     const bl_position *to;
-    uint64_t skipped, lines, unparsed, long_lines, outcome[BL_OUTCOMES];
+    uint64_t skipped, lines, unparsed, long_lines, repeats_cut, outcome[BL_OUTCOMES];
 };
 
 static void add_range(struct total *total, const struct bl_range *range)
@@ -593,6 +593,7 @@ static void add_range(struct total *total, const struct bl_range *range)
     total->lines += range->lines;
     total->unparsed += range->unparsed;
     total->long_lines += range->long_lines;
+    total->repeats_cut += range->repeats_cut;
     for (int i = 0; i < BL_OUTCOMES; i++)
         total->outcome[i] += range->outcome[i];
 }
@@ -607,6 +608,7 @@ static void pack_range(struct bl_pack *ranges, const struct total *total)
     fields += pack_total(ranges, "lines", total->lines);
     fields += pack_total(ranges, "unparsed", total->unparsed);
     fields += pack_total(ranges, "long", total->long_lines);
+    fields += pack_total(ranges, "repeats_cut", total->repeats_cut);
     for (int i = 0; i < BL_OUTCOMES; i++)
         fields += pack_total(ranges, bl_outcome_name((enum bl_outcome)i), total->outcome[i]);
     bl_pack_array_end(ranges, head, fields);

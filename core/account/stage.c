@@ -394,6 +394,7 @@ static void take_lines(struct bl_stage *stage, struct bl_block *block)
         stage->range->lines += block->lines;
         stage->range->unparsed += block->unparsed;
         stage->range->long_lines += block->long_lines;
+        stage->range->repeats_cut += block->repeats_cut;
         if (block->kind == BL_BLOCK_SKIP)
             stage->range->skipped_bytes += block->end.offset - block->begin;
     }

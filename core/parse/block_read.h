@@ -217,6 +217,14 @@ RARELY void break_promise(struct bl_worker *worker, struct bl_block *block,
     }
 }
 
+RARELY void cap_repeats(struct bl_block *block, bl_record *record)
+{
+    if (record->flags & BL_RECORD_REPEATED && record->repeats > BL_REPEATS_MAX) {
+        block->repeats_cut += record->repeats - BL_REPEATS_MAX;
+        record->repeats = BL_REPEATS_MAX;
+    }
+}
+
 /* `promise` is a constant in each call, so each is a loop of its own. */
 ALWAYS_INLINE void read_kept(struct bl_worker *worker, struct bl_block *block, enum promise promise)
 {
@@ -226,6 +234,8 @@ ALWAYS_INLINE void read_kept(struct bl_worker *worker, struct bl_block *block, e
             read_promised(promise, &prospect->head, prospect->qid, prospect->words,
                           &block->records[prospect->place], &worker->replies[worker->failures_n]);
 
+        if (promise == RARE && line == BL_POSTFIX_RECORD)
+            cap_repeats(block, &block->records[prospect->place]);
         if (line == BL_POSTFIX_RECORD)
             finish_record(worker, block, prospect,
                           prospect->seed
@@ -247,6 +257,8 @@ ALWAYS_INLINE void read_kept_exim(struct bl_worker *worker, struct bl_block *blo
             promise, head, prospect->qid, &worker->room, &block->records[prospect->place],
             &worker->replies[worker->failures_n]);
 
+        if (promise == EXIM_REPEATED && line == BL_EXIM_RECORD)
+            cap_repeats(block, &block->records[prospect->place]);
         if (line == BL_EXIM_RECORD)
             finish_record(worker, block, prospect,
                           exim_seed_of(worker, head->host, head->program));
@@ -264,7 +276,8 @@ struct place_before {
     int64_t at;
 };
 
-/* The whole line before; false where it is not to be had.  A block begins with a line. */
+/* The whole line before; false where it is not to be had.  A block begins with a line, and so does what stands
+ * before it when that is all there was. */
 RARELY bool step_back(struct place_before *place, bl_slice *line)
 {
     bool inside = place->at > 0;
@@ -311,20 +324,38 @@ RARELY bool find_repeated(struct bl_worker *worker, const struct bl_block *block
     return false;
 }
 
-/* `last message repeated N times`: the record of that line again, with this one's time. */
-RARELY enum bl_postfix_line read_again(struct bl_worker *worker, const struct bl_block *block,
-                                       const bl_syslog *again, bl_record *out, bl_reply *reply)
+/* A line by itself, Postfix's or Exim's, and the seed of its key. */
+RARELY bool read_one(struct bl_worker *worker, bl_syslog *head, bl_record *out, bl_reply *reply,
+                       uint64_t *seed)
 {
-    bl_slice count = again->body;
+    struct bl_words words;
+    bl_slice id;
+    enum promise promise = look_at(head, &words, &id);
+
+    if (promise == FOREIGN && is_exim(head->program)) {
+        *seed = exim_seed_of(worker, head->host, head->program);
+        promise = look_at_exim(head, &id);
+        return is_exim_result(promise) && read_exim_promised(promise, head, id, &worker->room, out,
+                                                             reply) == BL_EXIM_RECORD;
+    }
+    *seed = seed_of(worker, head->host, head->program);
+    return promise != NOTHING && promise != FOREIGN &&
+           read_promised(promise, head, id, words, out, reply) == BL_POSTFIX_RECORD;
+}
+
+/* `last message repeated N times`: the record of that line again, with this one's time. */
+RARELY bool read_again(struct bl_worker *worker, const struct bl_block *block,
+                       const bl_syslog *again, bl_record *out, bl_reply *reply, uint64_t *seed)
+{
+    bl_slice begin;
     bl_syslog head;
     uint32_t times;
-    enum bl_postfix_line line;
 
-    if (!take_times(&count, &times) || !find_repeated(worker, block, again, &head))
-        return BL_POSTFIX_OTHER;
+    if (!take_again(again, &times, &begin) || !find_repeated(worker, block, again, &head) ||
+        !bl_slice_starts(head.body, begin))
+        return false;
     head.time_us = again->time_us;
-    line = repeat(read_inner(&head, head.body, out, reply), times, out);
-    return line == BL_POSTFIX_RECORD ? line : BL_POSTFIX_OTHER;
+    return read_one(worker, &head, out, reply, seed) && repeat(times, out);
 }
 
 RARELY void read_kept_again(struct bl_worker *worker, struct bl_block *block)
@@ -332,13 +363,15 @@ RARELY void read_kept_again(struct bl_worker *worker, struct bl_block *block)
     for (size_t i = 0; i < worker->kept_n[AGAIN]; i++) {
         const struct prospect *prospect = &worker->prospects[worker->kept[AGAIN][i]];
         bl_record *record = &block->records[prospect->place];
+        uint64_t seed;
 
         if (read_again(worker, block, &prospect->head, record,
-                       &worker->replies[worker->failures_n]) == BL_POSTFIX_RECORD)
-            finish_record(worker, block, prospect,
-                          seed_of(worker, record->host, record->service));
-        else
+                       &worker->replies[worker->failures_n], &seed)) {
+            cap_repeats(block, record);
+            finish_record(worker, block, prospect, seed);
+        } else {
             break_promise(worker, block, prospect, false);
+        }
     }
     worker->kept_n[AGAIN] = 0;
 }
@@ -388,11 +421,12 @@ RARELY enum promise look_slowly(struct bl_worker *worker, struct bl_block *block
     } else if (read_syslog(line, &worker->stamper, &prospect->head) ||
                read_odd_line(worker, line, &prospect->head)) {
         promise = look_at(&prospect->head, &prospect->words, &prospect->qid);
-        if (promise == FOREIGN)
+        if ((promise == FOREIGN || promise == RARE) && is_again(&prospect->head))
+            promise = AGAIN;
+        else if (promise == FOREIGN)
             promise = is_exim(prospect->head.program)
                           ? look_at_exim(&prospect->head, &prospect->qid)
-                      : is_again(&prospect->head) ? AGAIN
-                                                  : NOTHING;
+                          : NOTHING;
     } else {
         note_headless(block, line);
     }
@@ -507,6 +541,7 @@ static inline void read_lines(struct bl_worker *worker, struct bl_block *block, 
     read_kept_exim(worker, block, EXIM_REFUSAL);
     read_kept_exim(worker, block, EXIM_HELD);
     read_kept_exim(worker, block, EXIM_PIECE);
+    read_kept_exim(worker, block, EXIM_REPEATED);
     if (worker->broken_n)
         close_up(worker, block, first);
 }

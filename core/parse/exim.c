@@ -29,7 +29,7 @@ enum bl_exim_line bl_exim_read_again(const bl_syslog *head, bl_exim_room *room, 
     bl_slice id;
     enum promise promise = look_at_exim(&rest, &id);
 
-    if (promise == EXIM_PIECE)
+    if (promise == EXIM_PIECE || promise == EXIM_REPEATED)
         return BL_EXIM_OTHER; /* pieces of pieces are nobody's */
     return read_exim_promised(promise == EXIM_HELD ? EXIM_DELIVERY : promise, &rest, id, room, out,
                               reply);

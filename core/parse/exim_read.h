@@ -145,6 +145,10 @@ static inline enum promise look_at_exim(bl_syslog *head, bl_slice *qid)
         *qid = bl_slice_head(in, 0);
         return in.n >= EXIM_PIECE_MIN && head->host.n ? EXIM_PIECE : NOTHING;
     }
+    if (in.n && in.p[0] == 'm' && bl_slice_starts(in, BL_SLICE("message repeated "))) {
+        *qid = bl_slice_head(in, 0);
+        return EXIM_REPEATED;
+    }
     id = exim_id(in);
     *qid = bl_slice_head(in, id);
     in = bl_slice_drop(in, id + (id > 0));
@@ -1317,6 +1321,31 @@ RARELY enum bl_exim_line read_exim_piece(const bl_syslog *head, bl_exim_room *ro
     return BL_EXIM_RECORD;
 }
 
+/* Only a line that is whole and tells of a recipient. */
+static inline bool is_exim_result(enum promise promise)
+{
+    return promise == EXIM_DELIVERY || promise == EXIM_REFUSAL;
+}
+
+/* rsyslog's `message repeated 4 times: [ BODY]`. */
+RARELY enum bl_exim_line read_exim_repeated(const bl_syslog *head, bl_exim_room *room,
+                                            bl_record *out, bl_reply *reply)
+{
+    bl_syslog inner = *head;
+    enum bl_exim_line line;
+    enum promise promise;
+    uint32_t times;
+    bl_slice id;
+
+    if (!take_repeated_body(&inner.body, &times))
+        return BL_EXIM_OTHER;
+    promise = look_at_exim(&inner, &id);
+    if (!is_exim_result(promise))
+        return BL_EXIM_OTHER;
+    line = read_exim_promised(promise, &inner, id, room, out, reply);
+    return line == BL_EXIM_RECORD && !repeat(times, out) ? BL_EXIM_OTHER : line;
+}
+
 /* What was looked at is read.  With a constant promise only one of these is left. */
 ALWAYS_INLINE enum bl_exim_line read_exim_promised(enum promise promise, const bl_syslog *head,
                                                    bl_slice id, bl_exim_room *room, bl_record *out,
@@ -1334,6 +1363,8 @@ ALWAYS_INLINE enum bl_exim_line read_exim_promised(enum promise promise, const b
         return read_exim_held(head, id, room, out, reply);
     if (promise == EXIM_PIECE)
         return read_exim_piece(head, room, out, reply);
+    if (promise == EXIM_REPEATED)
+        return read_exim_repeated(head, room, out, reply);
     return BL_EXIM_OTHER;
 }
 

@@ -95,6 +95,36 @@ static size_t put_line(char *bytes, size_t at, bl_slice message)
     return at + message.n;
 }
 
+/* Where the message begins that ends with `raw`, its text is `*out`.  The longest: strangers' words may hold a
+ * count of what follows them in their own message, but hardly one that reaches over several up to here. */
+static bool find_last_message(bl_slice raw, size_t *begin, bl_slice *out)
+{
+    for (size_t at = 0; at < raw.n; at++) {
+        bl_slice rest = bl_slice_drop(raw, at);
+
+        if (bl_framing_take(&rest, out) == BL_FRAME_DONE && rest.n == 0) {
+            *begin = at;
+            return true;
+        }
+    }
+    return false;
+}
+
+size_t bl_framing_lines_before(bl_slice raw, char *out)
+{
+    size_t cap = raw.n + 1, at = cap; /* filled from its end: a line is shorter than message and count */
+    bl_slice message;
+
+    while (find_last_message(raw, &raw.n, &message)) {
+        out[--at] = '\n';
+        at -= message.n;
+        put_line(out, at, message);
+    }
+    out[--at] = '\n';
+    memmove(out, out + at, cap - at);
+    return cap - at;
+}
+
 size_t bl_framing_to_lines(char *bytes, size_t n)
 {
     bl_slice rest = {bytes, n}, message;

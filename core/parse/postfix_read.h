@@ -793,13 +793,14 @@ enum promise {
     REMOVED_REJECT,
     PROXY,
     RARE,  /* read_rare() */
-    AGAIN, /* `last message repeated N times`: block_read.h */
+    AGAIN, /* a word about the line before: block_read.h */
     EXIM_DELIVERY, /* exim_read.h */
     EXIM_ARRIVAL,
     EXIM_COMPLETED,
     EXIM_REFUSAL,
     EXIM_HELD,
     EXIM_PIECE,
+    EXIM_REPEATED,
     FOREIGN, /* not Postfix's */
     PROMISES
 };
@@ -809,10 +810,11 @@ static const uint8_t promises[32] = {
     ['u' & 31] = UID, ['r' & 31] = REMOVED_REJECT, ['p' & 31] = PROXY,
     ['I' & 31] = RARE, ['E' & 31] = RARE};
 
-/* Bodies that begin otherwise: `[ID 197553 mail.info] `, `message repeated 4 times: [ `. */
+/* Bodies that begin otherwise: `[ID 197553 mail.info] `, `message repeated 4 times: [ `, `Last message '`. */
 static inline bool is_wrapped(char first)
 {
-    return UINT64_C(1) << (first & 63) & (UINT64_C(1) << ('[' & 63) | UINT64_C(1) << ('m' & 63));
+    return UINT64_C(1) << (first & 63) &
+           (UINT64_C(1) << ('[' & 63) | UINT64_C(1) << ('m' & 63) | UINT64_C(1) << ('L' & 63));
 }
 
 /* Looks at the body up to the byte behind its first word, which must end with a colon.  Without a
@@ -891,6 +893,7 @@ ALWAYS_INLINE enum bl_postfix_line read_promised(enum promise promise, const bl_
     case EXIM_REFUSAL:
     case EXIM_HELD:
     case EXIM_PIECE:
+    case EXIM_REPEATED:
     case FOREIGN:
     case PROMISES:
         break;
@@ -913,37 +916,77 @@ RARELY enum bl_postfix_line read_inner(const bl_syslog *head, bl_slice body, bl_
     return read_promised(promise, &inner, qid, words, out, reply);
 }
 
-/* Takes `message repeated 4 times`. */
+/* Takes ` repeated 4 times`. */
 RARELY bool take_times(bl_slice *in, uint32_t *times)
 {
     bl_slice rest = *in;
     uint64_t n;
 
-    if (!bl_slice_take(&rest, BL_SLICE("message repeated ")) || !bl_slice_take_u64(&rest, &n) ||
-        !bl_slice_take(&rest, BL_SLICE(" times")))
+    if (!bl_slice_take(&rest, BL_SLICE(" repeated ")) || !bl_slice_take_u64(&rest, &n) ||
+        !bl_slice_take(&rest, BL_SLICE(" time")))
         return false;
-    *times = n < BL_REPEATS_MAX ? (uint32_t)n : BL_REPEATS_MAX;
+    (void)bl_slice_take(&rest, BL_SLICE("s"));
+    *times = n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
     *in = rest;
     return true;
 }
 
-/* `last message repeated 4 times`, whose first word stands where the tag does. */
-static inline bool is_again(const bl_syslog *head)
+/* Takes rsyslog's `message repeated 4 times: [ BODY]`; it keeps 800 bytes of BODY, and the blank before it. */
+RARELY bool take_repeated_body(bl_slice *body, uint32_t *times)
 {
-    return bl_slice_eq(head->program, BL_SLICE("last")) &&
-           bl_slice_starts(head->body, BL_SLICE("message repeated "));
+    bl_slice rest = *body;
+
+    if (!bl_slice_take(&rest, BL_SLICE("message")) || !take_times(&rest, times) ||
+        !bl_slice_take(&rest, BL_SLICE(": [")) || !bl_slice_ends(rest, BL_SLICE("]")))
+        return false;
+    (void)bl_slice_take(&rest, BL_SLICE(" "));
+    rest.n--;
+    *body = rest;
+    return true;
 }
 
-RARELY enum bl_postfix_line repeat(enum bl_postfix_line line, uint32_t times, bl_record *record)
+/* Takes a word about the line before, the first one of which may stand where the tag does: `last message repeated
+ * 4 times`; macOS' `--- last message repeated 1 time ---`; syslog-ng's `Last message 'NOQUEUE: reject: RCP' repeated
+ * 4 times, suppressed by syslog-ng on mta1`, whose `begin` is all that it tells of the line. */
+RARELY bool take_again(const bl_syslog *head, uint32_t *times, bl_slice *begin)
 {
-    if (line == BL_POSTFIX_RECORD && record->kind != BL_RECORD_DELIVERY &&
-        record->kind != BL_RECORD_REJECT)
-        return BL_POSTFIX_OTHER;
-    if (line == BL_POSTFIX_RECORD) {
-        record->flags |= BL_RECORD_REPEATED;
-        record->repeats = times;
-    }
-    return line;
+    enum { QUOTED_MAX = 20 };
+    bl_slice rest = head->body;
+    size_t end;
+
+    *begin = bl_slice_head(rest, 0);
+    if (bl_slice_eq(head->program, BL_SLICE("last")))
+        return bl_slice_take(&rest, BL_SLICE("message")) && take_times(&rest, times);
+    if (bl_slice_eq(head->program, BL_SLICE("---")))
+        return bl_slice_take(&rest, BL_SLICE("last message")) && take_times(&rest, times);
+    if (!bl_slice_take(&rest, BL_SLICE("Last message '")))
+        return false;
+    end = bl_slice_find(bl_slice_head(rest, QUOTED_MAX + 11), BL_SLICE("' repeated "));
+    if (end == SIZE_MAX)
+        return false;
+    *begin = bl_slice_head(rest, end);
+    rest = bl_slice_drop(rest, end + 1);
+    return take_times(&rest, times);
+}
+
+static inline bool is_again(const bl_syslog *head)
+{
+    uint32_t times;
+    bl_slice begin;
+
+    if (head->program.n > 4 && !(head->body.n && head->body.p[0] == 'L'))
+        return false; /* nearly always */
+    return take_again(head, &times, &begin);
+}
+
+/* False for what tells of no recipient: to read that again says nothing new. */
+RARELY bool repeat(uint32_t times, bl_record *record)
+{
+    if (record->kind != BL_RECORD_DELIVERY && record->kind != BL_RECORD_REJECT)
+        return false;
+    record->flags |= BL_RECORD_REPEATED;
+    record->repeats = times;
+    return true;
 }
 
 /* Lines that begin in an unusual way.  `in` stands behind the first word, or at it when the body is wrapped. */
@@ -958,11 +1001,10 @@ RARELY enum bl_postfix_line read_rare(const bl_syslog *head, bl_slice qid, bl_sl
         return bl_slice_take(&body, BL_SLICE("] ")) ? read_inner(head, body, out, reply)
                                                     : BL_POSTFIX_OTHER;
     }
-    if (take_times(&body, &times)) { /* rsyslog, in brackets */
-        if (!bl_slice_take(&body, BL_SLICE(": [ ")) || !bl_slice_ends(body, BL_SLICE("]")))
-            return BL_POSTFIX_OTHER;
-        body.n--;
-        return repeat(read_inner(head, body, out, reply), times, out);
+    if (take_repeated_body(&body, &times)) {
+        enum bl_postfix_line line = read_inner(head, body, out, reply);
+
+        return line == BL_POSTFIX_RECORD && !repeat(times, out) ? BL_POSTFIX_OTHER : line;
     }
     if (is_wrapped(body.p[0]))
         return BL_POSTFIX_OTHER;

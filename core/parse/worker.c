@@ -23,6 +23,7 @@ void bl_block_parse(struct bl_worker *worker, const struct bl_rules *rules, stru
     block->lines = 0;
     block->unparsed = 0;
     block->headless = 0;
+    block->repeats_cut = 0;
     block->samples = 0;
     bl_stamper_refer(&worker->stamper, block->reference_s);
     worker->rules = rules;

@@ -204,6 +204,8 @@ static void add_lifetime(struct bl_summary *summary, bl_slice field, uint64_t co
         summary->unparsed += count;
     else if (bl_slice_eq(field, BL_SLICE("long")))
         summary->long_lines += count;
+    else if (bl_slice_eq(field, BL_SLICE("repeats_cut")))
+        summary->repeats_cut += count;
     for (unsigned i = 0; i < BL_OUTCOMES; i++) {
         const char *name = bl_outcome_name((enum bl_outcome)i);
 

@@ -40,7 +40,7 @@ struct bl_report {
     struct bl_tally       *tally;
     struct bl_address_set *addresses;
     bool     addresses_full;
-    uint64_t lines, unparsed, long_lines, headless;
+    uint64_t lines, unparsed, long_lines, repeats_cut, headless;
     uint64_t null_outcome[BL_OUTCOMES];
     int64_t  first_us, last_us;
     bool     has_time, has_mta[BL_MTA_EXIM + 1];
@@ -125,6 +125,7 @@ void bl_report_block(struct bl_report *report, const struct bl_block *block)
     report->lines += block->lines;
     report->unparsed += block->unparsed;
     report->long_lines += block->long_lines;
+    report->repeats_cut += block->repeats_cut;
     report->headless += block->headless;
     for (size_t i = 0; i < block->samples && report->samples < BL_REPORT_SAMPLES; i++) {
         uint64_t shape = shape_of(block->sample[i]);
@@ -446,6 +447,7 @@ void bl_report_summarise(const struct bl_report *report, struct bl_summary *summ
     summary->lines = report->lines;
     summary->unparsed = report->unparsed;
     summary->long_lines = report->long_lines;
+    summary->repeats_cut = report->repeats_cut;
     if (report->has_time) {
         summary->from_ms = report->first_us / 1000;
         summary->to_ms = report->last_us / 1000;
@@ -502,9 +504,6 @@ void bl_report_print_unparsed(const struct bl_report *report, struct bl_output *
 {
     char number[BL_TEXT_NUMBER_MAX];
 
-    if (report->long_lines)
-        bl_output_format(out, "%s of over 64 KiB, read by the first 64\n",
-                         bl_text_count(report->long_lines, "line", number));
     if (report->unparsed == 0)
         return;
     bl_output_format(out, report->unparsed == 1 ? "%s line looks like a delivery and was not understood:\n"

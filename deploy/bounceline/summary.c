@@ -339,6 +339,10 @@ void bl_summary_json(const struct bl_summary *summary, const struct bl_rules *ru
     json_hours(&json, summary);
     if (summary->has_lines)
         bl_json_u64(&json, BL_SLICE("unparsed"), summary->unparsed);
+    if (summary->long_lines)
+        bl_json_u64(&json, BL_SLICE("long_lines"), summary->long_lines);
+    if (summary->repeats_cut)
+        bl_json_u64(&json, BL_SLICE("repeats_cut"), summary->repeats_cut);
     bl_json_u64(&json, BL_SLICE("suppressed"), summary->suppressed);
     if (summary->suppressed_at_least)
         bl_json_bool(&json, BL_SLICE("suppressed_at_least"), true);

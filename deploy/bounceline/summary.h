@@ -66,7 +66,7 @@ struct bl_summary_then {
 
 struct bl_summary {
     bool     has_lines; /* lines and unparsed are known */
-    uint64_t lines, unparsed, long_lines;
+    uint64_t lines, unparsed, long_lines, repeats_cut;
     int64_t  from_ms, to_ms; /* 0: not known */
     uint64_t outcome[BL_OUTCOMES];
     uint64_t null_outcome[BL_OUTCOMES]; /* of these, mail from the null sender */

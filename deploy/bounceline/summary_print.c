@@ -488,6 +488,19 @@ static void print_sections(const struct page *page, const struct bl_summary *sum
     print_hours(page, summary);
 }
 
+/* What was not read to its end. */
+static void print_cuts(const struct bl_summary *summary, struct bl_output *out)
+{
+    char number[BL_TEXT_NUMBER_MAX];
+
+    if (summary->long_lines)
+        bl_output_format(out, "%s of over 64 KiB, read by the first 64\n",
+                         bl_text_count(summary->long_lines, "line", number));
+    if (summary->repeats_cut)
+        bl_output_format(out, "%s not counted: \"last message repeated\" stands for at most %d\n",
+                         bl_text_count(summary->repeats_cut, "repetition", number), BL_REPEATS_MAX);
+}
+
 void bl_summary_print(const struct bl_summary *summary, const struct bl_rules *rules,
                       const struct bl_summary_style *style, struct bl_output *out)
 {
@@ -507,4 +520,5 @@ void bl_summary_print(const struct bl_summary *summary, const struct bl_rules *r
                      summary->suppressed_at_least ? "at least " : "",
                      bl_text_number(summary->suppressed, number),
                      summary->suppressed == 1 ? "" : "es", summary->suppressed_words, page.off);
+    print_cuts(summary, out);
 }

@@ -53,7 +53,7 @@ bucket mx1 m:$min 200 10 1
 bucket mx2 d:$day 1 1 1
 r zadd 'bl:{n:mx1}:days' 0 old $((day - 1)) $((day - 1)) $day $day
 r zadd 'bl:{n:mx2}:days' $day $day
-r hset 'bl:{n:mx1}:t' f1'|bytes' 5000 f1'|lines' 700 f1'|unparsed' 2 f1'|long' 0 f1'|skipped' 100 f1'|delivered' 300 \
+r hset 'bl:{n:mx1}:t' f1'|bytes' 5000 f1'|lines' 700 f1'|unparsed' 2 f1'|long' 0 f1'|repeats_cut' 6 f1'|skipped' 100 f1'|delivered' 300 \
     f1'|bounced' 40 f2'|bytes' 10 f2'|lines' 100 f2'|unparsed' 1 f2'|delivered' 205 f2'|bounced' 15 f2'|deferred' 25
 r hset 'bl:{n:mx1}:pos' dataset 00000000000000aa 'mx1|epoch' 7 'mx1|g|f1' '5000 1 2 3' 'mx1|g|f2' '10 1 2 3'
 r hset 'bl:{n:mx2}:t' e1'|bytes' 9 e1'|lines' 3 e1'|delivered' 1 e1'|bounced' 1 e1'|deferred' 1
@@ -63,7 +63,7 @@ r hset 'bl:{n:mx2}:pos' dataset 00000000000000aa 'mx2|epoch' 3 'mx2|g|e1' '9 1 2
 python3 - <<'PY' || fail "stats --json"
 import json
 j = json.load(open("all"))
-assert (j["lines"], j["unparsed"]) == (803, 3), j
+assert (j["lines"], j["unparsed"], j["repeats_cut"]) == (803, 3, 6) and "long_lines" not in j, j
 o = j["outcomes"]
 assert (o["delivered"], o["bounced"], o["deferred"], o["expired"]) == (506, 56, 30, 0), o
 assert j["deferred_without_attempt"] == 4

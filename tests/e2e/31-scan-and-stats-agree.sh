@@ -16,6 +16,12 @@ export BOUNCELINE_STATE="$DIR/state"
 bad=0
 
 "$BUILD/bench/corpus" mixed --lines 20000 --seed 5 --end now >mail.log || exit 1
+when=$(tail -1 mail.log | cut -c1-15)
+{ # what is counted for being cut
+    echo "$when mx1 postfix/smtpd[1]: NOQUEUE: reject: CONNECT from h[192.0.2.9]: 554 5.7.1 no; proto=SMTP"
+    echo "$when mx1 last message repeated 10007 times"
+    printf '%s mx1 kernel: %070000d\n' "$when" 0
+} >>mail.log
 "$BL" run --once mail.log >/dev/null 2>run.err || { echo "FAILED: run: exit $?"; cat run.err; exit 1; }
 "$BL" scan --json mail.log >scan.json || exit 1
 "$BL" stats --json >stats.json || { echo "FAILED: stats: exit $?"; exit 1; }
@@ -23,7 +29,7 @@ bad=0
 python3 - <<'PY' || bad=1
 import json
 scan, stats = json.load(open("scan.json")), json.load(open("stats.json"))
-assert scan["outcomes"]["bounced"] > 0 and len(scan["instances"]) == 1 and sum(scan["faults"].values()) > 0 and scan["suppressed"] > 0
+assert scan["outcomes"]["bounced"] > 0 and len(scan["instances"]) == 1 and (scan["repeats_cut"], scan["long_lines"]) == (7, 1) and sum(scan["faults"].values()) > 0 and scan["suppressed"] > 0
 # What happened before a retry is in no bucket, and the hours of stats are those of the last day.
 for field in sorted(set(scan) - {"from", "to", "hours", "deferred_then"}):
     assert scan[field] == stats[field], (field, scan[field], stats[field])

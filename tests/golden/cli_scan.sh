@@ -43,6 +43,18 @@ e = [json.loads(l) for l in open("events")]
 assert len(e) == 5, len(e)
 print(e[4]["outcome"], e[4]["recipient"], e[4]["queue_id"])')"
 
+# --- repetitions beyond the cap are said; as many as the cap are not
+refused="postfix/smtpd[1]: NOQUEUE: reject: RCPT from h[192.0.2.9]: 550 5.1.1 <x@a>: no; from=<s@c> to=<x@a> proto=SMTP helo=<h>"
+for n in 10000 10007; do
+    printf '%s\n' "$S:00+00:00 mx1 $refused" "$S:00+00:00 mx1 last message repeated $n times" >again.log
+    "$BL" scan --json again.log >again.$n || fail "repetitions: exit $?"
+    "$BL" scan again.log | grep -c 'repetitions not counted' >said.$n
+done
+check "as many repetitions as count" "10001 None 0" "$(python3 -c '
+import json; j = json.load(open("again.10000")); print(j["outcomes"]["rejected"], j.get("repeats_cut"), open("said.10000").read().strip())')"
+check "more than that" "10001 7 1" "$(python3 -c '
+import json; j = json.load(open("again.10007")); print(j["outcomes"]["rejected"], j.get("repeats_cut"), open("said.10007").read().strip())')"
+
 # --- one object
 "$BL" scan --json mail.log >json || fail "json: exit $?"
 python3 - <<'PY' || fail "json"

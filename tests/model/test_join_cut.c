@@ -1,10 +1,11 @@
 /* ctest: label=quick timeout=300 */
 /* The join is a function of the stream: however the records are cut into blocks, and however often
  * it is saved and loaded between them, the events are the same.  Once with records by hand, once with
- * lines of a log, whose repetitions and pieces reach over the borders.
+ * lines of a log, whose repetitions and pieces reach over the borders, and once with these as a stream of counted
+ * messages that is read in pieces, and anew from every border.
  *
  * Negative controls: the same cut with an empty join behind it instead of the loaded one; and blocks that
- * do not know what stands before them.  An image without what is pending, or without the number of the next
+ * do not know what stands before them, or know it as it stands in a counted stream.  An image without what is pending, or without the number of the next
  * piece, differs too. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,9 +17,10 @@
 #include "bounceline/join.h"
 #include "join_stream.h"
 #include "log_lines.h"
+#include "splitter.h"
 
 enum { STREAMS = 60, RECORDS = 300, LOGS = 30, LOG_CAP = 120000, LINES = 250 };
-enum way { WHOLE, BLOCKS, SAVED_AT_EVERY_BORDER, LOST_AT_ONE_BORDER, BEFORE_UNKNOWN };
+enum way { WHOLE, BLOCKS, SAVED_AT_EVERY_BORDER, LOST_AT_ONE_BORDER, BEFORE_UNKNOWN, BEFORE_RAW };
 
 typedef void run_fn(uint64_t seed, enum way way, struct journal *journal);
 
@@ -132,6 +134,78 @@ static void run_lines(uint64_t seed, enum way way, struct journal *journal)
     bl_join_free(join);
 }
 
+/* The lines as messages, with and without a newline that is counted in. */
+static size_t frame(const struct log_lines *log, uint64_t seed, char *out)
+{
+    size_t n = 0;
+
+    for (size_t at = 0, line; at < log->n; at += line + 1) {
+        size_t newline = stream_random(&seed) % 2;
+
+        line = (size_t)((const char *)memchr(log->text + at, '\n', log->n - at) - (log->text + at));
+        n += (size_t)sprintf(out + n, "%zu <22>", line + 4 + newline);
+        memcpy(out + n, log->text + at, line + newline);
+        n += line + newline;
+    }
+    return n;
+}
+
+/* A splitter that begins at `at`. */
+static void begin_splitter(struct bl_splitter *splitter, const char *bytes, size_t at)
+{
+    size_t before = at < BL_TAIL_BYTES ? at : BL_TAIL_BYTES;
+
+    assert_int_equal(bl_splitter_init(splitter, &(bl_position){.generation = 1, .offset = at}), BL_OK);
+    bl_splitter_prime(splitter, (bl_slice){bytes + at - before, before}, BL_FRAME_DONE);
+}
+
+static void run_messages(uint64_t seed, enum way way, struct journal *journal)
+{
+    static char text[LOG_CAP], framed[LOG_CAP + 16 * LINES];
+    struct log_lines log = {.random = seed, .text = text, .cap = sizeof text};
+    uint64_t cuts = seed * 77 + 5;
+    struct bl_join *join = new_join(seed);
+    struct bl_worker *worker = bl_worker_new(&(bl_zone){0});
+    struct bl_block *block = bl_block_new();
+    struct bl_splitter splitter;
+    size_t n;
+
+    assert_true(worker && block);
+    for (size_t i = 0; i < LINES; i++)
+        log_put_any(&log, 2 + (unsigned)(seed % 7));
+    n = frame(&log, seed, framed);
+    begin_splitter(&splitter, framed, 0);
+    while (splitter.at.offset < n) {
+        size_t room, got = way == WHOLE ? n : 1 + stream_random(&cuts) % 900;
+        char *to = bl_splitter_room(&splitter, block, &room);
+
+        got = got < n - splitter.read_at ? got : n - splitter.read_at;
+        memcpy(to, framed + splitter.read_at, got);
+        if (!bl_splitter_fill(&splitter, block, got))
+            continue;
+        block->reference_s = 1795323818;
+        if (way == BEFORE_UNKNOWN)
+            block->before_n = 0;
+        if (way == BEFORE_RAW) {
+            block->before_n = block->begin < BL_TAIL_BYTES ? (size_t)block->begin : BL_TAIL_BYTES;
+            memcpy(block->before, framed + block->begin - block->before_n, block->before_n);
+        }
+        bl_block_parse(worker, bl_rules_builtin(), block);
+        bl_join_block(join, block, journal_event, journal);
+        if (way == SAVED_AT_EVERY_BORDER) {
+            join = save_and_load(join, seed);
+            bl_splitter_release(&splitter);
+            begin_splitter(&splitter, framed, (size_t)block->end.offset);
+        }
+    }
+    bl_join_finish(join, journal_event, journal);
+    add_stats(join, journal);
+    bl_splitter_release(&splitter);
+    bl_block_free(block);
+    bl_worker_free(worker);
+    bl_join_free(join);
+}
+
 static size_t count_differences(run_fn *run, size_t streams, enum way way)
 {
     size_t differences = 0;
@@ -153,6 +227,7 @@ static void block_borders_change_nothing(void **state)
     (void)state;
     assert_int_equal(count_differences(run_records, STREAMS, BLOCKS), 0);
     assert_int_equal(count_differences(run_lines, LOGS, BLOCKS), 0);
+    assert_int_equal(count_differences(run_messages, LOGS, BLOCKS), 0);
 }
 
 static void saving_and_loading_at_every_border_changes_nothing(void **state)
@@ -160,6 +235,7 @@ static void saving_and_loading_at_every_border_changes_nothing(void **state)
     (void)state;
     assert_int_equal(count_differences(run_records, STREAMS, SAVED_AT_EVERY_BORDER), 0);
     assert_int_equal(count_differences(run_lines, LOGS, SAVED_AT_EVERY_BORDER), 0);
+    assert_int_equal(count_differences(run_messages, LOGS, SAVED_AT_EVERY_BORDER), 0);
 }
 
 static void losing_the_join_at_one_border_is_noticed(void **state)
@@ -173,6 +249,8 @@ static void not_knowing_what_stands_before_is_noticed(void **state)
 {
     (void)state;
     assert_true(count_differences(run_lines, LOGS, BEFORE_UNKNOWN) > LOGS * 3 / 4);
+    assert_true(count_differences(run_messages, LOGS, BEFORE_UNKNOWN) > LOGS * 3 / 4);
+    assert_true(count_differences(run_messages, LOGS, BEFORE_RAW) > LOGS * 3 / 4);
 }
 
 /* How many events there are whose line begins with `begin` and holds `also`. */

@@ -71,7 +71,8 @@ static inline void log_put_exim(struct log_lines *log, unsigned ids)
     unsigned id = log_pick(log, ids), who = log_pick(log, 2);
     const char *tag = "mta1 exim[60]:";
 
-    switch (log_pick(log, 17)) {
+    switch (log_pick(log, 18)) {
+    case 17: log_put(log, tag, "H=h [192.0.2.7] F=<e%u@b.example> rejected RCPT <again%u@d.example>: relay not permitted", id, who); break;
     case 0:
     case 1: log_put(log, tag, "1xUz%02u-0000Ab-0d <= e%u@s.example H=app.s.example [192.0.2.9] P=esmtpsa A=plain:u%u S=9 id=%u@s.example", id, who, id, log_pick(log, 99)); break;
     case 2:
@@ -115,7 +116,9 @@ static inline void log_put_repetition(struct log_lines *log, unsigned ids)
 {
     unsigned id = 0xA0000 + log_pick(log, ids), who = log_pick(log, 5);
 
-    switch (log_pick(log, 8)) {
+    switch (log_pick(log, 10)) {
+    case 8: log_put(log, "mta1 exim[60]:", "message repeated 2 times: [ 1xUz%02u-0000Ab-0d == bracket%u@d.example R=dns T=remote_smtp defer (-44) H=mx.d.example [192.0.2.1]: SMTP error from remote mail server after RCPT TO:<x@d.example>: 452 4.2.2 Mailbox full]", id % 10, who); break;
+    case 9: log_put(log, "mta1 exim:", "Last message 'H=h [192.0.2.7] F=<e' repeated 2 times, suppressed by syslog-ng on mta1"); break;
     case 0: log_put(log, "mta1 postfix/smtp[7]:", "message repeated 2 times: [ %05X: to=<twice%u@d.example>, " LOG_RELAY ", dsn=4.2.2, status=deferred (host mx.d.example[192.0.2.1] said: 452 4.2.2 mailbox full (in reply to RCPT TO command))]", id, who); break;
     case 1: log_put(log, "mta2", "last message repeated 7 times"); break;
     case 2: log_put(log, "mta1 kernel:", "%*s", 3200 + (int)log_pick(log, 900), "x"); break;

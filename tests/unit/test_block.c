@@ -293,8 +293,13 @@ static void a_delivery_without_a_readable_head_is_unparsed(void **state)
 
 
 #define REFUSED(host, qid)                                                                         \
-    "Nov 22 05:03:37 " host " postfix/smtpd[1]: " qid ": reject: RCPT from h[192.0.2.9]: 550 5.1.1 <x@a>: no; " \
-    "from=<s@c> to=<x@a> proto=SMTP helo=<h>\n"
+    "Nov 22 05:03:37 " host " postfix/smtpd[1]: " REFUSAL(qid)
+#define REFUSAL(qid)                                                                               \
+    qid ": reject: RCPT from h[192.0.2.9]: 550 5.1.1 <x@a>: no; from=<s@c> to=<x@a> proto=SMTP helo=<h>\n"
+#define EXIM_REFUSAL "2026-11-22 05:03:37 H=h [192.0.2.9] F=<s@c> rejected RCPT <x@a>: 550 5.1.1 no"
+#define EXIM_REFUSED "Nov 22 05:03:37 a exim[1]: " EXIM_REFUSAL "\n"
+#define NG(begin)                                                                                  \
+    "Nov 22 05:03:40 a postfix/smtpd: Last message '" begin "' repeated 3 times, suppressed by syslog-ng on a\n"
 #define AGAIN(host, n) "Nov 22 05:03:40 " host " last message repeated " n " times\n"
 
 static size_t parse_behind(struct bl_block *block, struct bl_worker *worker, const char *before, const char *text)
@@ -323,6 +328,17 @@ static void what_syslogd_left_out_is_a_record_again(void **state)
         {"nothing before it", "", AGAIN("a", "3"), 0, 0},
         {"the line before has no beginning", "mx " REFUSED("a", "NOQUEUE"), AGAIN("a", "3"), 0, 0},
         {"not more than can be", "", REFUSED("a", "NOQUEUE") AGAIN("a", "99999999"), 2, BL_REPEATS_MAX},
+        {"once", "", REFUSED("a", "NOQUEUE") "Nov 22 05:03:40 a last message repeated 1 time\n", 2, 1},
+        {"macOS", "", REFUSED("a", "NOQUEUE") "Nov 22 05:03:40 a --- last message repeated 3 times ---\n", 2, 3},
+        {"syslog-ng", "", REFUSED("a", "NOQUEUE") NG("NOQUEUE: reject: RCP"), 2, 3},
+        {"syslog-ng, of another line", "", REFUSED("a", "NOQUEUE") NG("NOQUEUE: reject: MAI"), 1, 0},
+        {"syslog-ng, more quoted than it does", "", REFUSED("a", "NOQUEUE") NG("NOQUEUE: reject: RCPT"), 1, 0},
+        {"Solaris", "", "Nov 22 05:03:37 a postfix/smtpd[1]: [ID 197553 mail.info] " REFUSAL("NOQUEUE") AGAIN("a", "3"), 2, 3},
+        {"Exim's", "", EXIM_REFUSED AGAIN("a", "3"), 2, 3},
+        {"Exim's in front of the block", EXIM_REFUSED, AGAIN("a", "3"), 1, 3},
+        {"Exim's in brackets", "", "Nov 22 05:03:40 a exim[1]: message repeated 4 times: [ " EXIM_REFUSAL "]\n", 1, 4},
+        {"Exim's, no more than can be", "", "Nov 22 05:03:40 a exim[1]: message repeated 99999999 times: [" EXIM_REFUSAL "]\n", 1, BL_REPEATS_MAX},
+        {"a part of Exim's tells of nobody", "", "Nov 22 05:03:37 a exim[1]: [1/2] 1xUz00-0000Ab-0d => x@a R=d\n" AGAIN("a", "3"), 1, 0},
         {"further back than is looked", REFUSED("a", "NOQUEUE"),
          AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1")
          AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1")
@@ -355,9 +371,38 @@ static void what_syslogd_left_out_is_a_record_again(void **state)
     bl_block_free(block);
 }
 
+/* Negative control: without cap_repeats() the first row counts nothing. */
+static void repetitions_that_do_not_count_are_counted(void **state)
+{
+    static const struct {
+        const char *name, *text;
+        uint64_t cut;
+    } rows[] = {
+        {"behind", REFUSED("a", "NOQUEUE") AGAIN("a", "10003"), 3},
+        {"behind Exim's", EXIM_REFUSED AGAIN("a", "10004") AGAIN("a", "10001"), 5},
+        {"in brackets", "Nov 22 05:03:40 a postfix/smtpd[1]: message repeated 4294967296 times: [ " REFUSAL("NOQUEUE"), 0},
+        {"nothing is too many", REFUSED("a", "NOQUEUE") AGAIN("a", "10000"), 0},
+        {"of what tells of nobody", HEAD "postfix/qmgr[1]: 4A: removed\n" AGAIN("mta1", "10003"), 0},
+        {"in brackets, to their end", "Nov 22 05:03:40 a exim[1]: message repeated 4294967299 times: [ " EXIM_REFUSAL "]\n",
+         UINT32_MAX - BL_REPEATS_MAX},
+    };
+    struct bl_block *block = bl_block_new();
+    struct bl_worker *worker = bl_worker_new(NULL);
+
+    (void)state;
+    for (size_t i = 0; i < BL_COUNT(rows); i++) {
+        print_message("%s\n", rows[i].name);
+        (void)parse_behind(block, worker, "", rows[i].text);
+        assert_int_equal(block->repeats_cut, rows[i].cut);
+    }
+    bl_worker_free(worker);
+    bl_block_free(block);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(repetitions_that_do_not_count_are_counted),
         cmocka_unit_test(a_delivery_without_a_readable_head_is_unparsed),
         cmocka_unit_test(what_syslogd_left_out_is_a_record_again),
         cmocka_unit_test(lines_become_records_in_their_order),

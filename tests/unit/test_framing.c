@@ -87,6 +87,33 @@ static void a_stream_becomes_lines(void **state)
     }
 }
 
+static const struct {
+    const char *name, *raw, *lines;
+} behind[] = {
+    {"nothing", "", "\n"},
+    {"messages from the begin", "7 <2>abcd5 <2>ef", "\n<2>abcd\n<2>ef\n"},
+    {"the first is cut", "abcd5 <2>ef6 <2>gh\n", "\n<2>ef\n<2>gh\n"},
+    {"a newline inside becomes a blank", "xx7 <2>a\nbc", "\n<2>a bc\n"},
+    {"text that holds the right count", "5 <2>ef16 <2>gh 8 <2>hello", "\n<2>ef\n<2>gh 8 <2>hello\n"},
+    {"no message ends there", "5 <2>ef9 <2>gh", "\n"},
+    {"text without count ends the search", "5 <2>efoops\n5 <2>gh", "\n<2>gh\n"},
+};
+
+static void what_stands_before_a_message_is_found_from_its_end(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < BL_COUNT(behind); i++) {
+        bl_slice raw = guarded(behind[i].raw);
+        char *out = malloc(raw.n + 1);
+        size_t n = bl_framing_lines_before(raw, out);
+
+        print_message("%s\n", behind[i].name);
+        assert_int_equal(n, strlen(behind[i].lines));
+        assert_memory_equal(out, behind[i].lines, n);
+        free(out);
+    }
+}
+
 static void text_without_count_is_bounded(void **state)
 {
     size_t n = 2 * BL_LINE_MAX + 5;
@@ -106,6 +133,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_are_taken),
         cmocka_unit_test(a_stream_becomes_lines),
+        cmocka_unit_test(what_stands_before_a_message_is_found_from_its_end),
         cmocka_unit_test(text_without_count_is_bounded),
     };
 

@@ -30,7 +30,7 @@ struct bl_snapshot; /* snapshot.h */
 struct bl_range {
     uint64_t    begin;
     bl_position end;
-    uint64_t    lines, unparsed, long_lines; /* what the counter slot has to add */
+    uint64_t    lines, unparsed, long_lines, repeats_cut; /* what the counter slot has to add */
     uint64_t    skipped_bytes;               /* of the range: passed over unread */
     uint64_t    outcome[BL_OUTCOMES];        /* for the counter slot */
 };

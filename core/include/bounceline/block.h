@@ -53,12 +53,13 @@ struct bl_block {
     void    *payload;     /* control blocks; ownership passes to the stage */
 
     char    *before;      /* the before_n bytes (at most BL_TAIL_BYTES) in front of `begin`, for a line that */
-    size_t   before_n;    /* speaks of the one before it; allocated with the block */
+    size_t   before_n;    /* speaks of the one before it; of a counted stream, as lines.  Allocated with the block */
 
     /* filled by bl_block_parse */
     bl_record *records;
     size_t     records_n, records_cap;
     uint64_t   lines, unparsed, long_lines, headless; /* headless: no syslog head that is read */
+    uint64_t   repeats_cut; /* repetitions of a line beyond BL_REPEATS_MAX: they count nowhere else */
     bl_slice   sample[BL_SHAPE_SAMPLES]; /* of unparsed lines */
     size_t     samples;
 };

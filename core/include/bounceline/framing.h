@@ -35,4 +35,9 @@ size_t bl_framing_whole(bl_slice bytes);
  * become blanks, one newline ends each.  An unfinished message at the end becomes a line without newline. */
 size_t bl_framing_to_lines(char *bytes, size_t n);
 
+/* The same for what stands before a message: a newline, then the messages that end with `raw`, as far back as they
+ * are whole.  `out` has room for raw.n + 1 bytes.  A stream is meant to be read from its begin; read from the end, a
+ * message whose text holds the right count might be two. */
+size_t bl_framing_lines_before(bl_slice raw, char *out);
+
 #endif

@@ -51,7 +51,7 @@ enum {
     BL_RECORD_LAST_PIECE = 16 /* the line ends with it */
 };
 
-enum { BL_REPEATS_MAX = 10000 }; /* of one line; a syslogd says every few minutes how many there were */
+enum { BL_REPEATS_MAX = 10000 }; /* of one line in a block; a syslogd says every few minutes how many there were */
 
 typedef struct bl_record {
     uint64_t key, key2;    /* 128-bit hash of host, instance and queue id: what the join looks up */
