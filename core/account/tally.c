@@ -110,7 +110,6 @@ struct bl_tally {
     size_t first, next; /* waiting[first % 2 AHEAD] is the oldest, next - first are waiting */
     struct failing failing[2 * FAILURES_AHEAD];
     size_t first_failing, next_failing; /* the same of these */
-    void *memory;       /* what entities are aligned in */
 };
 
 const char *bl_dimension_name(enum bl_dimension dimension)
@@ -142,25 +141,21 @@ struct bl_tally *bl_tally_new(size_t entities_cap, size_t failures_cap)
     tally->failures_cap = failures_cap;
     tally->names_cap = entities_cap * LONG_NAME_BYTES;
     tally->names = bl_malloc(tally->names_cap);
-    tally->failures = bl_malloc((failures_cap + 1) * sizeof *tally->failures);
+    tally->failures = bl_table_new(failures_cap + 1, sizeof *tally->failures);
+    tally->entities = bl_table_new(all + 1, sizeof *tally->entities);
     if (!bl_slots_init(&tally->slots, all) || !bl_slots_init(&tally->failure_slots, failures_cap) ||
-        !tally->names || !tally->failures)
-        goto fail;
-    tally->memory = bl_malloc((all + 2) * sizeof *tally->entities);
-    if (!tally->memory)
-        goto fail;
-    tally->entities = (void *)(((uintptr_t)tally->memory + 127) & ~(uintptr_t)127);
+        !tally->names || !tally->failures || !tally->entities) {
+        bl_tally_free(tally);
+        return NULL;
+    }
     /* Strangers choose domains, and could choose them to share a home slot if its hash were public.
      */
-    tally->salt = fold((uintptr_t)tally->memory ^ 0x9fb21c651e98df25,
+    tally->salt = fold((uintptr_t)tally->entities ^ 0x9fb21c651e98df25,
                        (uintptr_t)tally->slots.v ^ 0x165667919e3779f9);
     tally->salt2 = fold(tally->salt ^ 0xc2b2ae3d27d4eb4f, (uintptr_t)tally ^ 0x9e3779b185ebca87);
     set_literal_key(&tally->null_sender, BL_DIM_SENDER, "<>");
     set_literal_key(&tally->unknown_sender, BL_DIM_SENDER, BL_TALLY_UNKNOWN);
     return tally;
-fail:
-    bl_tally_free(tally);
-    return NULL;
 }
 
 void bl_tally_free(struct bl_tally *tally)
@@ -170,8 +165,8 @@ void bl_tally_free(struct bl_tally *tally)
     bl_slots_release(&tally->slots);
     bl_slots_release(&tally->failure_slots);
     bl_free(tally->names);
-    bl_free(tally->failures);
-    bl_free(tally->memory);
+    bl_table_free(tally->failures);
+    bl_table_free(tally->entities);
     bl_free(tally);
 }
 

@@ -40,7 +40,7 @@ static inline bool bl_slots_init(struct bl_slots *slots, size_t things)
         return false;
     while ((size_t)1 << bits < things * 2)
         bits++;
-    slots->v = bl_calloc((size_t)1 << bits, sizeof *slots->v);
+    slots->v = bl_table_new((size_t)1 << bits, sizeof *slots->v);
     slots->mask = (uint32_t)(((uint64_t)1 << bits) - 1);
     slots->shift = 32 - bits;
     return slots->v != NULL;
@@ -48,7 +48,7 @@ static inline bool bl_slots_init(struct bl_slots *slots, size_t things)
 
 static inline void bl_slots_release(struct bl_slots *slots)
 {
-    bl_free(slots->v);
+    bl_table_free(slots->v);
     slots->v = NULL;
 }
 

@@ -34,17 +34,6 @@ static void use_rules(struct bl_join *join, const struct bl_rules *rules)
         bl_rules_find_category(rules, BL_SLICE("previously-bounced"), &join->previously_bounced);
 }
 
-/* Element 0 is never used: references count from 1. */
-static void *reserve(void **memory, size_t count, size_t bytes)
-{
-    if (count >= SIZE_MAX / bytes - 2)
-        return NULL;
-    *memory = bl_malloc((count + 2) * bytes);
-    if (!*memory)
-        return NULL;
-    return (void *)(((uintptr_t)*memory + 63) & ~(uintptr_t)63);
-}
-
 static void forget_all(struct bl_join *join)
 {
     join->entries_used = 0;
@@ -81,9 +70,10 @@ struct bl_join *bl_join_new_showing(const struct bl_rules *rules, size_t entries
     join->entries_cap = entries_cap ? entries_cap : 1;
     join->dead_cap = join->entries_cap / 4 < DEAD_MAX ? join->entries_cap / 4 : DEAD_MAX;
     join->cells_cap = text_cap_bytes / sizeof(struct cell);
-    join->entries = reserve(&join->memory[0], join->entries_cap, join->entry_bytes);
-    join->cells = reserve(&join->memory[1], join->cells_cap, sizeof *join->cells);
-    join->links = bl_malloc((join->entries_cap + 1) * sizeof *join->links);
+    /* Element 0 is never used: references count from 1. */
+    join->entries = bl_table_new(join->entries_cap + 1, join->entry_bytes);
+    join->cells = bl_table_new(join->cells_cap + 1, sizeof *join->cells);
+    join->links = bl_table_new(join->entries_cap + 1, sizeof *join->links);
     /* A deferral takes two cells at least, so half as many slots' things as cells. */
     join->pending_memory = bl_malloc(BL_JOIN_PENDING_MAX * sizeof *join->pending_memory);
     if (!join->entries || !join->cells || !join->pending_memory || !join->links ||
@@ -106,9 +96,9 @@ void bl_join_free(struct bl_join *join)
     bl_slots_release(&join->slots);
     bl_slots_release(&join->deferral_slots);
     bl_free(join->pending_memory);
-    bl_free(join->memory[0]);
-    bl_free(join->memory[1]);
-    bl_free(join->links);
+    bl_table_free(join->entries);
+    bl_table_free(join->cells);
+    bl_table_free(join->links);
     bl_free(join);
 }
 

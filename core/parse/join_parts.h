@@ -148,7 +148,6 @@ struct bl_join {
     size_t pending_n;
     char line[PENDING_BYTES], respelled[PENDING_BYTES]; /* of the one that is being read */
 
-    void *memory[2]; /* what entries and cells are aligned in */
     char client[CLIENT_HOST_MAX + IP_MAX + 2];
     char instance[SERVICE_MAX]; /* of the last event, and the slash behind it */
     size_t instance_n;

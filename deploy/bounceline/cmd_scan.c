@@ -309,16 +309,10 @@ static void add_known_sizes(struct scan *scan, char **paths, size_t n)
             scan->bytes_known += (uint64_t)st.st_size;
 }
 
-/* The tables are looked into at random, a few times a line.  On pages of 4 KiB most looks, and even
- * the prefetches before them, wait for the page's address to be found.  A wish: the system may say no. */
+/* A wish: the system may say no. */
 static void use_large_pages(void *p, size_t bytes)
 {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t first = ((uintptr_t)p + page - 1) & ~(page - 1);
-    uintptr_t end = ((uintptr_t)p + bytes) & ~(page - 1);
-
-    if (first < end)
-        (void)madvise((void *)first, end - first, MADV_HUGEPAGE);
+    (void)madvise(p, bytes, MADV_HUGEPAGE);
 }
 
 /* Named twice, in whatever spelling. */
@@ -385,11 +379,11 @@ static int scan_all(struct scan *scan, char **paths, size_t n)
         return bl_complain(rc, &err);
     rc = BL_NO_MEMORY;
     scan->relays = bl_relays_new(config->relay, config->relays);
-    bl_alloc_set_large(use_large_pages);
+    bl_table_set_large(use_large_pages);
     scan->join = bl_join_new_showing(scan->rules, JOIN_ENTRIES, JOIN_TEXT_BYTES,
                                      scan->events ? BL_JOIN_SHOWS_ALL : 0);
     scan->report = bl_report_new(scan->rules);
-    bl_alloc_set_large(NULL);
+    bl_table_set_large(NULL);
     if (!scan->relays || !scan->join || !scan->report)
         goto out;
     scan->progress = bl_text_may_colour(STDERR_FILENO) && !(scan->events && isatty(STDOUT_FILENO));
