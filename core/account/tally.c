@@ -7,7 +7,8 @@
  * with other events between them: its keys are hashed and their slots prefetched; AHEAD events
  * later the slots are read and the entities prefetched; as many later they are counted.  Whoever
  * looks at the tally first settles what is under way.  All, provider and instance hardly ever
- * change from one event to the next; they are remembered and counted without a hash.
+ * change from one event to the next: events that have them in common are counted in one place, and the
+ * three entities get their shares when the place is needed or somebody looks.
  *
  * Failure categories are nodes in one pool, found by a second index over (entity, outcome,
  * category) and chained per entity for the walk: an entity with a hundred categories costs no more
@@ -39,8 +40,8 @@ enum {
     SHORT_BYTES = 31,
     LONG_NAME_BYTES = 24, /* of pool per entity; most names are short and take none */
     OTHERS = BL_DIMENSIONS * BL_TALLY_OTHER_MINUTES,
-    PROVIDERS = 64, /* remembered */
-    INSTANCES = 4,
+    TOGETHERS = 64,
+    SENDERS = 256, /* remembered */
     AHEAD = 4,
     FAILURES_AHEAD = 4
 };
@@ -52,11 +53,20 @@ struct failure {
     uint8_t outcome;
 };
 
-/* Which entity a key without text had in this minute; `ref` 0: none. */
-struct recent {
+/* Events that have everything in common but domain and sender, not yet counted for the three. */
+struct together {
+    int64_t minute; /* NOBODYS: not to be found by the next event */
+    uint32_t all, provider, instance; /* entities */
+    uint16_t provider_id;
+    uint32_t outcome[BL_OUTCOMES];
+};
+
+enum { NOBODYS = -1 };
+
+/* Which entity a sender's domain was. */
+struct sender {
     int64_t minute;
-    uint32_t ref;
-    uint16_t provider;
+    uint32_t ref; /* 0: none */
 };
 
 /* A name on its way into the table. */
@@ -79,6 +89,7 @@ struct failing {
 struct waiting {
     int64_t minute;
     uint32_t all, provider;
+    uint32_t sender_ref; /* 0: to be found by its key */
     uint16_t category;
     uint8_t outcome;
     bool failed;
@@ -104,7 +115,9 @@ struct bl_tally {
     uint64_t overflow, failures_lost;
     uint64_t salt, salt2;
     struct key null_sender, unknown_sender;
-    struct recent all, provider[PROVIDERS], instance[INSTANCES];
+    struct together together[TOGETHERS];
+    bool any_together; /* some of them wait */
+    struct sender senders[SENDERS];
     struct bl_tally *self; /* so that looking, which promises const, can settle first */
     struct waiting waiting[2 * AHEAD];
     size_t first, next; /* waiting[first % 2 AHEAD] is the oldest, next - first are waiting */
@@ -128,6 +141,7 @@ static inline uint64_t fold(uint64_t a, uint64_t b)
 }
 
 static void set_literal_key(struct key *key, enum bl_dimension dimension, const char *text);
+static void forget_togethers(struct bl_tally *tally);
 
 struct bl_tally *bl_tally_new(size_t entities_cap, size_t failures_cap)
 {
@@ -137,6 +151,7 @@ struct bl_tally *bl_tally_new(size_t entities_cap, size_t failures_cap)
     if (!tally)
         return NULL;
     tally->self = tally;
+    forget_togethers(tally);
     tally->entities_cap = entities_cap;
     tally->failures_cap = failures_cap;
     tally->names_cap = entities_cap * LONG_NAME_BYTES;
@@ -178,6 +193,13 @@ static uint32_t failure_tag(uint32_t entity, enum bl_outcome outcome, uint16_t c
     return (uint32_t)(x >> 32);
 }
 
+static void forget_togethers(struct bl_tally *tally)
+{
+    for (size_t i = 0; i < TOGETHERS; i++)
+        tally->together[i] = (struct together){.minute = NOBODYS};
+    tally->any_together = false;
+}
+
 void bl_tally_clear(struct bl_tally *tally)
 {
     tally->first = tally->next = 0;
@@ -193,14 +215,8 @@ void bl_tally_clear(struct bl_tally *tally)
     tally->overflow = tally->failures_lost = 0;
     memset(tally->others, 0, sizeof tally->others);
     memset(tally->last_other, 0, sizeof tally->last_other);
-    memset(&tally->all, 0, sizeof tally->all);
-    memset(tally->provider, 0, sizeof tally->provider);
-    memset(tally->instance, 0, sizeof tally->instance);
-}
-
-void bl_tally_rules_changed(struct bl_tally *tally)
-{
-    memset(tally->provider, 0, sizeof tally->provider);
+    forget_togethers(tally);
+    memset(tally->senders, 0, sizeof tally->senders);
 }
 
 /* --- names --- */
@@ -499,76 +515,87 @@ static inline uint32_t find_or_admit(struct bl_tally *tally, int64_t minute, con
     return ref ? ref : admit(tally, minute, key);
 }
 
-/* For keys that hardly change: `recent` is the place to remember it.  What fell to ~other is not
- * remembered, so that each time is counted. */
-static uint32_t find_and_remember(struct bl_tally *tally, int64_t minute, struct key *key,
-                                  struct recent *recent)
+/* `n` is not 0. */
+static inline void count_outcomes(struct bl_tally *tally, uint32_t entity, enum bl_outcome outcome, uint64_t n)
+{
+    uint64_t *count = &tally->entities[entity].outcome[outcome];
+
+    tally->fields += *count == 0;
+    *count += n;
+}
+
+static inline void count_outcome(struct bl_tally *tally, uint32_t entity, enum bl_outcome outcome)
+{
+    count_outcomes(tally, entity, outcome, 1);
+}
+
+/* --- all, provider, instance --- */
+
+static uint32_t find_or_admit_now(struct bl_tally *tally, int64_t minute, struct key *key)
+{
+    hash_key(tally, minute, key);
+    return find_or_admit(tally, minute, key);
+}
+
+static void spread(struct bl_tally *tally, struct together *together)
+{
+    for (size_t i = 0; i < BL_OUTCOMES; i++) {
+        uint32_t n = together->outcome[i];
+
+        if (n == 0)
+            continue;
+        count_outcomes(tally, together->all, (enum bl_outcome)i, n);
+        count_outcomes(tally, together->provider, (enum bl_outcome)i, n);
+        count_outcomes(tally, together->instance, (enum bl_outcome)i, n);
+        together->outcome[i] = 0;
+    }
+}
+
+/* What fell to ~other is not found again, so that each time is counted. */
+RARE static void begin_together(struct bl_tally *tally, int64_t minute, const bl_event *event,
+                                const struct bl_rules *rules, struct together *together)
 {
     uint64_t overflow = tally->overflow;
-    uint32_t ref;
-
-    hash_key(tally, minute, key);
-    ref = find_or_admit(tally, minute, key);
-    *recent = (struct recent){.minute = minute, .ref = overflow == tally->overflow ? ref : 0};
-    return ref;
-}
-
-RARE static uint32_t find_new_all(struct bl_tally *tally, int64_t minute)
-{
-    struct key key;
-
-    set_literal_key(&key, BL_DIM_ALL, "*");
-    return find_and_remember(tally, minute, &key, &tally->all);
-}
-
-static inline uint32_t find_all(struct bl_tally *tally, int64_t minute)
-{
-    return tally->all.ref && tally->all.minute == minute ? tally->all.ref
-                                                         : find_new_all(tally, minute);
-}
-
-RARE static uint32_t find_new_provider(struct bl_tally *tally, int64_t minute, uint16_t provider,
-                                       const struct bl_rules *rules, struct recent *recent)
-{
-    struct key key;
-    uint32_t ref;
-
-    set_own_key(&key, BL_DIM_PROVIDER, bl_rules_provider_name(rules, provider));
-    ref = find_and_remember(tally, minute, &key, recent);
-    recent->provider = provider;
-    return ref;
-}
-
-static inline uint32_t find_provider(struct bl_tally *tally, int64_t minute, uint16_t provider,
-                                     const struct bl_rules *rules)
-{
-    struct recent *recent = &tally->provider[provider % PROVIDERS];
-
-    if (recent->ref && recent->minute == minute && recent->provider == provider)
-        return recent->ref;
-    return find_new_provider(tally, minute, provider, rules, recent);
-}
-
-RARE static uint32_t find_new_instance(struct bl_tally *tally, int64_t minute, bl_slice instance,
-                                       struct recent *recent)
-{
     char room[NAME_MAX_BYTES];
     struct key key;
 
-    set_text_key(&key, BL_DIM_INSTANCE, instance, 0, BL_TALLY_UNKNOWN, room);
-    return find_and_remember(tally, minute, &key, recent);
+    spread(tally, together);
+    set_literal_key(&key, BL_DIM_ALL, "*");
+    together->all = find_or_admit_now(tally, minute, &key);
+    set_own_key(&key, BL_DIM_PROVIDER, bl_rules_provider_name(rules, event->provider));
+    together->provider = find_or_admit_now(tally, minute, &key);
+    set_text_key(&key, BL_DIM_INSTANCE, event->instance, 0, BL_TALLY_UNKNOWN, room);
+    together->instance = find_or_admit_now(tally, minute, &key);
+    together->provider_id = event->provider;
+    together->minute = overflow == tally->overflow ? minute : NOBODYS;
 }
 
-static inline uint32_t find_instance(struct bl_tally *tally, int64_t minute, bl_slice instance)
+static inline struct together *find_together(struct bl_tally *tally, int64_t minute, const bl_event *event,
+                                             const struct bl_rules *rules)
 {
-    size_t at = instance.n ? (unsigned char)instance.p[instance.n - 1] + instance.n : 0;
-    struct recent *recent = &tally->instance[at % INSTANCES];
-    const struct bl_entity *entity = &tally->entities[recent->ref];
+    bl_slice instance = event->instance;
+    size_t last = instance.n ? (unsigned char)instance.p[instance.n - 1] : 0;
+    struct together *together =
+        &tally->together[((size_t)minute + event->provider + last) % TOGETHERS];
+    const struct bl_entity *entity = &tally->entities[together->instance];
 
-    if (recent->ref && recent->minute == minute && instance.n && instance.p[0] != '~' &&
-        bl_slice_same(instance, (bl_slice){entity->name, entity->name_n}))
-        return recent->ref;
-    return find_new_instance(tally, minute, instance, recent);
+    if (together->minute != minute || together->provider_id != event->provider || instance.n == 0 ||
+        instance.p[0] == '~' || !bl_slice_same(instance, (bl_slice){entity->name, entity->name_n}))
+        begin_together(tally, minute, event, rules, together);
+    return together;
+}
+
+static void spread_all(struct bl_tally *tally)
+{
+    for (size_t i = 0; tally->any_together && i < TOGETHERS; i++)
+        spread(tally, &tally->together[i]);
+    tally->any_together = false;
+}
+
+void bl_tally_rules_changed(struct bl_tally *tally)
+{
+    spread_all(tally);
+    forget_togethers(tally);
 }
 
 /* --- counting --- */
@@ -637,22 +664,56 @@ static void count_failure(struct bl_tally *tally, uint32_t entity, enum bl_outco
     bl_slots_prefetch(&tally->failure_slots, failing->tag);
 }
 
-static void count_outcome(struct bl_tally *tally, uint32_t entity, enum bl_outcome outcome)
+/* Where a sender's domain of eight bytes or more may be remembered; senders are few, next to recipients. */
+static inline struct sender *remembered(struct bl_tally *tally, bl_slice domain)
 {
-    uint64_t *count = &tally->entities[entity].outcome[outcome];
+    const char *p = domain.p;
+    uint64_t begin, middle, end;
 
-    tally->fields += *count == 0;
-    *count += 1;
+    memcpy(&begin, p, sizeof begin);
+    memcpy(&middle, p + (domain.n - sizeof middle) / 2, sizeof middle);
+    memcpy(&end, p + domain.n - sizeof end, sizeof end);
+    return &tally->senders[(begin + middle * 3 + end * 7) * UINT64_C(0x9e3779b97f4a7c15) >> 56];
 }
 
-static inline void set_sender_key(const struct bl_tally *tally, struct key *key,
-                                  const bl_event *event, char room[NAME_MAX_BYTES])
+_Static_assert(SENDERS == 1 << 8, "a place is eight bits");
+
+/* The entity when it is remembered, else the key. */
+static inline void seek_sender(struct bl_tally *tally, int64_t minute, const bl_event *event,
+                               struct waiting *waiting)
 {
-    if (event->has_sender && event->sender.n)
-        set_text_key(key, BL_DIM_SENDER, domain_of(event->sender), event->sender.n, BL_TALLY_LOCAL,
-                     room);
-    else
-        *key = event->has_sender ? tally->null_sender : tally->unknown_sender;
+    bl_slice domain = {0};
+
+    waiting->sender_ref = 0;
+    if (event->has_sender && event->sender.n) {
+        domain = domain_of(event->sender);
+        if (domain.n >= 8 && domain.p[0] != '~') { /* ours are never a log's */
+            const struct sender *known = remembered(tally, domain);
+            const struct bl_entity *entity = &tally->entities[known->ref];
+
+            if (known->ref && known->minute == minute &&
+                bl_slice_same(domain, (bl_slice){entity->name, entity->name_n})) {
+                waiting->sender_ref = known->ref;
+                return;
+            }
+        }
+        set_text_key(&waiting->sender, BL_DIM_SENDER, domain, event->sender.n, BL_TALLY_LOCAL,
+                     waiting->sender_room);
+    } else {
+        waiting->sender = event->has_sender ? tally->null_sender : tally->unknown_sender;
+    }
+    hash_key(tally, minute, &waiting->sender);
+}
+
+/* By the entity's own name: what fell to ~other or was no name is not found under it. */
+static uint32_t find_sender(struct bl_tally *tally, const struct waiting *event)
+{
+    uint32_t ref = find_or_admit(tally, event->minute, &event->sender);
+    const struct bl_entity *entity = &tally->entities[ref];
+
+    if (entity->name_n >= 8)
+        *remembered(tally, (bl_slice){entity->name, entity->name_n}) = (struct sender){event->minute, ref};
+    return ref;
 }
 
 RARE static void count_no_attempt(struct bl_tally *tally, int64_t minute)
@@ -660,8 +721,7 @@ RARE static void count_no_attempt(struct bl_tally *tally, int64_t minute)
     struct key key;
 
     set_literal_key(&key, BL_DIM_ALL, BL_TALLY_NO_ATTEMPT);
-    hash_key(tally, minute, &key);
-    count_outcome(tally, find_or_admit(tally, minute, &key), BL_DEFERRED);
+    count_outcome(tally, find_or_admit_now(tally, minute, &key), BL_DEFERRED);
 }
 
 /* Whatever the home slot refers to: mostly the entity, and no branch to guess. */
@@ -676,7 +736,7 @@ static inline void prefetch_entity(const struct bl_tally *tally, const struct ke
 static void count_oldest(struct bl_tally *tally)
 {
     struct waiting *event = &tally->waiting[tally->first++ % BL_COUNT(tally->waiting)];
-    uint32_t sender = find_or_admit(tally, event->minute, &event->sender);
+    uint32_t sender = event->sender_ref ? event->sender_ref : find_sender(tally, event);
     uint32_t domain = find_or_admit(tally, event->minute, &event->domain);
 
     count_outcome(tally, sender, event->outcome);
@@ -694,6 +754,8 @@ static const struct bl_tally *settle(const struct bl_tally *tally)
         count_oldest(tally->self);
     while (tally->first_failing != tally->next_failing)
         count_oldest_failure(tally->self);
+    if (tally->any_together)
+        spread_all(tally->self);
     return tally;
 }
 
@@ -701,6 +763,7 @@ void bl_tally_event(struct bl_tally *tally, int64_t minute, const bl_event *even
                     const struct bl_rules *rules)
 {
     struct waiting *waiting = &tally->waiting[tally->next % BL_COUNT(tally->waiting)];
+    struct together *together;
 
     if (event->outcome == BL_DEFERRED && !event->attempt) {
         count_no_attempt(tally, minute);
@@ -713,7 +776,8 @@ void bl_tally_event(struct bl_tally *tally, int64_t minute, const bl_event *even
             &tally->waiting[(tally->next - AHEAD) % BL_COUNT(tally->waiting)];
 
         prefetch_entity(tally, &earlier->domain);
-        prefetch_entity(tally, &earlier->sender);
+        if (!earlier->sender_ref)
+            prefetch_entity(tally, &earlier->sender);
     }
     tally->next++;
     waiting->minute = minute;
@@ -723,13 +787,12 @@ void bl_tally_event(struct bl_tally *tally, int64_t minute, const bl_event *even
     set_text_key(&waiting->domain, BL_DIM_DOMAIN, domain_of(event->recipient), event->recipient.n,
                  BL_TALLY_LOCAL, waiting->domain_room);
     hash_key(tally, minute, &waiting->domain);
-    set_sender_key(tally, &waiting->sender, event, waiting->sender_room);
-    hash_key(tally, minute, &waiting->sender);
-    waiting->all = find_all(tally, minute);
-    waiting->provider = find_provider(tally, minute, event->provider, rules);
-    count_outcome(tally, waiting->all, event->outcome);
-    count_outcome(tally, waiting->provider, event->outcome);
-    count_outcome(tally, find_instance(tally, minute, event->instance), event->outcome);
+    seek_sender(tally, minute, event, waiting);
+    together = find_together(tally, minute, event, rules);
+    together->outcome[event->outcome]++;
+    tally->any_together = true;
+    waiting->all = together->all;
+    waiting->provider = together->provider;
 }
 
 /* --- looking --- */

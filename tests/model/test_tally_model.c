@@ -113,9 +113,12 @@ static void make_name(uint64_t *state, char out[400], bool address)
         out[at++] = '@';
     }
     if (next_random(state) % 10) { /* one of a few */
-        at += (size_t)sprintf(out + at, "D%u.Example", (unsigned)(next_random(state) % 60));
+        at += (size_t)sprintf(out + at, next_random(state) % 2 ? "D%u.Example" : "d%u.example",
+                              (unsigned)(next_random(state) % 60));
         if (next_random(state) % 4 == 0)
             at += (size_t)sprintf(out + at, ".a-name-that-is-longer-than-an-entity.Example");
+    } else if (next_random(state) % 4 == 0) {
+        at += (size_t)sprintf(out + at, "~unknown"); /* a key of ours */
     } else {
         while (n--)
             out[at++] = odd[next_random(state) % (sizeof odd - 1)];
