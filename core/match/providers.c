@@ -4,9 +4,10 @@
 
 #include "bounceline/hash.h"
 
+/* FNV-1a; case is folded by a bit, since a hit is compared anyway. */
 static uint32_t hash_step(uint32_t hash, char c)
 {
-    return (hash ^ (uint8_t)bl_lower(c)) * 16777619u; /* FNV-1a */
+    return (hash ^ (uint8_t)(c | 0x20)) * 16777619u;
 }
 
 enum { HASH_START = 2166136261u & 0x7fffffff };

@@ -292,10 +292,14 @@ static void emit_reject(struct bl_join *join, uint32_t ref, const bl_record *rec
 
 /* --- records; `ref` is the entry of the queue id, or 0 --- */
 
+/* An id of which nothing is kept yet needs no entry: what comes next makes one. */
 static void take_open(struct bl_join *join, uint32_t ref, const bl_record *record)
 {
-    struct entry *entry = start_afresh(join, ref, record);
+    struct entry *entry;
 
+    if (!ref && !(join->shown & BL_JOIN_SHOWS_CLIENTS) && !(record->flags & BL_RECORD_HAS_SENDER))
+        return;
+    entry = start_afresh(join, ref, record);
     if (join->shown & BL_JOIN_SHOWS_CLIENTS) {
         set_text(join, entry, CLIENT, client_text(join, record));
         set_text(join, entry, SASL, bl_slice_head(record->text, SASL_MAX));

@@ -414,6 +414,9 @@ static void feed_model(struct model *model, const bl_record *record)
 
     switch ((enum bl_record_kind)record->kind) {
     case BL_RECORD_OPEN:
+        if (i == model->messages && !(model->shown & BL_JOIN_SHOWS_CLIENTS) &&
+            !(record->flags & BL_RECORD_HAS_SENDER))
+            break; /* nothing to keep */
         m = afresh(model, i, record);
         keep(model, m, &m->client, client_of(record, client), sizeof client);
         keep(model, m, &m->sasl, record->text, MOST_SASL);
