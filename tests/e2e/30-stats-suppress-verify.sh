@@ -78,7 +78,7 @@ assert j["faults"] == {"recipient": 56}, j["faults"]
 assert abs(j["rates"]["deferral"] - 26 / (506 - 4 + 26 + 56)) < 1e-6, j["rates"]
 PY
 check "the same fields as scan --json" "$(echo | "$BL" scan --json - | value 'sorted(j)')" \
-    "$(value 'sorted(set(j) - {"deferred_without_attempt", "hours", "windows"})' <all)"
+    "$(value 'sorted(set(j) - {"deferred_without_attempt", "repeats_cut", "hours", "windows"})' <all)"
 check "one node" 1 "$("$BL" stats --json --node mx2 | value 'j["outcomes"]["delivered"]')"
 "$BL" stats --node mx9 >out 2>err; check "a node nobody knows" 1 $?
 check "which nodes there are" "bounceline: there is no node 'mx9'; these are: mx1 mx2" "$(cat err)"
