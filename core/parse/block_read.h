@@ -542,6 +542,7 @@ static inline void read_lines(struct bl_worker *worker, struct bl_block *block, 
     read_kept_exim(worker, block, EXIM_HELD);
     read_kept_exim(worker, block, EXIM_PIECE);
     read_kept_exim(worker, block, EXIM_REPEATED);
+    read_kept_exim(worker, block, EXIM_RARE);
     if (worker->broken_n)
         close_up(worker, block, first);
 }

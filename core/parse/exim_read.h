@@ -97,6 +97,21 @@ static inline void skip_exim_stamp(bl_slice *in)
         *in = rest;
 }
 
+/* Refusals that name no message and begin with no field; read_exim_turned_away() reads them. */
+RARELY bool is_turned_away(bl_slice in)
+{
+    return bl_slice_starts(in, BL_SLICE("too many recipients: ")) ||
+           bl_slice_starts(in, BL_SLICE("refused connection from ")) ||
+           bl_slice_starts(in, BL_SLICE("Connection from "));
+}
+
+/* What is said of a message without a symbol, and decides on recipients. */
+RARELY bool is_word_on_message(bl_slice in)
+{
+    return bl_slice_starts(in, BL_SLICE("cancelled by ")) ||
+           bl_slice_starts(in, BL_SLICE("PRDR R=<"));
+}
+
 /* A syslog line may have the same stamp; then a host and a tag that ends with a colon follow. */
 static inline bool is_exim_body(bl_slice in)
 {
@@ -107,7 +122,8 @@ static inline bool is_exim_body(bl_slice in)
         return true;
     id = exim_id(in);
     if (id == 0)
-        return in.n > 2 && (in.p[1] == '=' || bl_slice_starts(in, BL_SLICE("rejected ")));
+        return in.n > 2 && (in.p[1] == '=' || bl_slice_starts(in, BL_SLICE("rejected ")) ||
+                            is_turned_away(in));
     in = bl_slice_drop(in, id + 1);
     word = bl_slice_head(in, bl_window_find(in, ' '));
     return word.n < 2 || word.p[word.n - 1] != ':' || word.p[1] == '=';
@@ -145,10 +161,6 @@ static inline enum promise look_at_exim(bl_syslog *head, bl_slice *qid)
         *qid = bl_slice_head(in, 0);
         return in.n >= EXIM_PIECE_MIN && head->host.n ? EXIM_PIECE : NOTHING;
     }
-    if (in.n && in.p[0] == 'm' && bl_slice_starts(in, BL_SLICE("message repeated "))) {
-        *qid = bl_slice_head(in, 0);
-        return EXIM_REPEATED;
-    }
     id = exim_id(in);
     *qid = bl_slice_head(in, id);
     in = bl_slice_drop(in, id + (id > 0));
@@ -160,10 +172,13 @@ static inline enum promise look_at_exim(bl_syslog *head, bl_slice *qid)
     if (in.p[0] == 'r' && bl_slice_starts(in, BL_SLICE("rejected ")))
         return EXIM_REFUSAL;
     if (id == 0)
-        return NOTHING;
+        return bl_slice_starts(in, BL_SLICE("message repeated ")) ? EXIM_REPEATED
+               : is_turned_away(in)                               ? EXIM_RARE
+                                                                  : NOTHING;
     if (in.p[2] != ' ')
         return in.p[0] == 'C' && bl_slice_starts(in, BL_SLICE("Completed")) ? EXIM_COMPLETED
-                                                                           : NOTHING;
+               : is_word_on_message(in)                                     ? EXIM_RARE
+                                                                            : NOTHING;
     switch (in.p[0]) {
     case '<':
     case '(':
@@ -322,6 +337,8 @@ static inline bool is_behind_address(bl_slice in)
     return bl_slice_starts(in, BL_SLICE(" defer (")) ||
            bl_slice_starts(in, BL_SLICE(" routing defer (")) ||
            bl_slice_starts(in, BL_SLICE(" transport defer (")) ||
+           bl_slice_starts(in, BL_SLICE(" routing yielded a ")) || /* mua_wrapper */
+           bl_slice_starts(in, BL_SLICE(" mua_wrapper forced ")) ||
            bl_slice_starts(in, BL_SLICE(" SRS=<"));
 }
 
@@ -798,21 +815,49 @@ RARELY size_t find_exim_command_end(bl_slice in)
     return colon == SIZE_MAX ? SIZE_MAX : open + 1 + end + colon;
 }
 
-/* Takes `SMTP error from remote mail server after COMMAND: `, in all its wordings since 3.x. */
+/* How Exim begins to tell what a server said, in all its wordings since 3.x. */
+static const bl_slice exim_speakers[] = {
+    BL_SLICE_INIT("SMTP error from remote mail server after "),
+    BL_SLICE_INIT("SMTP error from remote mailer after "),
+    BL_SLICE_INIT("LMTP error after "),
+    BL_SLICE_INIT("LMTP error from remote mail server after ")};
+
+/* And what it says itself about a server that did not answer as it should. */
+static const bl_slice exim_troubles[] = {
+    BL_SLICE_INIT("SMTP timeout "), BL_SLICE_INIT("Remote host "),
+    BL_SLICE_INIT("Malformed SMTP reply "), BL_SLICE_INIT("LMTP timeout "),
+    BL_SLICE_INIT("Malformed LMTP response "), BL_SLICE_INIT("LMTP connection closed ")};
+
+static inline bool starts_any(bl_slice text, const bl_slice *openings, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (bl_slice_starts(text, openings[i]))
+            return true;
+    return false;
+}
+
+/* The system's word for an error stands before Exim's own, `Connection timed out: SMTP timeout after ...`; since
+ * 4.99 with a blank before the colon. */
+RARELY void skip_exim_strerror(bl_slice *text)
+{
+    enum { STRERROR_MAX = 64 };
+    size_t colon = bl_slice_find(bl_slice_head(*text, STRERROR_MAX), BL_SLICE(": "));
+    bl_slice rest = bl_slice_drop(*text, colon == SIZE_MAX ? text->n : colon + 2);
+
+    if (starts_any(rest, exim_speakers, BL_COUNT(exim_speakers)) ||
+        starts_any(rest, exim_troubles, BL_COUNT(exim_troubles)))
+        *text = rest;
+}
+
+/* Takes `SMTP error from remote mail server after COMMAND: `. */
 RARELY bool take_exim_speaker(bl_slice *in, enum bl_phase *phase)
 {
-    static const bl_slice openings[] = {
-        BL_SLICE_INIT("SMTP error from remote mail server after "),
-        BL_SLICE_INIT("SMTP error from remote mailer after "),
-        BL_SLICE_INIT("LMTP error after "),
-        BL_SLICE_INIT("LMTP error from remote mail server after "),
-    };
     bl_slice rest = *in;
     bool taken = false;
     size_t end;
 
-    for (size_t i = 0; i < BL_COUNT(openings) && !taken; i++)
-        taken = bl_slice_take(&rest, openings[i]);
+    for (size_t i = 0; i < BL_COUNT(exim_speakers) && !taken; i++)
+        taken = bl_slice_take(&rest, exim_speakers[i]);
     if (!taken)
         return false;
     *phase = phase_of_exim_command(rest);
@@ -833,26 +878,19 @@ RARELY bool take_exim_speaker(bl_slice *in, enum bl_phase *phase)
  * that no stranger wrote. */
 RARELY bl_slice take_exim_trouble(bl_slice text, enum bl_phase *phase)
 {
-    static const bl_slice openings[] = {
-        BL_SLICE_INIT("SMTP timeout "), BL_SLICE_INIT("Remote host "),
-        BL_SLICE_INIT("Malformed SMTP reply "), BL_SLICE_INIT("LMTP timeout "),
-        BL_SLICE_INIT("Malformed LMTP response "), BL_SLICE_INIT("LMTP connection closed ")};
     static const bl_slice links[] = {BL_SLICE_INIT(" after "), BL_SLICE_INIT(" in response to "),
                                      BL_SLICE_INIT(" while ")};
 
-    for (size_t i = 0; i < BL_COUNT(openings); i++) {
-        if (!bl_slice_starts(text, openings[i]))
-            continue;
-        text.n = bl_slice_find_byte(text, '<');
-        for (size_t k = 0; k < BL_COUNT(links); k++) {
-            size_t at = bl_slice_find(text, links[k]);
+    if (!starts_any(text, exim_troubles, BL_COUNT(exim_troubles)))
+        return text;
+    text.n = bl_slice_find_byte(text, '<');
+    for (size_t i = 0; i < BL_COUNT(links); i++) {
+        size_t at = bl_slice_find(text, links[i]);
 
-            if (at == SIZE_MAX)
-                continue;
-            *phase = phase_of_exim_command(bl_slice_drop(text, at + links[k].n));
+        if (at != SIZE_MAX) {
+            *phase = phase_of_exim_command(bl_slice_drop(text, at + links[i].n));
             break;
         }
-        break;
     }
     return text;
 }
@@ -865,6 +903,7 @@ RARELY bool take_exim_expiry(bl_slice *text)
 
     if (bl_slice_ends(*text, behind)) {
         text->n -= behind.n;
+        text->n -= bl_slice_ends(*text, BL_SLICE(" "));
         return true;
     }
     return bl_slice_eq(*text, bl_slice_drop(behind, 2)) ||
@@ -874,9 +913,22 @@ RARELY bool take_exim_expiry(bl_slice *text)
             bl_slice_find(head, BL_SLICE("have been failing for a long time")) != SIZE_MAX);
 }
 
+/* Exim did not try: it was too early, or it was told not to.  4.95 moved the numbers by one (its -52 to -57 were -51
+ * to -56), so those at either end, and the others, are told by their words. */
 static inline bool was_not_tried_by_exim(const struct exim_fields *fields)
 {
-    return fields->number <= -52 && fields->number >= -54;
+    static const bl_slice words[] = {BL_SLICE_INIT("retry time not reached"),
+                                     BL_SLICE_INIT("reusing SMTP connection skips "),
+                                     BL_SLICE_INIT("concurrency limit reached "),
+                                     BL_SLICE_INIT("domain is held"),
+                                     BL_SLICE_INIT("SMTP delivery explicitly queued"),
+                                     BL_SLICE_INIT("first-pass only routing due to ")};
+    int64_t number = fields->number;
+
+    if (number <= -52 && number >= -56)
+        return true;
+    return (number == -51 || number == -57 || number == -23 || number == 0) &&
+           starts_any(fields->text, words, BL_COUNT(words));
 }
 
 /* ` DT=0.063s` behind the text. */
@@ -901,6 +953,7 @@ RARELY void fill_exim_failure(const struct exim_fields *fields, bl_exim_room *ro
 
     drop_exim_delivery_time(&text);
     expired = out->outcome == BL_BOUNCED && take_exim_expiry(&text);
+    skip_exim_strerror(&text);
     spoken = take_exim_speaker(&text, &phase);
     text = respell_exim(room, text, false);
     judged = text;
@@ -1041,6 +1094,28 @@ static inline uint8_t gap_to_local_ip(const struct exim_fields *fields)
     return gap > 0 && gap <= UINT8_MAX ? (uint8_t)gap : 0;
 }
 
+/* A whole message, `in` behind the symbol: `discarded (system filter)`, `blackhole (DATA ACL discarded
+ * recipients)[: TEXT]`. */
+static inline bool is_exim_discard(bl_slice in)
+{
+    return (in.p[0] == 'b' || in.p[0] == 'd') && (bl_slice_starts(in, BL_SLICE("blackhole (")) ||
+                                                  bl_slice_starts(in, BL_SLICE("discarded (")));
+}
+
+/* Whose mail it was is not told; where ACLs had discarded recipient by recipient, each has a line. */
+RARELY enum bl_exim_line read_exim_discard(const bl_syslog *head, bl_slice id, bl_slice in,
+                                           bl_record *out)
+{
+    if (bl_slice_starts(in, BL_SLICE("blackhole (RCPT ACL")) ||
+        bl_slice_starts(in, BL_SLICE("blackhole (MAIL ACL")))
+        return BL_EXIM_OTHER;
+    begin_record(head, id, BL_RECORD_DELIVERY, out);
+    out->mta = BL_MTA_EXIM;
+    out->outcome = BL_DISCARDED;
+    out->text = in;
+    return BL_EXIM_RECORD;
+}
+
 static inline enum bl_exim_line read_exim_delivery(const bl_syslog *head, bl_slice id,
                                                    bl_exim_room *room, bl_record *out,
                                                    bl_reply *reply)
@@ -1050,11 +1125,15 @@ static inline enum bl_exim_line read_exim_delivery(const bl_syslog *head, bl_sli
     struct exim_fields fields = {.delay_ms = -1};
     struct exim_address address;
 
+    if (outcome == BL_DELIVERED && is_exim_discard(bl_slice_drop(head->body, 3)))
+        return read_exim_discard(head, id, bl_slice_drop(head->body, 3), out);
     if (!take_exim_address(bl_slice_drop(head->body, 3), &address))
         return BL_EXIM_UNPARSED;
     if (failed) {
         if (!read_exim_failed_fields(address.rest, outcome == BL_DEFERRED, &fields))
             return BL_EXIM_UNPARSED;
+        if (fields.text.n == 0 && !fields.ended) /* no field and no colon: mua_wrapper's words */
+            fields.text = bl_slice_drop(address.rest, address.rest.n > 0);
     } else {
         read_exim_sent_fields(address.rest, &fields);
         if (outcome == BL_DELIVERED)
@@ -1186,16 +1265,27 @@ RARELY enum bl_phase phase_of_exim_refusal(bl_slice in)
     return BL_PHASE_UNKNOWN;
 }
 
-/* Finds ` [temporarily ]rejected `, fields before it; `in` ends up behind it. */
-RARELY bool take_exim_refusal_head(bl_slice *in, struct exim_fields *fields)
+/* Finds ` [temporarily ]rejected `, fields before it; `in` ends up behind it.  Or, in front of `in` then, `RCPT
+ * <A>: discarded by RCPT ACL`.  `*word` is the first word that is no field: the recipient, where the next server
+ * refused what went through to it. */
+RARELY bool take_exim_refusal_head(bl_slice *in, struct exim_fields *fields, bl_slice *word,
+                                   enum bl_outcome *outcome)
 {
+    *word = bl_slice_head(*in, 0);
+    *outcome = BL_REJECTED;
     while (in->n) {
         if (in->p[0] == ' ') {
             *in = bl_slice_drop(*in, 1);
         } else if (bl_slice_take(in, BL_SLICE("temporarily rejected ")) ||
-                   bl_slice_take(in, BL_SLICE("rejected "))) {
+                   bl_slice_take(in, BL_SLICE("rejected ")) ||
+                   bl_slice_take(in, BL_SLICE("tmp-reject from cutthrough "))) {
             return true;
+        } else if (bl_slice_starts(*in, BL_SLICE("RCPT "))) {
+            *outcome = BL_DISCARDED;
+            return bl_slice_find(*in, BL_SLICE(": discarded by ")) != SIZE_MAX;
         } else {
+            if (word->n == 0 && in->n > 1 && in->p[1] != '=')
+                *word = bl_slice_head(*in, bl_window_find(*in, ' '));
             take_exim_field(in, fields);
             if (fields->ended)
                 return false; /* `H=mx [ip]: SMTP error ...` */
@@ -1211,19 +1301,55 @@ RARELY void take_exim_peer(bl_slice in, bl_record *out)
         take_exim_host(&in, &out->peer_host, &out->peer_ip);
 }
 
+/* `MAIL from H=HOST [IP]: no HELO/EHLO given`, `"VRFY a" from HOST [IP]`. */
+RARELY void take_exim_caller(bl_slice in, bl_record *out)
+{
+    in = bl_slice_drop(in, in.n && in.p[0] == '"' ? exim_quoted_end(in) : bl_window_find(in, ' '));
+    if (!bl_slice_take(&in, BL_SLICE(" from ")))
+        return;
+    (void)bl_slice_take(&in, BL_SLICE("H="));
+    take_exim_host(&in, &out->peer_host, &out->peer_ip);
+}
+
+/* Cut-through: `A F=<S> rejected after DATA: R=.. T=.. H=.. C="550 no"`, where the fields are the next server's. */
+RARELY bool take_exim_cut_through(bl_slice in, bl_exim_room *room, bl_slice *text)
+{
+    struct exim_fields next = {.delay_ms = -1};
+
+    if (!bl_slice_take(&in, BL_SLICE("after DATA: ")) ||
+        !(bl_slice_starts(in, BL_SLICE("R=")) || bl_slice_starts(in, BL_SLICE("T="))))
+        return false;
+    read_exim_sent_fields(in, &next);
+    *text = respell_exim(room, next.confirmation, true);
+    return true;
+}
+
+/* The rest of a refusal: the reply, whose words they are. */
+RARELY void fill_exim_refusal(bl_slice text, bl_record *out, bl_reply *reply)
+{
+    reply->wrapper = (bl_status){0, 0, 0};
+    reply->relay_host = (bl_slice){NULL, 0};
+    reply->phase = (enum bl_phase)out->phase;
+    bl_reply_read(text, reply);
+    out->code = reply->code;
+    out->enhanced = reply->enhanced;
+    out->text = reply->text;
+}
+
 /* `H=HOST [IP] [U=..] [X=..] [F=<S>] [A=..] [temporarily ]rejected STAGE [<ADDRESS>][: TEXT]` */
 RARELY enum bl_exim_line read_exim_refusal(const bl_syslog *head, bl_slice id, bl_exim_room *room,
                                            bl_record *out, bl_reply *reply)
 {
-    bl_slice in = head->body, text = {NULL, 0};
+    bl_slice in = head->body, text = {NULL, 0}, word;
     struct exim_fields fields = {.delay_ms = -1};
+    enum bl_outcome outcome;
     size_t colon;
 
-    if (!take_exim_refusal_head(&in, &fields))
+    if (!take_exim_refusal_head(&in, &fields, &word, &outcome))
         return BL_EXIM_OTHER;
     begin_record(head, id, BL_RECORD_REJECT, out);
     out->mta = BL_MTA_EXIM;
-    out->outcome = BL_REJECTED;
+    out->outcome = (uint8_t)outcome;
     out->phase = (uint8_t)phase_of_exim_refusal(in);
     out->peer_host = fields.host;
     out->peer_ip = fields.ip;
@@ -1233,6 +1359,11 @@ RARELY enum bl_exim_line read_exim_refusal(const bl_syslog *head, bl_slice id, b
     }
     if (id.n == 0)
         out->flags |= BL_RECORD_ONE_SHOT;
+    if (word.n && take_exim_cut_through(in, room, &text)) {
+        out->recipient = word;
+        fill_exim_refusal(text, out, reply);
+        return BL_EXIM_RECORD;
+    }
     if (bl_slice_take(&in, BL_SLICE("RCPT "))) {
         if (!take_bracketed(&in, &out->recipient)) {
             out->recipient = bl_slice_head(in, bl_slice_find_byte(in, ' '));
@@ -1242,19 +1373,95 @@ RARELY enum bl_exim_line read_exim_refusal(const bl_syslog *head, bl_slice id, b
         if (take_bracketed(&in, &out->sender)) /* before the client: too big, by SIZE= or as read */
             out->flags |= BL_RECORD_HAS_SENDER;
         take_exim_peer(in, out);
+    } else if (!fields.has_host) {
+        take_exim_caller(in, out);
     }
     colon = bl_slice_find(in, BL_SLICE(": "));
     if (colon != SIZE_MAX)
         text = bl_slice_drop(in, colon + 2);
-    text = respell_exim(room, text, false);
-    reply->wrapper = (bl_status){0, 0, 0};
-    reply->relay_host = (bl_slice){NULL, 0};
-    reply->phase = (enum bl_phase)out->phase;
-    bl_reply_read(text, reply);
-    out->code = reply->code;
-    out->enhanced = reply->enhanced;
-    out->text = reply->text;
+    fill_exim_refusal(respell_exim(room, text, false), out, reply);
     return BL_EXIM_RECORD;
+}
+
+/* `Connection from HOST [IP] refused: TEXT`, `refused connection from HOST [IP] (TEXT)`, `too many recipients:
+ * message rejected: sender=<S> H=HOST [IP]`. */
+RARELY enum bl_exim_line read_exim_turned_away(const bl_syslog *head, bl_record *out,
+                                               bl_reply *reply)
+{
+    bl_slice in = head->body, text = in;
+
+    begin_record(head, bl_slice_head(in, 0), BL_RECORD_REJECT, out);
+    out->mta = BL_MTA_EXIM;
+    out->outcome = BL_REJECTED;
+    out->flags = BL_RECORD_ONE_SHOT;
+    out->phase = BL_PHASE_CONNECT;
+    if (bl_slice_take(&in, BL_SLICE("Connection from "))) {
+        take_exim_host(&in, &out->peer_host, &out->peer_ip);
+        if (!bl_slice_take(&in, BL_SLICE(" refused: ")))
+            return BL_EXIM_OTHER;
+        text = in;
+    } else if (bl_slice_take(&in, BL_SLICE("refused connection from "))) {
+        take_exim_host(&in, &out->peer_host, &out->peer_ip);
+    } else {
+        size_t sender = bl_slice_find(in, BL_SLICE(": sender="));
+
+        if (sender == SIZE_MAX)
+            return BL_EXIM_OTHER;
+        text = bl_slice_head(in, sender);
+        in = bl_slice_drop(in, sender + 9);
+        out->phase = BL_PHASE_RCPT;
+        if (take_bracketed(&in, &out->sender))
+            out->flags |= BL_RECORD_HAS_SENDER;
+        take_exim_peer(in, out);
+    }
+    fill_exim_refusal(text, out, reply);
+    return BL_EXIM_RECORD;
+}
+
+/* A recipient of several, refused by its own ACL behind the data: `PRDR R=<A> [temporary ]refusal`. */
+RARELY enum bl_exim_line read_exim_prdr(const bl_syslog *head, bl_slice id, bl_record *out,
+                                        bl_reply *reply)
+{
+    bl_slice in = bl_slice_drop(head->body, 7);
+
+    begin_record(head, id, BL_RECORD_REJECT, out);
+    out->mta = BL_MTA_EXIM;
+    out->outcome = BL_REJECTED;
+    out->phase = BL_PHASE_EOD;
+    if (!take_bracketed(&in, &out->recipient) || !bl_slice_ends(in, BL_SLICE("refusal")))
+        return BL_EXIM_OTHER;
+    fill_exim_refusal(bl_slice_drop(in, 1), out, reply);
+    return BL_EXIM_RECORD;
+}
+
+/* `cancelled by USER`, `cancelled by timeout_frozen_after`: no word on recipients, each of which is given up.
+ * `cancelled by system filter[: TEXT]`: before any was tried. */
+RARELY enum bl_exim_line read_exim_cancelled(const bl_syslog *head, bl_slice id, bl_slice in,
+                                             bl_record *out, bl_reply *reply)
+{
+    bool filter = bl_slice_take(&in, BL_SLICE("system filter"));
+
+    begin_record(head, id, filter ? BL_RECORD_DELIVERY : BL_RECORD_EXPIRED, out);
+    out->mta = BL_MTA_EXIM;
+    if (filter) {
+        out->outcome = BL_BOUNCED;
+        out->phase = BL_PHASE_LOCAL;
+        (void)bl_slice_take(&in, BL_SLICE(": "));
+        fill_exim_refusal(in, out, reply);
+    }
+    return BL_EXIM_RECORD;
+}
+
+RARELY enum bl_exim_line read_exim_rare(const bl_syslog *head, bl_slice id, bl_record *out,
+                                        bl_reply *reply)
+{
+    bl_slice in = head->body;
+
+    if (id.n == 0)
+        return read_exim_turned_away(head, out, reply);
+    return bl_slice_take(&in, BL_SLICE("cancelled by "))
+               ? read_exim_cancelled(head, id, in, out, reply)
+               : read_exim_prdr(head, id, out, reply);
 }
 
 /* -- lines that need others ------------------------------------------------------------------- */
@@ -1308,7 +1515,7 @@ RARELY enum bl_exim_line read_exim_piece(const bl_syslog *head, bl_exim_room *ro
     if (number == 1 && !cut) { /* its first line is whole */
         line.body = in;
         promise = look_at_exim(&line, &id);
-        return promise == EXIM_PIECE
+        return promise == EXIM_PIECE || promise == EXIM_REPEATED
                    ? BL_EXIM_OTHER
                    : read_exim_promised(promise, &line, id, room, out, reply);
     }
@@ -1324,7 +1531,7 @@ RARELY enum bl_exim_line read_exim_piece(const bl_syslog *head, bl_exim_room *ro
 /* Only a line that is whole and tells of a recipient. */
 static inline bool is_exim_result(enum promise promise)
 {
-    return promise == EXIM_DELIVERY || promise == EXIM_REFUSAL;
+    return promise == EXIM_DELIVERY || promise == EXIM_REFUSAL || promise == EXIM_RARE;
 }
 
 /* rsyslog's `message repeated 4 times: [ BODY]`. */
@@ -1365,6 +1572,8 @@ ALWAYS_INLINE enum bl_exim_line read_exim_promised(enum promise promise, const b
         return read_exim_piece(head, room, out, reply);
     if (promise == EXIM_REPEATED)
         return read_exim_repeated(head, room, out, reply);
+    if (promise == EXIM_RARE)
+        return read_exim_rare(head, id, out, reply);
     return BL_EXIM_OTHER;
 }
 

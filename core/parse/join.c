@@ -282,7 +282,7 @@ static void emit_reject(struct bl_join *join, uint32_t ref, const bl_record *rec
 {
     bl_event event;
 
-    set_event(join, &event, record, BL_REJECTED);
+    set_event(join, &event, record, record->outcome);
     if (ref)
         add_known(join, &event, entry_at(join, ref));
     if (record->peer_host.n || record->peer_ip.n)
@@ -402,7 +402,8 @@ static void take_expired(struct bl_join *join, uint32_t ref, const bl_record *re
     struct entry *entry = ref ? entry_at(join, ref) : NULL;
 
     if (!entry || !entry->first) {
-        if (join->fn)
+        /* Exim's frozen messages have had their results before they are cancelled. */
+        if (join->fn && record->mta != BL_MTA_EXIM)
             emit_expired_unknown(join, ref, record);
         return;
     }

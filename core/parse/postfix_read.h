@@ -313,7 +313,10 @@ static inline enum bl_outcome outcome_of_sent(bl_slice program, const struct pee
                                                    : BL_DELIVERED;
     if (bl_slice_starts(text, BL_SLICE("forwarded as ")))
         return BL_RELAYED;
-    return bl_slice_eq(relay_word, BL_SLICE("none")) ? BL_DISCARDED : BL_DELIVERED;
+    return bl_slice_eq(relay_word, BL_SLICE("none")) ||
+                   bl_slice_eq(text, BL_SLICE("delivered to file: /dev/null"))
+               ? BL_DISCARDED
+               : BL_DELIVERED;
 }
 
 /* qmgr gave up before any agent tried. */
@@ -482,7 +485,8 @@ ALWAYS_INLINE enum bl_postfix_line read_from(const bl_syslog *head, bl_slice qid
     return BL_POSTFIX_RECORD;
 }
 
-/* smtpd: `client=HOST[IP][, sasl_method=M, sasl_username=U][, orig_client=...]` */
+/* smtpd: `client=HOST[IP][, sasl_method=M, sasl_username=U][, orig_client=...]`.  NOQUEUE: before a proxy, nothing is
+ * queued here. */
 ALWAYS_INLINE enum bl_postfix_line read_client(const bl_syslog *head, bl_slice qid,
                                                struct bl_words words, bl_record *out)
 {
@@ -490,7 +494,8 @@ ALWAYS_INLINE enum bl_postfix_line read_client(const bl_syslog *head, bl_slice q
     struct peer client;
     size_t end;
 
-    if (!bl_slice_starts(rest_of(&words), BL_SLICE("client=")) || is_severity(qid))
+    if (!bl_slice_starts(rest_of(&words), BL_SLICE("client=")) || is_severity(qid) ||
+        bl_slice_eq(qid, BL_SLICE("NOQUEUE")))
         return BL_POSTFIX_OTHER;
     words.from += 7;
     end = bl_words_end(&words);
@@ -544,10 +549,12 @@ static inline enum bl_postfix_line read_message_id(const bl_syslog *head, bl_sli
     return BL_POSTFIX_RECORD;
 }
 
+/* qmgr, postsuper: `removed`; cleanup, since 3.12: `removed (canceled)`, `removed (discarded)` */
 static inline enum bl_postfix_line read_removed(const bl_syslog *head, bl_slice qid, bl_slice in,
                                                 bl_record *out)
 {
-    if (!bl_slice_eq(in, BL_SLICE("removed")) || is_severity(qid))
+    if (!bl_slice_take(&in, BL_SLICE("removed")) || is_severity(qid) ||
+        (in.n && !bl_slice_starts(in, BL_SLICE(" ("))))
         return BL_POSTFIX_OTHER;
     begin_record(head, qid, BL_RECORD_REMOVED, out);
     return BL_POSTFIX_RECORD;
@@ -572,10 +579,11 @@ RARELY enum bl_phase phase_of_stage(bl_slice stage)
         {BL_SLICE_INIT("VRFY"), BL_PHASE_RCPT},
         {BL_SLICE_INIT("header"), BL_PHASE_EOD},
         {BL_SLICE_INIT("body"), BL_PHASE_EOD},
+        {BL_SLICE_INIT("mime-error"), BL_PHASE_EOD},
     };
 
     for (size_t i = 0; i < BL_COUNT(stages); i++)
-        if (bl_slice_eq(stage, stages[i].name))
+        if (bl_slice_eq_fold(stage, stages[i].name))
             return stages[i].phase;
     return BL_PHASE_UNKNOWN;
 }
@@ -608,45 +616,47 @@ RARELY size_t find_envelope(bl_slice s)
     }
 }
 
-/* Reads `; from=<A> to=<B> proto=P helo=<H>`; postscreen puts commas between, VRFY has no sender.  Of mail that was
- * submitted here cleanup tells no protocol: `; from=<A> to=<B>: 5.7.1 text`. */
-RARELY void read_envelope(bl_slice in, bl_record *out)
+/* Takes `; from=<A> to=<B>`; postscreen puts commas between, VRFY has no sender.  ` proto=P helo=<H>` follows, but for
+ * mail that was submitted here cleanup tells no protocol: `; from=<A> to=<B>: 5.7.1 text`. */
+RARELY void take_envelope(bl_slice *in, bl_record *out)
 {
     size_t end;
 
-    (void)bl_slice_take(&in, BL_SLICE(";"));
-    if (bl_slice_take(&in, BL_SLICE(" from=<"))) {
-        end = find_address_end(in, BL_SLICE(" "), BL_SLICE(","));
+    (void)bl_slice_take(in, BL_SLICE(";"));
+    if (bl_slice_take(in, BL_SLICE(" from=<"))) {
+        end = find_address_end(*in, BL_SLICE(" "), BL_SLICE(","));
         if (end == SIZE_MAX)
             return;
-        out->sender = bl_slice_head(in, end);
+        out->sender = bl_slice_head(*in, end);
         out->flags |= BL_RECORD_HAS_SENDER;
-        in = bl_slice_drop(in, end + 1);
-        (void)bl_slice_take(&in, BL_SLICE(","));
+        *in = bl_slice_drop(*in, end + 1);
+        (void)bl_slice_take(in, BL_SLICE(","));
     }
-    if (!bl_slice_take(&in, BL_SLICE(" to=<")))
+    if (!bl_slice_take(in, BL_SLICE(" to=<")))
         return;
-    end = find_address_end(in, BL_SLICE(" proto="), BL_SLICE(", proto="));
+    end = find_address_end(*in, BL_SLICE(" proto="), BL_SLICE(", proto="));
     if (end == SIZE_MAX)
-        end = find_address_end(in, BL_SLICE(": "), BL_SLICE(": "));
-    if (end != SIZE_MAX)
-        out->recipient = bl_slice_head(in, end);
+        end = find_address_end(*in, BL_SLICE(": "), BL_SLICE(": "));
+    if (end == SIZE_MAX && bl_slice_ends(*in, BL_SLICE(">")))
+        end = in->n - 1;
+    if (end == SIZE_MAX)
+        return;
+    out->recipient = bl_slice_head(*in, end);
+    *in = bl_slice_drop(*in, end + 1);
 }
 
-/* Takes `HOST[IP]: ` or `HOST[IP]:port: `, up to the reply. */
+/* Takes `HOST[IP]` and the port that smtpd_client_port_logging adds, a number or `unknown`. */
 RARELY bool take_client(bl_slice *in, bl_record *out)
 {
     size_t close = bl_window_find(*in, ']');
-    bl_slice rest = bl_slice_drop(*in, close);
+    bl_slice rest = bl_slice_drop(*in, close), port;
     struct peer client = read_peer(bl_slice_head(*in, close + 1));
-    uint64_t port;
 
-    if (!client.bracketed || !bl_slice_take(&rest, BL_SLICE("]:")))
+    if (!client.bracketed || !bl_slice_take(&rest, BL_SLICE("]")))
         return false;
-    if (bl_slice_take_u64(&rest, &port) && !bl_slice_take(&rest, BL_SLICE(":")))
-        return false;
-    if (!bl_slice_take(&rest, BL_SLICE(" ")))
-        return false;
+    port = rest;
+    if (bl_slice_take(&port, BL_SLICE(":")) && port.n && port.p[0] != ' ')
+        rest = bl_slice_drop(port, bl_window_find2(port, ':', ' '));
     out->peer_host = client.host;
     out->peer_ip = client.ip;
     *in = rest;
@@ -659,12 +669,16 @@ RARELY bool read_refusal(bl_slice in, bool has_client, bl_record *out, bl_slice 
 {
     size_t end;
 
-    if (has_client && (!bl_slice_take(&in, BL_SLICE("from ")) || !take_client(&in, out)))
+    (void)bl_slice_take(&in, BL_SLICE("content ")); /* the stage was `DATA content` */
+    if (has_client && (!bl_slice_take(&in, BL_SLICE("from ")) || !take_client(&in, out) ||
+                       !bl_slice_take(&in, BL_SLICE(": "))))
         return false;
     end = find_envelope(in);
     *text = bl_slice_head(in, end);
-    if (end != SIZE_MAX)
-        read_envelope(bl_slice_drop(in, end), out);
+    if (end != SIZE_MAX) {
+        in = bl_slice_drop(in, end);
+        take_envelope(&in, out);
+    }
     return true;
 }
 
@@ -676,11 +690,32 @@ RARELY size_t find_last(bl_slice s, bl_slice needle)
     return SIZE_MAX;
 }
 
-/* The header's text is a stranger's and stands first, so the ends are looked for from the right:
- * `header Subject: TEXT from HOST[IP]; from=<A> to=<B> proto=P helo=<H>: 5.7.1 text` */
-RARELY bool read_content_refusal(bl_slice in, bl_record *out, bl_slice *text)
+/* What stands behind ` proto=P helo=<H>: `, either of which may be missing. */
+RARELY bl_slice text_behind_envelope(bl_slice in)
 {
-    static const bl_slice from = BL_SLICE_INIT(" from "), behind = BL_SLICE_INIT(">: ");
+    size_t end;
+
+    if (bl_slice_take(&in, BL_SLICE(" proto=")))
+        in = bl_slice_drop(in, bl_window_find2(in, ' ', ':'));
+    if (bl_slice_take(&in, BL_SLICE(" helo=<"))) {
+        end = bl_slice_find(in, BL_SLICE(">: "));
+        in = bl_slice_drop(in, end == SIZE_MAX ? in.n : end + 1);
+    }
+    return bl_slice_take(&in, BL_SLICE(": ")) ? in : bl_slice_drop(in, in.n);
+}
+
+static inline bool is_content_stage(bl_slice stage)
+{
+    return bl_slice_eq(stage, BL_SLICE("header")) || bl_slice_eq(stage, BL_SLICE("body")) ||
+           bl_slice_eq(stage, BL_SLICE("mime-error"));
+}
+
+/* The header's text is a stranger's and stands first, so the ends are looked for from the right:
+ * `header Subject: TEXT from HOST[IP]; from=<A> to=<B> proto=P helo=<H>: 5.7.1 text`.  Of a broken message the reason
+ * stands first, `mime-error REASON: TEXT from ...`, and `unknown` where no recipient is. */
+RARELY bool read_content_refusal(bl_slice in, bool broken, bl_record *out, bl_slice *text)
+{
+    static const bl_slice from = BL_SLICE_INIT(" from ");
     size_t end = find_last(in, BL_SLICE("; from=<")), at;
 
     if (end == SIZE_MAX)
@@ -692,23 +727,41 @@ RARELY bool read_content_refusal(bl_slice in, bl_record *out, bl_slice *text)
         out->peer_host = client.host;
         out->peer_ip = client.ip;
     }
+    *text = bl_slice_head(in, at == SIZE_MAX ? end : at);
     in = bl_slice_drop(in, end);
-    read_envelope(in, out);
-    at = bl_slice_find(in, behind);
-    *text = at == SIZE_MAX ? bl_slice_drop(in, in.n) : bl_slice_drop(in, at + behind.n);
+    take_envelope(&in, out);
+    if (!broken)
+        *text = text_behind_envelope(in);
+    else if (bl_slice_eq(out->recipient, BL_SLICE("unknown")))
+        out->recipient.n = 0;
     return true;
 }
 
-/* `in` begins behind `QID: `: [milter-|proxy-]reject: STAGE ... */
+/* Takes `[milter-[header-|body-]|proxy-]VERB: `.  False for what refuses nothing and loses nothing: reject_warning,
+ * warn, info, hold, filter, redirect, bcc, prepend, permit and their like, and proxy-accept. */
+RARELY bool take_verb(bl_slice *in, enum bl_outcome *outcome)
+{
+    if (bl_slice_take(in, BL_SLICE("milter-")))
+        (void)(bl_slice_take(in, BL_SLICE("header-")) || bl_slice_take(in, BL_SLICE("body-")));
+    else
+        (void)bl_slice_take(in, BL_SLICE("proxy-"));
+    *outcome = BL_REJECTED;
+    if (bl_slice_take(in, BL_SLICE("reject: ")))
+        return true;
+    *outcome = BL_DISCARDED; /* accepted, and thrown away */
+    return bl_slice_take(in, BL_SLICE("discard: "));
+}
+
+/* `in` begins behind `QID: `: VERB: STAGE ...  Postfix 1 had no NOQUEUE before it, nor has postscreen when all its ports
+ * are taken: `reject: connect from [IP]:port: all screening ports busy`. */
 RARELY enum bl_postfix_line read_reject(const bl_syslog *head, bl_slice qid, bl_slice in,
                                         bl_record *out, bl_reply *reply)
 {
+    enum bl_outcome outcome = BL_REJECTED;
     bl_slice stage, text;
-    bool done, has_client = true;
+    bool done, has_client = true, alone = bl_slice_eq(qid, BL_SLICE("reject"));
 
-    if (!bl_slice_take(&in, BL_SLICE("milter-")))
-        (void)bl_slice_take(&in, BL_SLICE("proxy-"));
-    if (!bl_slice_take(&in, BL_SLICE("reject: ")) || is_severity(qid))
+    if (is_severity(qid) || (!alone && !take_verb(&in, &outcome)))
         return BL_POSTFIX_OTHER;
     stage = bl_slice_head(in, bl_window_find(in, ' '));
     if (stage.n == in.n)
@@ -719,12 +772,12 @@ RARELY enum bl_postfix_line read_reject(const bl_syslog *head, bl_slice qid, bl_
         stage.n--;
     }
     begin_record(head, qid, BL_RECORD_REJECT, out);
-    done = bl_slice_eq(stage, BL_SLICE("header")) || bl_slice_eq(stage, BL_SLICE("body"))
-               ? read_content_refusal(in, out, &text)
+    done = is_content_stage(stage)
+               ? read_content_refusal(in, bl_slice_eq(stage, BL_SLICE("mime-error")), out, &text)
                : read_refusal(in, has_client, out, &text);
     if (!done)
         return BL_POSTFIX_OTHER;
-    if (bl_slice_eq(qid, BL_SLICE("NOQUEUE"))) {
+    if (alone || bl_slice_eq(qid, BL_SLICE("NOQUEUE"))) {
         out->flags |= BL_RECORD_ONE_SHOT;
         out->queue_id = bl_slice_drop(qid, qid.n);
     }
@@ -732,7 +785,7 @@ RARELY enum bl_postfix_line read_reject(const bl_syslog *head, bl_slice qid, bl_
     reply->relay_host = (bl_slice){NULL, 0};
     reply->phase = phase_of_stage(stage);
     bl_reply_read(text, reply);
-    out->outcome = BL_REJECTED;
+    out->outcome = (uint8_t)outcome;
     out->phase = (uint8_t)reply->phase;
     out->code = reply->code;
     out->enhanced = reply->enhanced;
@@ -746,21 +799,15 @@ RARELY enum bl_postfix_line read_bad_syntax(const bl_syslog *head, bl_slice in, 
                                             bl_reply *reply)
 {
     bl_slice text = in, stage, address;
-    struct peer client;
-    size_t close;
 
-    if (!bl_slice_take(&in, BL_SLICE("Illegal address syntax from ")))
-        return BL_POSTFIX_OTHER;
-    close = bl_window_find(in, ']');
-    client = read_peer(bl_slice_head(in, close));
-    in = bl_slice_drop(in, close);
-    if (!client.bracketed || !bl_slice_take(&in, BL_SLICE("] in ")))
+    begin_record(head, bl_slice_head(head->body, 0), BL_RECORD_REJECT, out);
+    if (!bl_slice_take(&in, BL_SLICE("Illegal address syntax from ")) || !take_client(&in, out) ||
+        !bl_slice_take(&in, BL_SLICE(" in ")))
         return BL_POSTFIX_OTHER;
     stage = bl_slice_head(in, bl_window_find(in, ' '));
     in = bl_slice_drop(in, stage.n);
     if (!bl_slice_take(&in, BL_SLICE(" command: ")))
         return BL_POSTFIX_OTHER;
-    begin_record(head, bl_slice_head(head->body, 0), BL_RECORD_REJECT, out);
     address = in;
     if (in.n >= 2 && in.p[0] == '<' && in.p[in.n - 1] == '>')
         address = (bl_slice){in.p + 1, in.n - 2};
@@ -772,8 +819,6 @@ RARELY enum bl_postfix_line read_bad_syntax(const bl_syslog *head, bl_slice in, 
     }
     *reply = (bl_reply){.phase = phase_of_stage(stage), .text = text};
     out->flags |= BL_RECORD_ONE_SHOT;
-    out->peer_host = client.host;
-    out->peer_ip = client.ip;
     out->outcome = BL_REJECTED;
     out->phase = (uint8_t)reply->phase;
     out->text = text;
@@ -801,13 +846,14 @@ enum promise {
     EXIM_HELD,
     EXIM_PIECE,
     EXIM_REPEATED,
+    EXIM_RARE,
     FOREIGN, /* not Postfix's */
     PROMISES
 };
 
 static const uint8_t promises[32] = {
     ['t' & 31] = TO,  ['f' & 31] = FROM,           ['c' & 31] = CLIENT, ['m' & 31] = MESSAGE,
-    ['u' & 31] = UID, ['r' & 31] = REMOVED_REJECT, ['p' & 31] = PROXY,
+    ['u' & 31] = UID, ['r' & 31] = REMOVED_REJECT, ['p' & 31] = PROXY,  ['d' & 31] = PROXY,
     ['I' & 31] = RARE, ['E' & 31] = RARE};
 
 /* Bodies that begin otherwise: `[ID 197553 mail.info] `, `message repeated 4 times: [ `, `Last message '`. */
@@ -869,7 +915,8 @@ ALWAYS_INLINE enum bl_postfix_line read_promised(enum promise promise, const bl_
     case FROM:
         return read_from(head, qid, words, out);
     case CLIENT:
-        return read_client(head, qid, words, out);
+        return bl_slice_starts(in, BL_SLICE("con")) ? read_reject(head, qid, in, out, reply)
+                                                    : read_client(head, qid, words, out);
     case MESSAGE:
         if (bl_slice_starts(in, BL_SLICE("mi")))
             return read_reject(head, qid, in, out, reply); /* milter-reject */
@@ -894,6 +941,7 @@ ALWAYS_INLINE enum bl_postfix_line read_promised(enum promise promise, const bl_
     case EXIM_HELD:
     case EXIM_PIECE:
     case EXIM_REPEATED:
+    case EXIM_RARE:
     case FOREIGN:
     case PROMISES:
         break;

@@ -35,7 +35,8 @@ static void check_record(const struct bl_block *block, const bl_record *r)
     if (r->kind == BL_RECORD_PIECE)
         return;
     check(r->kind == BL_RECORD_REJECT || r->queue_id.n > 0);
-    check(r->kind != BL_RECORD_REJECT || r->outcome == BL_REJECTED);
+    check(r->kind != BL_RECORD_REJECT || r->outcome == BL_REJECTED || r->outcome == BL_DISCARDED);
+    check(!(r->flags & BL_RECORD_REPEATED) || r->repeats <= BL_REPEATS_MAX);
     check(r->delay_ms >= -1 && (r->code == 0 || (r->code >= 200 && r->code <= 599)));
     check(r->verdict.match_at + (size_t)r->verdict.match_n <= r->text.n);
     check(r->outcome != BL_DELIVERED || (r->verdict.category | r->verdict.rule) == 0);

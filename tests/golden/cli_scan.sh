@@ -43,6 +43,19 @@ e = [json.loads(l) for l in open("events")]
 assert len(e) == 5, len(e)
 print(e[4]["outcome"], e[4]["recipient"], e[4]["queue_id"])')"
 
+# --- what a door throws away is discarded, what it only says is nothing, and neither is unparsed
+door="postfix/smtpd[1]: NOQUEUE:"
+sed "s|^|$S:00+00:00 mx1 |" >door.log <<LOG
+$door discard: RCPT from h[192.0.2.9]: <x@a>: Recipient address triggers DISCARD action; from=<s@c> to=<x@a> proto=SMTP helo=<h>
+$door reject_warning: RCPT from h[192.0.2.9]: 550 5.1.1 <y@a>: no; from=<s@c> to=<y@a> proto=SMTP helo=<h>
+$door hold: RCPT from h[192.0.2.9]: <z@a>: Recipient address triggers HOLD action; from=<s@c> to=<z@a> proto=SMTP helo=<h>
+$door reject: RCPT from h[192.0.2.9]: 550 5.1.1 <r@a>: no; from=<s@c> to=<r@a> proto=SMTP helo=<h>
+LOG
+check "the door" "discarded x@a s@c rejected r@a s@c" "$("$BL" scan --events door.log | python3 -c '
+import json, sys; print(*(j[k] for j in map(json.loads, sys.stdin) for k in ("outcome", "recipient", "sender")))')"
+check "the door's lines are understood" "1 1 0" "$("$BL" scan --json door.log | python3 -c '
+import json, sys; j = json.load(sys.stdin); print(j["outcomes"]["discarded"], j["outcomes"]["rejected"], j["unparsed"])')"
+
 # --- repetitions beyond the cap are said; as many as the cap are not
 refused="postfix/smtpd[1]: NOQUEUE: reject: RCPT from h[192.0.2.9]: 550 5.1.1 <x@a>: no; from=<s@c> to=<x@a> proto=SMTP helo=<h>"
 for n in 10000 10007; do

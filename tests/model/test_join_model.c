@@ -396,7 +396,7 @@ static void reject(struct model *model, const bl_record *record)
 {
     size_t i = record->flags & BL_RECORD_ONE_SHOT ? model->messages : index_of(model, record);
     bl_event event =
-        base_event(model, record, BL_REJECTED, i < model->messages ? model->message[i] : NULL);
+        base_event(model, record, record->outcome, i < model->messages ? model->message[i] : NULL);
     char client[400];
 
     add_result(&event, record);

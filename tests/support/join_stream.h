@@ -77,6 +77,7 @@ static inline bl_record stream_record(uint64_t *state, size_t ids)
             record.flags |= BL_RECORD_ONE_SHOT | BL_RECORD_HAS_SENDER;
             record.sender = stream_text(state, 6, 600);
         }
+        record.outcome = stream_random(state) % 3 ? BL_REJECTED : BL_DISCARDED;
         record.recipient = stream_text(state, 6, 100);
         record.peer_host = stream_text(state, 3, 60);
         break;

@@ -81,6 +81,16 @@ static const char *const lines[] = {
     S "exim[7]: 2026-11-22 05:05:01.125 +0100 [7] " ID "=> a@b.example R=r T=t",
     S "exim[7]: [1/2] " ID "=> a@b.example R=r T=t",
     S "exim[7]: [1\\14] " ID "H=h [192.0.2.1] F=<a@b> rejected after DATA: no",
+    S "exim[7]: message repeated 3 times: [ " ID "== a@b R=r T=t defer (0) H=m [192.0.2.1]: no]",
+    MAIN "=> blackhole (DATA ACL discarded recipients): <a@b>",
+    MAIN "cancelled by system filter: no",
+    MAIN "PRDR R=<\"a\"@b> temporary refusal",
+    MAIN "H=h [192.0.2.1] a@b F=<c@d> rejected after DATA: R=r T=t H=m [192.0.2.2] C=\"550 \\\"no\"",
+    MAIN "H=h [192.0.2.1] F=<c@d> RCPT <a@b>: discarded by RCPT ACL: x",
+    MAIN "** a@b R=r T=t H=m [192.0.2.1] : Connection timed out : SMTP timeout after RCPT TO:<a@b>",
+    "2026-11-22 05:05:01 too many recipients: message rejected: sender=<a@b> H=h [192.0.2.1]",
+    "2026-11-22 05:05:01 Connection from [192.0.2.1] refused: too many connections",
+    "2026-11-22 05:05:01 rejected \"VRFY x\" from H=h [192.0.2.1]",
 };
 
 static void read_alone(bl_slice line, size_t room_n)
@@ -325,6 +335,30 @@ static void orphans_cost_no_more_than_others(void **state)
     end(&b);
 }
 
+/* Negative control: with EXPIRED told of unknown recipients too, as Postfix' are, the second message has an event. */
+static void a_cancelled_message_gives_up_who_was_deferred(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    begin(&b);
+    feed(&b, MAIN "<= s@a.example H=h [192.0.2.1] P=esmtp S=1\n" MAIN
+                  "== a@b.example R=r T=t defer (-44) H=m [192.0.2.1]: " WHY "452 4.2.2 full\n" MAIN
+                  "=> c@b.example R=r T=t H=m [192.0.2.1]\n");
+    journal_clear(&b.journal);
+    feed(&b, MAIN "cancelled by root\n" MAIN "Completed\n");
+    assert_int_equal(b.journal.events, 1);
+    expect(&b, "expired");
+    expect(&b, "a@b.example");
+    expect(&b, "452 4.2.2 full");
+    feed(&b, "2026-11-22 05:05:01 1xUzl9-0000Ab-1l ** e@b.example R=r T=t: " WHY "550 no\n"
+             "2026-11-22 05:05:01 1xUzl9-0000Ab-1l Frozen (delivery error message)\n");
+    journal_clear(&b.journal);
+    feed(&b, "2026-11-22 05:05:01 1xUzl9-0000Ab-1l cancelled by timeout_frozen_after\n");
+    assert_int_equal(b.journal.events, 0);
+    end(&b);
+}
+
 static void the_reason_is_that_of_the_last_try(void **state)
 {
     struct bench b;
@@ -375,6 +409,7 @@ int main(void)
         cmocka_unit_test(pieces_that_do_not_fit_are_counted),
         cmocka_unit_test(cut_through_waits_for_its_sender),
         cmocka_unit_test(orphans_cost_no_more_than_others),
+        cmocka_unit_test(a_cancelled_message_gives_up_who_was_deferred),
         cmocka_unit_test(the_reason_is_that_of_the_last_try),
         cmocka_unit_test(what_completed_does_not_name_is_not_invented),
     };

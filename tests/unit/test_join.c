@@ -296,6 +296,7 @@ static void a_reject_is_told_with_its_client(void **state)
 
     (void)state;
     arrive("A1", "<m1@x>", "anna@shop.example");
+    reject.outcome = BL_REJECTED;
     reject.flags = BL_RECORD_HAS_SENDER | BL_RECORD_ONE_SHOT;
     reject.sender = BL_SLICE("eve@z.example");
     reject.recipient = BL_SLICE("bob@y.example");
@@ -311,10 +312,15 @@ static void a_reject_is_told_with_its_client(void **state)
         "delay=-1 t=0\n");
     journal_clear(&said);
     reject = record_of(BL_RECORD_REJECT, "A1"); /* cleanup refuses a message it has */
+    reject.outcome = BL_REJECTED;
     reject.recipient = BL_SLICE("bob@y.example");
     feed(reject);
     assert_true(says(
         "rejected A1 to=bob@y.example from=anna@shop.example id=<m1@x> client=client.example["));
+    reject.outcome = BL_DISCARDED; /* or throws it away */
+    feed(reject);
+    assert_true(says(
+        "discarded A1 to=bob@y.example from=anna@shop.example id=<m1@x> client=client.example["));
 }
 
 static void a_warm_up_is_learned_and_not_told(void **state)

@@ -243,8 +243,28 @@ static const struct want lives[] = {
 };
 
 #define REJECT .line = BL_POSTFIX_RECORD, .kind = BL_RECORD_REJECT, .outcome = BL_REJECTED
+#define DISCARD .line = BL_POSTFIX_RECORD, .kind = BL_RECORD_REJECT, .outcome = BL_DISCARDED
 
 static const struct want rejects[] = {
+    {"thrown away", "postfix/smtpd",
+     "NOQUEUE: discard: RCPT from h[192.0.2.9]:unknown: <x@a.example>: gone; from=<s@c.example> to=<x@a.example> "
+     "proto=ESMTP helo=<h>",
+     DISCARD, .recipient = "x@a.example", .sender = "s@c.example", .peer_host = "h",
+     .peer_ip = "192.0.2.9", .text = "<x@a.example>: gone", .phase = BL_PHASE_RCPT,
+     .flags = BL_RECORD_ONE_SHOT | BL_RECORD_HAS_SENDER},
+    {"a milter's header, without helo", "postfix/cleanup",
+     "4A1B: milter-header-reject: header X: y from z; from=<a from h[192.0.2.9]; from=<s@c.example> to=<x@a.example> "
+     "proto=SMTP: 5.7.1 no: more",
+     REJECT, .queue_id = "4A1B", .recipient = "x@a.example", .sender = "s@c.example", .peer_host = "h",
+     .peer_ip = "192.0.2.9", .text = "5.7.1 no: more", .enhanced = "5.7.1", .phase = BL_PHASE_EOD,
+     .flags = BL_RECORD_HAS_SENDER},
+    {"a broken message", "postfix/cleanup",
+     "4A1B: reject: mime-error too much: Subject: x from local; from=<s@c.example> to=<unknown>",
+     REJECT, .queue_id = "4A1B", .sender = "s@c.example", .text = "too much: Subject: x",
+     .phase = BL_PHASE_EOD, .flags = BL_RECORD_HAS_SENDER},
+    {"no port is free", "postfix/postscreen", "reject: connect from [2001:db8::9]:99: all screening ports busy",
+     REJECT, .peer_ip = "2001:db8::9", .text = "all screening ports busy", .phase = BL_PHASE_CONNECT,
+     .flags = BL_RECORD_ONE_SHOT},
     {"unknown user", "postfix/smtpd",
      "NOQUEUE: reject: RCPT from h.c.example[192.0.2.9]: 550 5.1.1 <x@a.example>: Recipient "
      "address rejected: User unknown; "
