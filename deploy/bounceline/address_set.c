@@ -24,7 +24,7 @@ struct bl_address_set *bl_address_set_new(void)
 
     if (!set)
         return NULL;
-    set->slot = bl_table_new(SLOTS, sizeof *set->slot); /* pages come as they are touched */
+    set->slot = bl_calloc(SLOTS, sizeof *set->slot); /* pages come as they are touched, which is seldom */
     if (!set->slot) {
         bl_free(set);
         return NULL;
@@ -36,7 +36,7 @@ void bl_address_set_free(struct bl_address_set *set)
 {
     if (!set)
         return;
-    bl_table_free(set->slot);
+    bl_free(set->slot);
     bl_free(set);
 }
 
