@@ -197,14 +197,12 @@ static size_t match_phrases(const struct bl_phrases t)
         for (size_t at = 0; at < steps; at++)
             for (size_t k = 0; k < SIDES; k++) {
                 bl_phrases_step(t, &w[k], (uint8_t)replies[i + k].text.p[at]);
-                found += bl_phrases_hit(w[k]);
-                w[k].state &= ~(size_t)1;
+                found += bl_phrases_hit(w[k].cell);
             }
         for (size_t k = 0; k < SIDES; k++)
             for (size_t at = steps; at < replies[i + k].text.n; at++) {
                 bl_phrases_step(t, &w[k], (uint8_t)replies[i + k].text.p[at]);
-                found += bl_phrases_hit(w[k]);
-                w[k].state &= ~(size_t)1;
+                found += bl_phrases_hit(w[k].cell);
             }
     }
     return found;
@@ -309,13 +307,15 @@ static void print_sizes(void)
     const struct bl_phrases *p = &r->phrases;
     size_t infos = r->n_infos * sizeof *r->infos, cells = p->n_cells * 4u, pairs = (size_t)p->classes * p->classes * 4,
            codes = r->n_digits * sizeof *r->digits,
-           per_rule = r->n_rules * (sizeof *r->rules + sizeof *r->sequence_of + sizeof *r->info_of);
+           per_rule = r->n_rules * (sizeof *r->rules + sizeof *r->info_of),
+           words = r->n_words * sizeof *r->words + r->n_singles * sizeof *r->singles + r->n_masks * sizeof *r->masks +
+                   r->n_links * sizeof *r->links;
 
     printf("compiler      %s\n", __VERSION__);
-    printf("rules         %u, of them %u with several phrases; %u byte classes\n", r->n_rules,
-           r->n_sequences, p->classes);
-    printf("table bytes   cells %zu, pairs %zu, outputs %u, codes %zu, rules %zu, their names %zu; together %zu\n", cells, pairs,
-           p->n_outputs * 4, codes, per_rule, infos, cells + pairs + p->n_outputs * 4u + codes + per_rule + infos);
+    printf("rules         %u, of %u different phrases; %u links between phrases; %u byte classes\n", r->n_rules,
+           r->n_words, r->n_links, p->classes);
+    printf("table bytes   cells %zu, pairs %zu, words %zu, codes %zu, rules %zu, their names %zu; together %zu\n",
+           cells, pairs, words, codes, per_rule, infos, cells + pairs + words + codes + per_rule + infos);
 }
 
 int main(int argc, char **argv)

@@ -2,24 +2,31 @@
  *
  * Rule indexes are ordered by precedence, so everything that matches is a candidate and the
  * smallest index decides.  The code trie and the rules without phrases give the first candidate;
- * then the automaton passes over the text, and each phrase that ends lists its rules, strongest
- * first: the list is left as soon as it cannot beat the best so far.
+ * then the automaton passes over the text, and where phrases end is written down.
+ *
+ * What was written down is judged at the end, when it is known what all came.  First the rules of one phrase,
+ * and for those with several which of their links have a phrase in front and one behind (links.c): a few ORs a
+ * word.  Only these are followed through the text, and of them only those that can still beat the best.
  *
  * A multi-line reply repeats its code before each line ("550-5.7.28 too much 550-5.7.28 mail"),
  * which would cut phrases in two, and an address may be made of any words: those repetitions and all
  * addresses are gaps that the automaton does not read.
  *
- * Vetoes have the smallest indexes.  They are no candidates: the strongest one of each kind is kept,
- * and decides in the end if the best candidate would suppress.
+ * Vetoes have the smallest indexes.  They are no candidates: the strongest one of each kind is kept, and
+ * decides in the end if the best candidate would suppress; else nobody asks for them.
  *
  * Side by side: one automaton waits for a load most of the time, so `LANES` of them take a byte
  * each in turn.  A lane that reaches the end of its text gets the next reply. */
 #include "digits.h"
 #include "phrases.h"
 
-enum { LANES = 4, GAPS_MAX = 16, VETOES = 2 /* of any verdict, of codes and generic words */ };
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
-/* Rules with several phrases: how many of them were seen so far, and where. */
+enum { LANES = 4, TOGETHER = 64, GAPS_MAX = 16, VETOES = 2 /* of any verdict, of codes and generic words */ };
+
+/* Rules with several phrases: how far they came. */
 struct sequence {
     uint32_t first_end, last_end, first_length;
 };
@@ -33,30 +40,34 @@ struct evidence {
     uint32_t rule, first_end, first_length, end;
 };
 
-/* Where phrases end; judged when the piece has been read. */
+/* The longest word that ends somewhere. */
 struct ending {
-    const uint32_t *output;
-    uint32_t end;
+    uint32_t word, end;
 };
 
-enum { ENDINGS = 32 };
+/* Half a kilobyte of text has some fifty.  What has more is judged in parts, without leaving anything out. */
+enum { ENDINGS = 64 };
 
 struct lane {
     const uint8_t *text;     /* of the reply; never NULL */
     const uint8_t *p, *stop; /* the piece being read */
+    size_t noted;            /* up to which cell of the window its endings are written down */
     bl_walk walk;
     struct evidence best, vetoes[VETOES];
     uint32_t n_gaps, piece;
     uint32_t enhanced;
     uint16_t basic, provider, phase_bit;
     bool temporary;
+    bool has_provider; /* it was looked for */
+    bool in_parts; /* some endings were judged before the text was read */
+    bool followed; /* `seen` is set */
     const bl_reply *reply;
     bl_verdict *verdict;
     uint32_t n_endings;
     struct ending endings[ENDINGS];
     struct gap gaps[GAPS_MAX];
-    uint8_t seen[BL_SEQUENCES_MAX];
-    struct sequence sequences[BL_SEQUENCES_MAX]; /* [i] is set once seen[i] is */
+    uint8_t seen[BL_LINKS_MAX];              /* by a rule's first link: how many of its phrases came */
+    struct sequence sequences[BL_LINKS_MAX]; /* [i] is set once seen[i] is */
 };
 
 /* The codes that count: the reply's own; without an enhanced one, what the MTA made of it.  x.0.0
@@ -74,12 +85,23 @@ static bool is_temporary(const bl_reply *reply, bl_status status)
     return reply->code ? reply->code / 100 == 4 || reply->enhanced.class_ == 4 : status.class_ == 4;
 }
 
-static bool wanted(const struct bl_want *want, const struct lane *lane)
+/* Few rules ask for it. */
+static uint16_t provider_of(const struct bl_rules *rules, struct lane *lane)
 {
+    if (!lane->has_provider)
+        lane->provider = bl_rules_provider(rules, lane->reply->relay_host);
+    lane->has_provider = true;
+    return lane->provider;
+}
+
+static bool wanted(const struct bl_rules *rules, uint32_t rule, struct lane *lane)
+{
+    const struct bl_want *want = &rules->rules[rule].want;
+
     return (((lane->basic ^ want->basic) & want->basic_mask) |
             ((lane->enhanced ^ want->enhanced) & want->enhanced_mask)) == 0 &&
-           (want->provider == 0 || want->provider == lane->provider) &&
-           (want->phases == 0 || (want->phases & lane->phase_bit) != 0);
+           (want->phases == 0 || (want->phases & lane->phase_bit) != 0) &&
+           (want->provider == 0 || want->provider == provider_of(rules, lane));
 }
 
 static bool is_veto(const struct bl_rule *rule)
@@ -96,16 +118,11 @@ static void note(const struct bl_rules *rules, struct lane *lane, struct evidenc
         *kept = evidence;
 }
 
-static void try_loose(const struct bl_rules *rules, struct lane *lane, uint16_t provider)
+static void try_loose(const struct bl_rules *rules, struct lane *lane)
 {
-    for (uint32_t i = rules->loose_start[provider]; i < rules->loose_start[provider + 1]; i++) {
-        uint32_t rule = rules->loose[i];
-
-        if (rule >= lane->best.rule)
-            return;
-        if (wanted(&rules->rules[rule].want, lane))
-            note(rules, lane, (struct evidence){.rule = rule});
-    }
+    for (uint32_t i = 0; i < rules->n_loose && rules->loose[i] < lane->best.rule; i++)
+        if (wanted(rules, rules->loose[i], lane))
+            note(rules, lane, (struct evidence){.rule = rules->loose[i]});
 }
 
 /* What repeats the code at `at`: `550-5.7.28`, `550 `; where it ends, or 0. */
@@ -206,7 +223,7 @@ static void start(const struct bl_rules *rules, struct lane *lane, const bl_repl
     lane->verdict = verdict;
     lane->basic = bl_pack_code(reply->code);
     lane->enhanced = bl_pack_status(status);
-    lane->provider = reply->relay_host.n ? bl_rules_provider(rules, reply->relay_host) : 0;
+    lane->has_provider = false;
     lane->phase_bit = (uint16_t)(1u << reply->phase);
     lane->temporary = is_temporary(reply, status);
     lane->best = (struct evidence){.rule = rules->n_rules - 1}; /* the fallback */
@@ -215,12 +232,10 @@ static void start(const struct bl_rules *rules, struct lane *lane, const bl_repl
     rule = bl_digits_find(rules->digits, reply->code, status);
     if (rule < lane->best.rule)
         lane->best.rule = rule;
-    try_loose(rules, lane, 0);
-    if (lane->provider)
-        try_loose(rules, lane, lane->provider);
+    try_loose(rules, lane);
     lane->walk = bl_phrases_start(&rules->phrases);
     lane->n_endings = 0;
-    memset(lane->seen, 0, rules->n_sequences);
+    lane->in_parts = lane->followed = false;
     find_gaps(lane, reply->text);
     enter_piece(lane, 0);
 }
@@ -238,7 +253,7 @@ static uint32_t back_over_gap(const struct lane *lane, uint32_t at, uint32_t *ga
 static uint32_t phrase_start(const struct lane *lane, uint32_t end, uint32_t length)
 {
     bl_slice text = lane->reply->text;
-    uint32_t gaps = lane->piece, at = end; /* gaps before the piece */
+    uint32_t gaps = lane->n_gaps, at = end;
 
     if (at > text.n + 1) { /* the byte behind that blank */
         at--;
@@ -269,7 +284,7 @@ static uint32_t read_between(const struct lane *lane, uint32_t from, uint32_t to
 {
     uint32_t n = to - from;
 
-    for (uint32_t i = 0; i < lane->piece; i++)
+    for (uint32_t i = 0; i < lane->n_gaps; i++)
         if (lane->gaps[i].at >= from && lane->gaps[i].end <= to)
             n -= lane->gaps[i].end - lane->gaps[i].at;
     return n;
@@ -278,8 +293,10 @@ static uint32_t read_between(const struct lane *lane, uint32_t from, uint32_t to
 /* Where the phrase begins, for distances: bytes, unless a gap lies within. */
 static uint32_t start_near(const struct lane *lane, uint32_t end, uint32_t length)
 {
-    uint32_t piece = (uint32_t)((lane->piece ? lane->gaps[lane->piece - 1].end : 0));
+    uint32_t piece = 0;
 
+    for (uint32_t i = 0; i < lane->n_gaps && lane->gaps[i].end < end; i++)
+        piece = lane->gaps[i].end;
     return end >= piece + length ? end - length : phrase_start(lane, end, length);
 }
 
@@ -289,84 +306,197 @@ static void begin(struct lane *lane, uint32_t sequence, uint32_t end, uint32_t l
     lane->seen[sequence] = 1;
 }
 
-/* The first phrase of several, once more.  It begins anew where nothing else has come of it, or what is
- * awaited close behind can come no more. */
-static void begin_anew(struct lane *lane, const struct bl_rule *rule, uint32_t end, uint32_t length)
+/* The first phrase of several.  It begins anew where nothing else has come of it, or what is awaited close
+ * behind can come no more. */
+static void come_first(const struct bl_rules *rules, struct lane *lane, uint32_t sequence, uint32_t end,
+                       uint32_t length)
 {
-    uint32_t sequence = rule->sequence - 1u, seen = lane->seen[sequence],
-             last = lane->sequences[sequence].last_end;
+    uint32_t seen = lane->seen[sequence], last;
+    const struct bl_link *awaited;
 
-    if (seen == rule->parts || !rule->gap[seen] || end <= last)
+    if (seen == 0) {
+        begin(lane, sequence, end, length);
         return;
-    if (seen == 1 || read_between(lane, last, start_near(lane, end, length)) > rule->gap[seen])
+    }
+    awaited = &rules->links[sequence + seen - 1];
+    last = lane->sequences[sequence].last_end;
+    if (awaited->part != seen || !awaited->gap || end <= last) /* all came; or it may be anywhere */
+        return;
+    if (seen == 1 || read_between(lane, last, start_near(lane, end, length)) > awaited->gap)
         begin(lane, sequence, end, length);
 }
 
-/* A part of a rule with several phrases.  True when it was the last one. */
-static bool advance(struct lane *lane, const struct bl_rule *rule, uint32_t output, uint32_t end)
+/* The phrase behind a link. */
+static void come_later(const struct bl_rules *rules, struct lane *lane, uint32_t at, uint32_t end, uint32_t length)
 {
-    uint32_t sequence = rule->sequence - 1u, part = bl_output_part(output), length = bl_output_length(output);
+    const struct bl_link *link = &rules->links[at];
+    uint32_t sequence = at + 1u - link->part, start;
     struct sequence *s = &lane->sequences[sequence];
-    uint32_t start;
 
-    if (lane->seen[sequence] != part) {
-        if (part == 0)
-            begin_anew(lane, rule, end, length);
-        return false;
-    }
-    if (part == 0) {
-        begin(lane, sequence, end, length);
-        return false;
-    }
+    if (lane->seen[sequence] != link->part || link->rule >= lane->best.rule)
+        return;
     start = start_near(lane, end, length);
-    if (start < s->last_end ||
-        (rule->gap[part] && read_between(lane, s->last_end, start) > rule->gap[part]))
-        return false; /* overlaps the phrase before, or too far behind it */
+    if (start < s->last_end || (link->gap && read_between(lane, s->last_end, start) > link->gap))
+        return; /* overlaps the phrase before, or too far behind it */
     s->last_end = end;
     lane->seen[sequence]++;
-    return bl_output_last(output);
+    if (link->last && wanted(rules, link->rule, lane))
+        note(rules, lane, (struct evidence){link->rule, s->first_end, s->first_length, end});
 }
 
-/* The phrases that end before `end`. */
-static __attribute__((noinline)) void hit(const struct bl_rules *rules, struct lane *lane,
-                                          const uint32_t *output, uint32_t end)
+/* Links that have a word in front, and behind. */
+struct came {
+    struct bl_mask first[BL_MASKS_MAX], later[BL_MASKS_MAX];
+};
+
+/* Rules that are all of one word. */
+static void try_singles(const struct bl_rules *rules, struct lane *lane, const struct bl_word *word,
+                        enum bl_layer layer, uint32_t end)
 {
-    for (;; output++) {
-        uint32_t rule = bl_output_rule(*output);
-        const struct bl_rule *r = &rules->rules[rule];
-        uint32_t sequence = rules->sequence_of[rule], part = bl_output_part(*output);
+    const uint16_t *single =
+        rules->singles + word->singles + (layer == BL_LAYER_RULES ? 0 : word->n_singles[BL_LAYER_RULES]);
 
-        if (rule >= lane->best.rule)
-            return;
-        if (sequence && (part ? lane->seen[sequence - 1] != part : lane->seen[sequence - 1] == 0)) {
-            /* Most words of most rules: what must stand in front has not come, or is this. */
-            if (part == 0)
-                begin(lane, sequence - 1, end, bl_output_length(*output));
-            if (bl_output_ends(*output))
-                return;
-            continue;
-        }
-        if ((!sequence || advance(lane, r, *output, end)) && wanted(&r->want, lane)) {
-            struct evidence found = {rule, end, bl_output_length(*output), end};
+    for (uint32_t i = 0; i < word->n_singles[layer] && single[i] < lane->best.rule; i++)
+        if (wanted(rules, single[i], lane))
+            note(rules, lane, (struct evidence){single[i], end, rules->rules[single[i]].link, end});
+}
 
-            if (sequence) {
-                found.first_end = lane->sequences[sequence - 1].first_end;
-                found.first_length = lane->sequences[sequence - 1].first_length;
-            }
-            note(rules, lane, found);
-            if (!is_veto(r))
-                return; /* what follows in the list is weaker */
+static inline void add_mask(struct bl_mask *to, const struct bl_mask *from)
+{
+    for (int i = 0; i < BL_MASK; i++)
+        to->bits[i] |= from->bits[i];
+}
+
+static void gather(const struct bl_rules *rules, const struct lane *lane, struct came *came)
+{
+    for (uint32_t at = 0; at < rules->mask_step; at++) {
+        struct bl_mask first = {{0}}, later = {{0}}; /* these stay in registers */
+
+        for (uint32_t i = 0; i < lane->n_endings; i++) {
+            const struct bl_word *word = &rules->words[lane->endings[i].word];
+
+            add_mask(&first, &rules->masks[word->all_first + at]);
+            add_mask(&later, &rules->masks[word->all_later + at]);
         }
-        if (bl_output_ends(*output))
-            return;
+        came->first[at] = first;
+        came->later[at] = later;
     }
 }
 
-/* In the order of the text, before the next piece begins. */
-static __attribute__((noinline)) void judge(const struct bl_rules *rules, struct lane *lane)
+/* Which of 64 links from `from` on are worth to be followed. */
+static uint64_t choose(const struct bl_rules *rules, struct lane *lane, enum bl_layer layer, uint32_t from,
+                       uint64_t bits)
+{
+    uint64_t chosen = 0;
+
+    for (; bits; bits &= bits - 1) {
+        uint32_t rule = rules->links[from + (uint32_t)__builtin_ctzll(bits)].rule;
+
+        if (is_veto(&rules->rules[rule]) == (layer == BL_LAYER_VETOES) && rule < lane->best.rule &&
+            wanted(rules, rule, lane))
+            chosen |= bits & -bits;
+    }
+    return chosen;
+}
+
+/* Of 64 links from `from` on, those that are followed; where their bits stand in the empty mask, and so from any. */
+struct stretch {
+    uint32_t from;
+    uint64_t links;
+    const uint64_t *bits;
+};
+
+static inline uint64_t bits_of(struct stretch s, uint16_t mask)
+{
+    return s.bits[(size_t)mask * BL_MASK] & s.links;
+}
+
+static void come_behind(const struct bl_rules *rules, struct lane *lane, struct stretch s,
+                        const struct ending *ending)
+{
+    for (uint32_t at = ending->word + 1; at; at = rules->words[at - 1].shorter) {
+        const struct bl_word *word = &rules->words[at - 1];
+
+        for (uint64_t bits = bits_of(s, word->later); bits; bits &= bits - 1)
+            come_later(rules, lane, s.from + (uint32_t)__builtin_ctzll(bits), ending->end, word->length);
+    }
+}
+
+/* The shortest one first: what begins with a word begins with the least of it. */
+static void come_in_front(const struct bl_rules *rules, struct lane *lane, struct stretch s, uint32_t at,
+                          uint32_t end)
+{
+    const struct bl_word *word = &rules->words[at];
+
+    if (word->shorter)
+        come_in_front(rules, lane, s, word->shorter - 1u, end);
+    for (uint64_t bits = bits_of(s, word->first); bits; bits &= bits - 1) {
+        uint32_t link = s.from + (uint32_t)__builtin_ctzll(bits);
+
+        if (rules->links[link].part == 1)
+            come_first(rules, lane, link, end, word->length);
+    }
+}
+
+/* In the order of the text.  A word that may be both ends a rule rather than beginning it anew. */
+static void follow(const struct bl_rules *rules, struct lane *lane, struct stretch s)
+{
+    if (!lane->followed)
+        memset(lane->seen, 0, rules->n_links);
+    lane->followed = true;
+    for (uint32_t i = 0; i < lane->n_endings; i++) {
+        const struct ending *ending = &lane->endings[i];
+        const struct bl_word *word = &rules->words[ending->word];
+
+        if (bits_of(s, word->all_later))
+            come_behind(rules, lane, s, ending);
+        if (bits_of(s, word->all_first))
+            come_in_front(rules, lane, s, ending->word, ending->end);
+    }
+}
+
+/* Rules with several phrases.  The links of each lie within one stretch. */
+static void follow_links(const struct bl_rules *rules, struct lane *lane, enum bl_layer layer, const struct came *came)
+{
+    for (uint32_t i = 0; i < rules->n_links; i += 64) {
+        uint64_t first = came->first[i / 64 / BL_MASK].bits[i / 64 % BL_MASK],
+                 later = came->later[i / 64 / BL_MASK].bits[i / 64 % BL_MASK];
+        uint64_t links = lane->in_parts ? first | later : first & later;
+
+        if (links)
+            links = choose(rules, lane, layer, i, links);
+        if (links)
+            follow(rules, lane, (struct stretch){i, links, rules->masks->bits + i / 64});
+    }
+}
+
+static void judge_rules(const struct bl_rules *rules, struct lane *lane, struct came *came)
+{
+    gather(rules, lane, came);
+    for (uint32_t i = 0; i < lane->n_endings; i++) {
+        const struct bl_word *word = &rules->words[lane->endings[i].word];
+
+        if (word->n_singles[BL_LAYER_RULES])
+            try_singles(rules, lane, word, BL_LAYER_RULES, lane->endings[i].end);
+    }
+    follow_links(rules, lane, BL_LAYER_RULES, came);
+}
+
+static void judge_vetoes(const struct bl_rules *rules, struct lane *lane, const struct came *came)
 {
     for (uint32_t i = 0; i < lane->n_endings; i++)
-        hit(rules, lane, lane->endings[i].output, lane->endings[i].end);
+        try_singles(rules, lane, &rules->words[lane->endings[i].word], BL_LAYER_VETOES, lane->endings[i].end);
+    follow_links(rules, lane, BL_LAYER_VETOES, came);
+}
+
+/* More endings than there is room for.  Which links will have both their words is not known yet. */
+static __attribute__((noinline)) void judge_part(const struct bl_rules *rules, struct lane *lane)
+{
+    struct came came;
+
+    lane->in_parts = true;
+    judge_rules(rules, lane, &came);
+    judge_vetoes(rules, lane, &came);
     lane->n_endings = 0;
 }
 
@@ -431,10 +561,14 @@ static bl_verdict verdict_by(const struct bl_rules *rules, const struct lane *la
 
 static void finish(const struct bl_rules *rules, struct lane *lane)
 {
-    const struct bl_rule *rule = &rules->rules[lane->best.rule];
-    const struct evidence *veto = veto_of(lane, rule->tier);
-    bl_verdict v = verdict_by(rules, lane, &lane->best);
+    const struct bl_rule *rule;
+    const struct evidence *veto;
+    struct came came;
+    bl_verdict v;
 
+    judge_rules(rules, lane, &came);
+    rule = &rules->rules[lane->best.rule];
+    v = verdict_by(rules, lane, &lane->best);
     if (lane->temporary && v.type != BL_SOFT) {
         v.type = BL_SOFT;
         v.action = BL_ACTION_NONE;
@@ -445,25 +579,34 @@ static void finish(const struct bl_rules *rules, struct lane *lane)
         v.type = BL_UNDETERMINED;
         v.action = BL_ACTION_NONE;
     }
-    if (v.action == BL_ACTION_SUPPRESS && veto)
-        v = verdict_by(rules, lane, veto);
+    if (v.action == BL_ACTION_SUPPRESS) {
+        judge_vetoes(rules, lane, &came);
+        veto = veto_of(lane, rule->tier);
+        v = veto ? verdict_by(rules, lane, veto) : v;
+    }
     *lane->verdict = v;
+}
+
+/* A word ended before `end`: only written down. */
+static inline void write_down(const struct bl_rules *rules, struct lane *lane, uint32_t cell, size_t end)
+{
+    if (lane->n_endings == ENDINGS)
+        judge_part(rules, lane);
+    lane->endings[lane->n_endings++] = (struct ending){bl_phrases_word(&rules->phrases, cell), (uint32_t)end};
 }
 
 /* What is read behind the text, `nth` byte. */
 static void read_end(const struct bl_rules *rules, struct lane *lane, uint8_t byte, uint32_t nth)
 {
     bl_phrases_step(rules->phrases, &lane->walk, byte);
-    if (bl_phrases_hit(lane->walk))
-        hit(rules, lane, bl_phrases_outputs(rules->phrases, &lane->walk),
-            (uint32_t)lane->reply->text.n + nth);
+    if (bl_phrases_hit(lane->walk.cell))
+        write_down(rules, lane, lane->walk.cell, lane->reply->text.n + nth);
 }
 
 /* At the end of a piece: on to the next one, or what stands for the end of the text.  False when the
  * verdict is written. */
 static bool go_on(const struct bl_rules *rules, struct lane *lane)
 {
-    judge(rules, lane);
     if (lane->piece < lane->n_gaps) {
         enter_piece(lane, lane->piece + 1);
         return true;
@@ -478,15 +621,14 @@ static void run_alone(const struct bl_rules *rules, struct lane *lane)
 {
     const struct bl_phrases phrases = rules->phrases;
 
-    judge(rules, lane); /* what was written down side by side */
     do {
         const uint8_t *p = lane->p, *stop = lane->stop;
         bl_walk walk = lane->walk;
 
         while (p < stop) {
             bl_phrases_step(phrases, &walk, *p++);
-            if (bl_phrases_hit(walk))
-                hit(rules, lane, bl_phrases_outputs(phrases, &walk), (uint32_t)(p - lane->text));
+            if (bl_phrases_hit(walk.cell))
+                write_down(rules, lane, walk.cell, (size_t)(p - lane->text));
         }
         lane->walk = walk;
     } while (go_on(rules, lane));
@@ -502,49 +644,94 @@ bl_verdict bl_classify(const struct bl_rules *rules, const bl_reply *reply)
     return verdict;
 }
 
-/* Only written down: judging here, each time another lane's, would stop all four. */
-static inline void hit_at(const struct bl_rules *rules, struct lane *lane, bl_walk *walk,
-                          size_t after)
+/* The last cells of each lane, one behind the other: all lanes are at the same place of it. */
+struct window {
+    _Alignas(16) uint32_t cells[LANES][TOGETHER];
+    size_t at;
+};
+
+/* A bit for each of a lane's cells from..to in which a word ended.  Reads whole blocks. */
+#ifdef __SSE2__
+enum { BLOCK = 16, HIT_TO_SIGN = 31 - 8 };
+
+_Static_assert((unsigned)BL_CELL_HIT << HIT_TO_SIGN == 1u << 31 && TOGETHER % BLOCK == 0, "what is packed below");
+
+static inline __m128i signs_of(const uint32_t *cells)
 {
-    if (!bl_phrases_hit(*walk))
-        return;
-    if (lane->n_endings == ENDINGS)
-        judge(rules, lane);
-    lane->endings[lane->n_endings++] = (struct ending){bl_phrases_outputs(rules->phrases, walk),
-                                                       (uint32_t)(lane->p + after - lane->text)};
+    return _mm_slli_epi32(_mm_load_si128((const __m128i *)(const void *)cells), HIT_TO_SIGN);
 }
 
-/* `steps` bytes in each lane; none of them reaches its stop before.  Written out four times,
- * because only scalars stay in registers. */
-static void run_together(const struct bl_rules *rules, struct lane *lanes, size_t steps)
+static inline uint64_t hits_of(const uint32_t *cells, size_t from, size_t to)
+{
+    uint64_t hits = 0;
+
+    for (size_t i = from / BLOCK * BLOCK; i < to; i += BLOCK) {
+        __m128i low = _mm_packs_epi32(signs_of(cells + i), signs_of(cells + i + 4)),
+                high = _mm_packs_epi32(signs_of(cells + i + 8), signs_of(cells + i + 12));
+
+        hits |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_packs_epi16(low, high)) << i;
+    }
+    return hits >> from << from & UINT64_MAX >> (TOGETHER - to);
+}
+#else
+static inline uint64_t hits_of(const uint32_t *cells, size_t from, size_t to)
+{
+    uint64_t hits = 0;
+
+    for (size_t i = from; i < to; i++)
+        hits |= (uint64_t)bl_phrases_hit(cells[i]) << i;
+    return hits;
+}
+#endif
+
+/* The endings among a lane's cells, up to where it is now. */
+static void note_hits(const struct bl_rules *rules, struct lane *lane, const uint32_t *cells, size_t at)
+{
+    size_t end = (size_t)(lane->p - lane->text) + 1 - at; /* of cell 0 */
+
+    if (lane->noted == at)
+        return;
+    for (uint64_t hits = hits_of(cells, lane->noted, at); hits; hits &= hits - 1) {
+        size_t i = (size_t)__builtin_ctzll(hits);
+
+        write_down(rules, lane, cells[i], end + i);
+    }
+    lane->noted = at;
+}
+
+/* `n` bytes in each lane; none of them reaches its stop before, nor the window its end.  One byte of ten ends a word,
+ * and nothing tells which: to branch there costs more than to keep all cells.  Written out four times, because only
+ * scalars stay in registers. */
+static void run_together(const struct bl_rules *rules, struct lane *lanes, struct window *window, size_t n)
 {
     const struct bl_phrases t = rules->phrases;
     const uint8_t *p0 = lanes[0].p, *p1 = lanes[1].p, *p2 = lanes[2].p, *p3 = lanes[3].p;
     bl_walk w0 = lanes[0].walk, w1 = lanes[1].walk, w2 = lanes[2].walk, w3 = lanes[3].walk;
+    uint32_t *cells = &window->cells[0][window->at];
 
-    for (size_t i = 0; i < steps; i++) {
+    for (size_t i = 0; i < n; i++) {
         bl_phrases_step(t, &w0, p0[i]);
         bl_phrases_step(t, &w1, p1[i]);
         bl_phrases_step(t, &w2, p2[i]);
         bl_phrases_step(t, &w3, p3[i]);
-        if (__builtin_expect((w0.state | w1.state | w2.state | w3.state) & 1, 0)) {
-            hit_at(rules, &lanes[0], &w0, i + 1);
-            hit_at(rules, &lanes[1], &w1, i + 1);
-            hit_at(rules, &lanes[2], &w2, i + 1);
-            hit_at(rules, &lanes[3], &w3, i + 1);
-        }
+        cells[i] = w0.cell;
+        cells[TOGETHER + i] = w1.cell;
+        cells[2 * TOGETHER + i] = w2.cell;
+        cells[3 * TOGETHER + i] = w3.cell;
     }
     lanes[0].walk = w0;
     lanes[1].walk = w1;
     lanes[2].walk = w2;
     lanes[3].walk = w3;
     for (int k = 0; k < LANES; k++)
-        lanes[k].p += steps;
+        lanes[k].p += n;
+    window->at += n;
 }
 
-static size_t shortest(const struct lane *lanes)
+/* As far as all go. */
+static size_t shortest(const struct lane *lanes, const struct window *window)
 {
-    size_t least = SIZE_MAX;
+    size_t least = TOGETHER - window->at;
 
     for (int k = 0; k < LANES; k++) {
         size_t left = (size_t)(lanes[k].stop - lanes[k].p);
@@ -554,22 +741,37 @@ static size_t shortest(const struct lane *lanes)
     return least;
 }
 
+/* From its end to its beginning. */
+static void begin_window(const struct bl_rules *rules, struct lane *lanes, struct window *window)
+{
+    for (int k = 0; k < LANES; k++) {
+        note_hits(rules, &lanes[k], window->cells[k], window->at);
+        lanes[k].noted = 0;
+    }
+    window->at = 0;
+}
+
 void bl_classify_many(const struct bl_rules *rules, const bl_reply *replies, bl_verdict *verdicts,
                       size_t n)
 {
     struct lane lanes[LANES];
+    struct window window = {.at = 0};
     bool busy[LANES] = {false};
     size_t next = 0;
     int n_busy = 0;
 
     for (; n_busy < LANES && next < n; n_busy++, next++) {
         start(rules, &lanes[n_busy], &replies[next], &verdicts[next]);
+        lanes[n_busy].noted = 0;
         busy[n_busy] = true;
     }
     while (n_busy == LANES) {
-        run_together(rules, lanes, shortest(lanes));
+        run_together(rules, lanes, &window, shortest(lanes, &window));
         for (int k = 0; k < LANES; k++) {
-            if (lanes[k].p < lanes[k].stop || go_on(rules, &lanes[k]))
+            if (lanes[k].p < lanes[k].stop)
+                continue;
+            note_hits(rules, &lanes[k], window.cells[k], window.at);
+            if (go_on(rules, &lanes[k]))
                 continue;
             if (next < n) {
                 start(rules, &lanes[k], &replies[next], &verdicts[next]);
@@ -579,10 +781,14 @@ void bl_classify_many(const struct bl_rules *rules, const bl_reply *replies, bl_
                 n_busy--;
             }
         }
+        if (window.at == TOGETHER)
+            begin_window(rules, lanes, &window);
     }
     for (int k = 0; k < LANES; k++)
-        if (busy[k])
+        if (busy[k]) {
+            note_hits(rules, &lanes[k], window.cells[k], window.at);
             run_alone(rules, &lanes[k]);
+        }
 }
 
 static const char *const phase_names[BL_PHASES] = {

@@ -14,7 +14,7 @@
 #include "compile.h"
 
 #include "digits.h"
-#include "phrases.h"
+#include "links.h"
 #include "providers.h"
 #include "rules_text.h"
 
@@ -311,15 +311,34 @@ static enum bl_code keep_infos(struct compiler *c)
     return BL_OK;
 }
 
+/* The links between the phrases of a rule, all in one stretch of 64. */
+static enum bl_code add_links(struct compiler *c, struct bl_link *links, uint32_t rank, const struct rt_rule *from)
+{
+    uint32_t *n = &c->rules->n_links;
+
+    if (*n % 64 + from->n_phrases > 65)
+        *n = (*n + 63) / 64 * 64;
+    if (*n + from->n_phrases > BL_LINKS_MAX + 1)
+        return bl_rules_text_fail(&c->model, from->place, "more than %d steps between phrases in order", BL_LINKS_MAX);
+    for (uint8_t part = 1; part < from->n_phrases; part++)
+        links[(*n)++] = (struct bl_link){.rule = (uint16_t)rank,
+                                         .part = part,
+                                         .gap = from->gap[part],
+                                         .last = part + 1 == from->n_phrases};
+    return BL_OK;
+}
+
 static enum bl_code keep_rules(struct compiler *c)
 {
     size_t n = c->model.rules.n;
     struct bl_rule *rules = bl_arena_alloc(c->arena, (n + 1) * sizeof *rules);
-    uint16_t *sequence_of = bl_arena_alloc(c->arena, (n + 1) * sizeof *sequence_of);
+    struct bl_link *links = bl_arena_alloc(c->arena, (BL_LINKS_MAX + 1) * sizeof *links); /* one is behind the last */
+    enum bl_code rc = BL_OK;
 
-    if (!rules || !sequence_of)
+    if (!rules || !links)
         return no_memory(c);
-    for (size_t i = 0; i < n; i++) {
+    memset(links, 0, (BL_LINKS_MAX + 1) * sizeof *links);
+    for (size_t i = 0; i < n && rc == BL_OK; i++) {
         const struct rt_rule *from = rt_rule(&c->model, c->sorted[i].rule);
 
         rules[i] = (struct bl_rule){.want = from->want,
@@ -328,25 +347,18 @@ static enum bl_code keep_rules(struct compiler *c)
                                     .type = from->type,
                                     .action = from->action,
                                     .parts = from->n_phrases};
-        memcpy(rules[i].gap, from->gap, sizeof rules[i].gap);
-        if (from->n_phrases > 1) {
-            if (c->rules->n_sequences == BL_SEQUENCES_MAX)
-                return bl_rules_text_fail(&c->model, from->place,
-                                          "more than %d rules have several phrases in order",
-                                          BL_SEQUENCES_MAX);
-            rules[i].sequence = ++c->rules->n_sequences;
-        }
-        sequence_of[i] = rules[i].sequence;
+        if (from->n_phrases > 1)
+            rc = add_links(c, links, (uint32_t)i, from);
+        rules[i].link = (uint16_t)(from->n_phrases > 1 ? c->rules->n_links + 1 - from->n_phrases : from->phrases[0].n);
     }
     rules[n] = (struct bl_rule){.category = c->rules->unclassified,
                                 .tier = BL_TIER_FALLBACK,
                                 .type = (uint8_t)c->rules->categories[c->rules->unclassified].type,
                                 .action = BL_ACTION_NONE};
-    sequence_of[n] = 0;
     c->rules->rules = rules;
-    c->rules->sequence_of = sequence_of;
+    c->rules->links = links;
     c->rules->n_rules = (uint32_t)n + 1;
-    return keep_infos(c);
+    return rc == BL_OK ? keep_infos(c) : rc;
 }
 
 static struct bl_phrase_use use_of(const struct compiler *c, uint32_t model_rule, size_t i)
@@ -355,10 +367,7 @@ static struct bl_phrase_use use_of(const struct compiler *c, uint32_t model_rule
     struct rt_use one = {.phrase = rule->phrases[0]};
     const struct rt_use *use = rule->n_phrases > 1 ? rt_use(&c->model, rule->uses_from + i) : &one;
 
-    return (struct bl_phrase_use){.text = use->phrase,
-                                  .rule = c->rank_of[model_rule],
-                                  .part = use->part,
-                                  .last = use->part + 1 == rule->n_phrases};
+    return (struct bl_phrase_use){.text = use->phrase, .rule = c->rank_of[model_rule], .part = use->part};
 }
 
 static size_t uses_of(const struct rt_rule *rule)
@@ -380,7 +389,7 @@ static enum bl_code build_phrases(struct compiler *c)
     for (uint32_t i = 0; i < c->model.rules.n; i++)
         for (size_t j = 0; j < uses_of(rt_rule(&c->model, i)); j++)
             uses[used++] = use_of(c, i, j);
-    rc = bl_phrases_build(c->arena, uses, n, &c->rules->phrases, c->err);
+    rc = bl_links_build(c->arena, uses, n, c->rules, c->err);
     bl_free(uses);
     return rc;
 }
@@ -392,24 +401,15 @@ static bool is_loose(const struct rt_rule *rule)
 
 static enum bl_code list_loose(struct compiler *c)
 {
-    uint32_t *loose = bl_arena_alloc(c->arena, (c->model.rules.n + 1) * sizeof *loose);
-    uint32_t *start = bl_arena_alloc(c->arena, (c->model.providers.n + 1) * sizeof *start);
+    uint16_t *loose = bl_arena_alloc(c->arena, (c->model.rules.n + 1) * sizeof *loose);
     uint32_t n = 0;
 
-    if (!loose || !start)
+    if (!loose)
         return no_memory(c);
-    for (uint32_t provider = 0; provider < c->model.providers.n; provider++) {
-        start[provider] = n;
-        for (uint32_t i = 0; i < c->model.rules.n; i++) {
-            const struct rt_rule *rule = rt_rule(&c->model, c->sorted[i].rule);
-
-            if (is_loose(rule) && rule->want.provider == provider)
-                loose[n++] = i;
-        }
-    }
-    start[c->model.providers.n] = n;
+    for (uint32_t i = 0; i < c->model.rules.n; i++)
+        if (is_loose(rt_rule(&c->model, c->sorted[i].rule)))
+            loose[n++] = (uint16_t)i;
     c->rules->loose = loose;
-    c->rules->loose_start = start;
     c->rules->n_loose = n;
     return BL_OK;
 }

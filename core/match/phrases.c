@@ -4,8 +4,8 @@
  * that stands in no phrase is class `other`.  A blank after a blank stays in the state, so a run of
  * blanks reads as one.
  *
- * Complete rows (states x classes, 4 bytes each) of the rules that ship would take 8.0 MB: 16856
- * states, 119 classes.  Nearly all of that says the same: from almost any state almost any byte
+ * Complete rows (states x classes, 4 bytes each) of the rules that ship would take 16 MB: 29 000
+ * states, 139 classes.  Nearly all of that says the same: from almost any state almost any byte
  * leads to where the last two bytes alone would lead.  So there is
  *
  *   pairs[class before][class]   the state after just these two: at most two symbols deep
@@ -17,11 +17,10 @@
  * 3, the class differs and the pair decides.  No two states have the same number.
  *
  * Both loads do not depend on each other, the choice is a conditional move, and the loop-carried
- * path is an add, a load, a compare and a shift.  A cell holds, from bit 8 on, where the next
- * state's cells begin in bytes (a multiple of four; one more says that a phrase ends there), and
- * its class below; a pair is that without the class.  The cell of a state's own number (class 0,
- * which no byte has) holds where its outputs start.  The rules that ship take 210 kB of cells and
- * 57 kB of pairs.
+ * path is a shift, a load, a compare and the move.  A cell holds, from bit 9 on, the number of the
+ * next state, a bit that says that a phrase ends there, and its class below; a pair is the same
+ * without the class.  The cell of a state's own number (class 0, which no byte has) holds, from bit 8
+ * on, the longest phrase that ended.  The rules that ship take 550 kB of cells and 77 kB of pairs.
  *
  * Building: trie, breadth first; a state's complete row is its fail state's row with its own
  * children put in; then exceptions are what differs from the pair, and states are placed first fit,
@@ -32,24 +31,22 @@
 
 #include <stdlib.h>
 
-enum { PACKED_MAX = 1 << 22 /* a cell has 24 bits for lists and for numbers times four */ };
+enum { PACKED_MAX = 1 << 23 /* a cell has 23 bits for numbers */ };
 
 struct node {
-    uint32_t child, sibling, fail, uses; /* uses: 1 + index of the last phrase ending here */
+    uint32_t child, sibling, fail, phrase; /* phrase: 1 + number of the one that ends here */
     uint8_t class_;
 };
 
 struct build {
-    const struct bl_phrase_use *uses;
-    size_t n_uses;
+    const bl_slice *phrases;
+    size_t n_phrases;
     struct node *nodes;
     uint32_t n_nodes, classes;
     uint8_t class_of[256];
-    uint32_t *next_use;            /* per use: 1 + another one with the same phrase */
     uint32_t *order;               /* nodes breadth first */
     uint32_t *rows;                /* n_nodes * classes */
-    uint32_t *outputs, *output_of; /* output_of: 1 + start of the list; 0: none */
-    size_t n_outputs, outputs_room;
+    uint32_t *output_of;           /* 1 + the longest phrase that ends there; 0: none */
     uint32_t *base; /* node -> number in the double array */
     uint32_t *cells;
     uint8_t *used; /* bit 0: the cell is taken; bit 1: the number is taken */
@@ -72,9 +69,9 @@ static void fold_classes(struct build *b)
     for (int c = 0; c < 256; c++)
         if (bl_is_blank_byte((char)c))
             b->class_of[c] = BL_CLASS_BLANK;
-    for (size_t i = 0; i < b->n_uses; i++)
-        for (size_t j = 0; j < b->uses[i].text.n; j++)
-            used[(uint8_t)b->uses[i].text.p[j]] = true;
+    for (size_t i = 0; i < b->n_phrases; i++)
+        for (size_t j = 0; j < b->phrases[i].n; j++)
+            used[(uint8_t)b->phrases[i].p[j]] = true;
     /* Letters first: what is read most lies close together. */
     for (int c = 'a'; c <= 'z'; c++)
         if (used[c])
@@ -96,9 +93,9 @@ static uint32_t find_child(const struct build *b, uint32_t node, uint8_t class_)
     return child;
 }
 
-static void add_phrase(struct build *b, uint32_t use)
+static void add_phrase(struct build *b, uint32_t phrase)
 {
-    bl_slice text = b->uses[use].text;
+    bl_slice text = b->phrases[phrase];
     uint32_t node = 0;
 
     for (size_t i = 0; i < text.n; i++) {
@@ -112,8 +109,7 @@ static void add_phrase(struct build *b, uint32_t use)
         }
         node = child;
     }
-    b->next_use[use] = b->nodes[node].uses;
-    b->nodes[node].uses = use + 1;
+    b->nodes[node].phrase = phrase + 1;
 }
 
 /* Breadth first: order, fail states and complete rows.  A fail state is shallower than its state,
@@ -142,60 +138,16 @@ static void link_states(struct build *b)
     }
 }
 
-static int by_rule(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-    return x < y ? -1 : x > y;
-}
-
-static bool put_output(struct build *b, uint32_t output)
-{
-    if (b->n_outputs >= PACKED_MAX)
-        return too_large(b);
-    if (b->n_outputs == b->outputs_room) {
-        size_t room = b->outputs_room ? b->outputs_room * 2 : 1024;
-        uint32_t *outputs = bl_realloc(b->outputs, room * sizeof *outputs);
-
-        if (!outputs)
-            return false;
-        b->outputs = outputs;
-        b->outputs_room = room;
-    }
-    b->outputs[b->n_outputs++] = output;
-    return true;
-}
-
-/* A state's list: the phrases that end in it and those of its fail state, the strongest rule first.
- */
-static bool list_outputs(struct build *b)
+/* What ends in a state: its own phrase, or what ends in its fail state. */
+static void list_outputs(struct build *b, uint16_t *shorter)
 {
     for (uint32_t i = 1; i < b->n_nodes; i++) {
-        uint32_t node = b->order[i], from = b->output_of[b->nodes[node].fail];
-        size_t start = b->n_outputs;
+        uint32_t node = b->order[i], phrase = b->nodes[node].phrase, of_fail = b->output_of[b->nodes[node].fail];
 
-        if (!b->nodes[node].uses) {
-            b->output_of[node] = from;
-            continue;
-        }
-        for (uint32_t use = b->nodes[node].uses; use; use = b->next_use[use - 1]) {
-            const struct bl_phrase_use *u = &b->uses[use - 1];
-
-            if (!put_output(b, bl_output(u->rule, u->part, u->last, (uint32_t)u->text.n)))
-                return false;
-        }
-        while (from) {
-            uint32_t output = b->outputs[from - 1];
-
-            if (!put_output(b, output & 0x7fffffff))
-                return false;
-            from = bl_output_ends(output) ? 0 : from + 1;
-        }
-        qsort(b->outputs + start, b->n_outputs - start, sizeof *b->outputs, by_rule);
-        b->outputs[b->n_outputs - 1] |= 1u << 31;
-        b->output_of[node] = (uint32_t)start + 1;
+        b->output_of[node] = phrase ? phrase : of_fail;
+        if (phrase)
+            shorter[phrase - 1] = (uint16_t)of_fail;
     }
-    return true;
 }
 
 static uint32_t pair_state(const struct build *b, uint32_t before, uint32_t class_)
@@ -298,7 +250,7 @@ static bool place_states(struct build *b, uint32_t *sorted, uint32_t *start)
 
 static uint32_t cell(const struct build *b, uint32_t node, uint32_t class_)
 {
-    return b->base[node] << 10 | (b->output_of[node] ? 256u : 0) | class_;
+    return b->base[node] << BL_CELL_STATE | (b->output_of[node] ? BL_CELL_HIT : 0u) | class_;
 }
 
 static void fill_cells(struct build *b, uint32_t *pairs)
@@ -316,56 +268,48 @@ static void fill_cells(struct build *b, uint32_t *pairs)
     }
     for (uint32_t before = 0; before < b->classes; before++)
         for (uint32_t c = 0; c < b->classes; c++)
-            pairs[before * b->classes + c] = cell(b, pair_state(b, before, c), 0) >> 8;
-}
-
-static const uint32_t *keep_words(struct bl_arena *arena, const uint32_t *words, size_t n)
-{
-    uint32_t *kept = bl_arena_alloc(arena, n * sizeof *kept);
-
-    if (kept && n)
-        memcpy(kept, words, n * sizeof *kept);
-    return kept;
+            pairs[before * b->classes + c] = cell(b, pair_state(b, before, c), 0);
 }
 
 static bool finish(struct build *b, struct bl_arena *arena, struct bl_phrases *out)
 {
     uint32_t *pairs = bl_arena_alloc(arena, sizeof *pairs * b->classes * b->classes);
     uint8_t *class_of = bl_arena_alloc(arena, sizeof b->class_of);
+    uint32_t *cells = bl_arena_alloc(arena, sizeof *cells * b->n_cells);
 
-    if (!pairs || !class_of)
+    if (!pairs || !class_of || !cells)
         return false;
     fill_cells(b, pairs);
     memcpy(class_of, b->class_of, sizeof b->class_of);
+    memcpy(cells, b->cells, sizeof *cells * b->n_cells);
     *out = (struct bl_phrases){
         .class_of = class_of,
-        .cells = keep_words(arena, b->cells, b->n_cells),
+        .cells = cells,
         .pairs = pairs,
-        .outputs = keep_words(arena, b->outputs, b->n_outputs),
         .n_cells = (uint32_t)b->n_cells,
-        .n_outputs = (uint32_t)b->n_outputs,
         .classes = b->classes,
         .start = b->base[b->rows[BL_CLASS_BLANK]],
     };
-    return out->cells && out->outputs;
+    return true;
 }
 
-enum bl_code bl_phrases_build(struct bl_arena *arena, const struct bl_phrase_use *uses, size_t n,
-                              struct bl_phrases *out, bl_err *err)
+enum bl_code bl_phrases_build(struct bl_arena *arena, const bl_slice *phrases, size_t n, struct bl_phrases *out,
+                              uint16_t *shorter, bl_err *err)
 {
-    struct build b = {.uses = uses, .n_uses = n, .n_nodes = 1};
+    struct build b = {.phrases = phrases, .n_phrases = n, .n_nodes = 1};
     uint32_t *sorted = NULL, *start = NULL;
     size_t states = 1;
     enum bl_code rc = BL_NO_MEMORY;
 
     for (size_t i = 0; i < n; i++)
-        states += uses[i].text.n;
+        states += phrases[i].n;
+    if (n >= BL_WORDS_MAX)
+        return bl_fail(err, BL_LIMIT, 0, "more than %d different phrases", BL_WORDS_MAX);
     if (states > BL_PHRASES_BYTES)
         return bl_fail(err, BL_LIMIT, 0, "phrases hold more than %d bytes together", BL_PHRASES_BYTES);
     fold_classes(&b);
     b.nodes = bl_calloc(states, sizeof *b.nodes);
-    b.next_use = bl_calloc(n + 1, sizeof *b.next_use);
-    if (!b.nodes || !b.next_use)
+    if (!b.nodes)
         goto out;
     for (size_t i = 0; i < n; i++)
         add_phrase(&b, (uint32_t)i);
@@ -381,17 +325,16 @@ enum bl_code bl_phrases_build(struct bl_arena *arena, const struct bl_phrase_use
     if (!b.order || !b.rows || !b.output_of || !b.base || !sorted || !start)
         goto out;
     link_states(&b);
-    if (list_outputs(&b) && place_states(&b, sorted, start) && finish(&b, arena, out))
+    list_outputs(&b, shorter);
+    if (place_states(&b, sorted, start) && finish(&b, arena, out))
         rc = BL_OK;
 out:
     if (rc != BL_OK)
         rc = b.too_large ? bl_fail(err, BL_LIMIT, 0, "the phrase table outgrows its limits")
                          : bl_fail(err, rc, 0, "out of memory building the phrase table");
     bl_free(b.nodes);
-    bl_free(b.next_use);
     bl_free(b.order);
     bl_free(b.rows);
-    bl_free(b.outputs);
     bl_free(b.output_of);
     bl_free(b.base);
     bl_free(b.cells);

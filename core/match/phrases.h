@@ -13,51 +13,47 @@
 
 #include "tables.h"
 
-struct bl_phrase_use {
-    bl_slice text;
-    uint32_t rule;
-    uint8_t part;
-    bool last;
-};
-
-enum bl_code bl_phrases_build(struct bl_arena *arena, const struct bl_phrase_use *uses, size_t n,
-                              struct bl_phrases *out, bl_err *err);
+/* `phrases`: all different; their places are the numbers that the automaton puts out.  `shorter`: for each, 1 + the
+ * longest other one that it ends with, 0 for none. */
+enum bl_code bl_phrases_build(struct bl_arena *arena, const bl_slice *phrases, size_t n, struct bl_phrases *out,
+                              uint16_t *shorter, bl_err *err);
 
 enum { BL_CLASS_OTHER = 1, BL_CLASS_BLANK = 2, BL_END_BYTE = 3 /* read behind a text; `$` in a phrase */ };
 
-/* Where an automaton stands: `state` is the offset of its cells in bytes, plus 1 right after a
- * phrase has ended; `row` the class of the byte before, times the number of classes. */
+/* Where an automaton stands: the cell that led there, and the class of the byte before, times the number of
+ * classes. */
 typedef struct bl_walk {
-    size_t state, row;
+    uint32_t cell;
+    uint32_t row;
 } bl_walk;
+
+enum { BL_CELL_HIT = 1 << 8, BL_CELL_STATE = 9 /* bits below */ };
 
 static inline bl_walk bl_phrases_start(const struct bl_phrases *t)
 {
-    return (bl_walk){t->start * sizeof *t->cells, BL_CLASS_BLANK * t->classes};
+    return (bl_walk){t->start << BL_CELL_STATE, BL_CLASS_BLANK * t->classes};
 }
 
-/* One byte on; `t` by value, so that its pointers stay in registers.  When bl_phrases_hit() says so
- * then, bl_phrases_outputs() must be called before the next byte. */
+/* One byte on; `t` by value, so that its pointers stay in registers.  Half and half: a branch would be wrong too
+ * often, the compiler shall move. */
 static inline void bl_phrases_step(struct bl_phrases t, bl_walk *walk, uint8_t byte)
 {
-    uint8_t class_ = t.class_of[byte];
-    uint32_t own = ((const uint32_t *)(const void *)((const char *)t.cells + walk->state))[class_];
-    uint32_t usual = t.pairs[walk->row + class_];
+    uint32_t class_ = t.class_of[byte];
+    uint32_t own = (t.cells + class_)[walk->cell >> BL_CELL_STATE], usual = t.pairs[walk->row + class_];
 
-    walk->state = (uint8_t)own == class_ ? own >> 8 : usual;
-    walk->row = (size_t)class_ * t.classes;
+    walk->cell = __builtin_expect_with_probability((uint8_t)own == class_, 1, 0.5) ? own : usual;
+    walk->row = class_ * t.classes;
 }
 
-static inline bool bl_phrases_hit(bl_walk walk)
+/* Whether a phrase ended with that byte, and the longest that did. */
+static inline bool bl_phrases_hit(uint32_t cell)
 {
-    return walk.state & 1;
+    return cell & BL_CELL_HIT;
 }
 
-/* The list of a state in which phrases end. */
-static inline const uint32_t *bl_phrases_outputs(struct bl_phrases t, bl_walk *walk)
+static inline uint32_t bl_phrases_word(const struct bl_phrases *t, uint32_t cell)
 {
-    walk->state--;
-    return t.outputs + (t.cells[walk->state / sizeof *t.cells] >> 8);
+    return t->cells[cell >> BL_CELL_STATE] >> 8;
 }
 
 static inline bool bl_is_blank_byte(char c)

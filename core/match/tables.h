@@ -17,8 +17,9 @@ enum {
     BL_PARTS_MAX = 7,    /* phrases in order within one rule */
     BL_PHRASE_MAX = 200, /* bytes of one phrase */
     BL_NEAR = 40,
-    BL_SEQUENCES_MAX = 1024, /* rules with several phrases: bl_classify keeps a byte for each */
-    BL_RULES_MAX = 1 << 15,  /* an output packs a rule into 16 bits */
+    BL_LINKS_MAX = 1024,    /* bl_classify keeps some bits and a byte for each */
+    BL_RULES_MAX = 1 << 15, /* ranks have 16 bits */
+    BL_WORDS_MAX = 1 << 16, /* different phrases */
     BL_PHRASES_BYTES = 1 << 20, /* of all phrases together */
     BL_STATES_MAX = 1 << 17,    /* bounds what a compilation needs: 4 bytes a state and class */
     BL_DIGITS = 11           /* 0..9 and the dot */
@@ -36,12 +37,40 @@ struct bl_want {
 struct bl_rule {
     struct bl_want want;
     uint16_t category;
-    uint16_t sequence; /* 1 + number among the rules with several phrases; 0: at most one phrase */
-    uint8_t tier;      /* enum bl_tier */
-    uint8_t type;      /* enum bl_type after any override */
-    uint8_t action;    /* enum bl_action that goes with it */
-    uint8_t parts;     /* number of phrases */
-    uint8_t gap[BL_PARTS_MAX]; /* [i]: at most so many bytes between phrases i - 1 and i; 0: any number */
+    uint16_t link;  /* of several phrases: its first link; of one: that one's length */
+    uint8_t tier;   /* enum bl_tier */
+    uint8_t type;   /* enum bl_type after any override */
+    uint8_t action; /* enum bl_action that goes with it */
+    uint8_t parts;  /* number of phrases */
+};
+
+/* From one phrase of a rule to the next: a rule with several phrases has one link fewer, side by side, all in one
+ * stretch of 64. */
+struct bl_link {
+    uint16_t rule;
+    uint8_t part; /* the later phrase: 1.. */
+    uint8_t gap;  /* at most so many bytes between the two; 0: any number */
+    bool last;
+};
+
+/* A set of links, a bit for each; of more than there are bits, several behind each other. */
+enum { BL_MASK = 8, BL_MASKS_MAX = BL_LINKS_MAX / 64 / BL_MASK };
+
+struct bl_mask {
+    _Alignas(16) uint64_t bits[BL_MASK];
+};
+
+/* Vetoes are asked only where something would suppress, so they stand apart. */
+enum bl_layer { BL_LAYER_RULES, BL_LAYER_VETOES, BL_LAYERS };
+
+/* A phrase. */
+struct bl_word {
+    uint16_t first, later;         /* where in `masks` the links stand that have the word in front, and behind; 0: none */
+    uint16_t shorter;              /* 1 + the longest other word that it ends with; 0: there is none */
+    uint16_t all_first, all_later; /* of the word and all that it ends with */
+    uint16_t singles;              /* rules that are all of one of these: strongest first, then the vetoes */
+    uint8_t n_singles[BL_LAYERS];
+    uint8_t length;
 };
 
 /* One step down the digit trie per character of "550.5.1.1" (pair), "550", or ".5.1.1" (enhanced
@@ -56,8 +85,7 @@ struct bl_phrases {
     const uint8_t *class_of; /* 256: byte -> class, 1..classes-1 */
     const uint32_t *cells;
     const uint32_t *pairs;   /* classes * classes */
-    const uint32_t *outputs; /* lists of bl_output_*, each sorted by rule */
-    uint32_t n_cells, n_outputs, classes;
+    uint32_t n_cells, classes;
     uint32_t start; /* as if a blank had been read */
 };
 
@@ -109,18 +137,21 @@ static inline enum bl_mark_group bl_mark_group(unsigned kind)
 struct bl_rules {
     const struct bl_category *categories;
     const struct bl_rule *rules;
-    const uint16_t *sequence_of;      /* parallel to rules: their `sequence`, close together */
     const struct bl_rule_info *infos; /* of alternatives and codes, all variants of one together ... */
     const uint16_t *info_of;          /* ... parallel to rules */
     const struct bl_digit_node *digits;
     const bl_slice *providers; /* [0] "other" */
     const struct bl_provider_suffix *suffixes;
     const uint16_t *suffix_slots; /* hash table of 1 + index; 0: free */
-    const uint32_t *loose;        /* rules without phrase that are no row of codes.tsv ... */
-    const uint32_t *loose_start;  /* ... by provider: loose[start[p]..start[p + 1]) */
+    const uint16_t *loose;     /* rules without phrase that are no row of codes.tsv, strongest first */
     struct bl_phrases phrases;
+    const struct bl_word *words; /* by the numbers that the automaton puts out */
+    const uint16_t *singles;
+    const struct bl_mask *masks; /* sets of links, `mask_step` for each; the first one is empty */
+    const struct bl_link *links;
+    uint32_t n_words, n_singles, n_masks, n_links, mask_step;
     uint32_t n_rules, n_infos, n_digits, n_suffixes, suffix_mask, n_loose;
-    uint16_t n_categories, n_providers, n_sequences, unclassified;
+    uint16_t n_categories, n_providers, unclassified;
     uint64_t providers_mark; /* hash of suffixes and their providers */
     uint32_t longest_suffix;
     uint64_t endings[(1 << BL_ENDING_BITS) / 64]; /* see bl_rules_ending_bit */
@@ -129,34 +160,6 @@ struct bl_rules {
     uint64_t mark_pairs[BL_MARK_GROUPS][32]; /* [g][first & 31] has bit second & 63 when a mark may begin so */
     uint32_t n_marks;
 };
-
-/* One entry of an output list: the end of the list, rule, which part of it, whether that is its
- * last part, and the length of the phrase.  Of one rule, later parts come first: a word that may be both
- * ends a sequence rather than beginning it anew. */
-static inline uint32_t bl_output(uint32_t rule, uint32_t part, bool last, uint32_t length)
-{
-    return rule << 12 | (7 - part) << 9 | (uint32_t)last << 8 | length;
-}
-static inline bool bl_output_ends(uint32_t output)
-{
-    return output >> 31;
-}
-static inline uint32_t bl_output_rule(uint32_t output)
-{
-    return output >> 12 & 0xffff;
-}
-static inline uint32_t bl_output_part(uint32_t output)
-{
-    return 7 - (output >> 9 & 7);
-}
-static inline bool bl_output_last(uint32_t output)
-{
-    return output >> 8 & 1;
-}
-static inline uint32_t bl_output_length(uint32_t output)
-{
-    return output & 255;
-}
 
 static inline uint32_t bl_pack_status(bl_status s)
 {

@@ -92,15 +92,11 @@ static void print_rules(FILE *out, const struct bl_rules *r)
         const struct bl_rule *rule = &r->rules[i];
         const struct bl_want *w = &rule->want;
 
-        fprintf(out, "    {{%#x, %#x, %#x, %#x, %u, %#x}, %u, %u, %u, %u, %u, %u, {", w->enhanced,
+        fprintf(out, "    {{%#x, %#x, %#x, %#x, %u, %#x}, %u, %u, %u, %u, %u, %u},\n", w->enhanced,
                 w->enhanced_mask, w->basic, w->basic_mask, w->provider, w->phases, rule->category,
-                rule->sequence, rule->tier, rule->type, rule->action, rule->parts);
-        for (int j = 0; j < BL_PARTS_MAX; j++)
-            fprintf(out, "%u,", rule->gap[j]);
-        fputs("}},\n", out);
+                rule->link, rule->tier, rule->type, rule->action, rule->parts);
     }
     fputs("};\n\n", out);
-    print_words(out, "uint16_t", "sequence_of", r->sequence_of, r->n_rules, 2);
     fprintf(out, "static const struct bl_rule_info infos[%u] = {\n", r->n_infos);
     for (uint32_t i = 0; i < r->n_infos; i++) {
         const struct bl_rule_info *info = &r->infos[i];
@@ -148,6 +144,30 @@ static void print_digits(FILE *out, const struct bl_rules *r)
     fputs("};\n\n", out);
 }
 
+static void print_links(FILE *out, const struct bl_rules *r)
+{
+    fprintf(out, "static const struct bl_word words[%u] = {\n", r->n_words + 1);
+    for (uint32_t i = 0; i < r->n_words; i++) {
+        const struct bl_word *w = &r->words[i];
+
+        fprintf(out, "    {%u, %u, %u, %u, %u, %u, {%u, %u}, %u},\n", w->first, w->later, w->shorter, w->all_first,
+                w->all_later, w->singles, w->n_singles[0], w->n_singles[1], w->length);
+    }
+    fprintf(out, "};\n\nstatic const struct bl_mask masks[%u] = {\n", r->n_masks);
+    for (uint32_t i = 0; i < r->n_masks; i++) {
+        fputs("    {{", out);
+        for (int j = 0; j < BL_MASK; j++)
+            fprintf(out, "UINT64_C(%#llx),", (unsigned long long)r->masks[i].bits[j]);
+        fputs("}},\n", out);
+    }
+    fprintf(out, "};\n\nstatic const struct bl_link links[%u] = {\n", r->n_links + 1);
+    for (uint32_t i = 0; i < r->n_links; i++)
+        fprintf(out, "    {%u, %u, %u, %s},\n", r->links[i].rule, r->links[i].part, r->links[i].gap,
+                r->links[i].last ? "true" : "false");
+    fputs("};\n\n", out);
+    print_words(out, "uint16_t", "singles", r->singles, r->n_singles, 2);
+}
+
 static void print_marks(FILE *out, const struct bl_rules *r)
 {
     fprintf(out, "static const struct bl_mark marks[%u] = {\n", r->n_marks + 1);
@@ -173,21 +193,18 @@ static void print_tables(FILE *out, const struct bl_rules *r)
     print_providers(out, r);
     print_digits(out, r);
     print_marks(out, r);
-    print_words(out, "uint32_t", "loose", r->loose, r->n_loose, 4);
-    print_words(out, "uint32_t", "loose_start", r->loose_start, r->n_providers + 1u, 4);
+    print_words(out, "uint16_t", "loose", r->loose, r->n_loose, 2);
     print_words(out, "uint8_t", "class_of", p->class_of, 256, 1);
     print_words(out, "uint32_t", "cells", p->cells, p->n_cells, 4);
     print_words(out, "uint32_t", "pairs", p->pairs, (size_t)p->classes * p->classes, 4);
-    print_words(out, "uint32_t", "outputs", p->outputs, p->n_outputs, 4);
+    print_links(out, r);
     fprintf(out,
             "static const struct bl_rules builtin = {\n"
-            "    categories, rules, sequence_of, infos, info_of, digits, providers, suffixes, suffix_slots, loose,"
-            " loose_start,\n"
-            "    {class_of, cells, pairs, outputs, %u, %u, %u, %u},\n"
-            "    %u, %u, %u, %u, %u, %u, %u, %u, %u, %u, UINT64_C(%llu), %u,\n    {",
-            p->n_cells, p->n_outputs, p->classes, p->start, r->n_rules, r->n_infos, r->n_digits, r->n_suffixes,
-            r->suffix_mask, r->n_loose, r->n_categories, r->n_providers, r->n_sequences,
-            r->unclassified, (unsigned long long)r->providers_mark, r->longest_suffix);
+            "    categories, rules, infos, info_of, digits, providers, suffixes, suffix_slots, loose,"
+            "\n    {class_of, cells, pairs, %u, %u, %u},\n    words, singles, masks, links, %u, %u, %u, %u, %u,\n"
+            "    %u, %u, %u, %u, %u, %u, %u, %u, %u, UINT64_C(%llu), %u,\n    {",
+            p->n_cells, p->classes, p->start, r->n_words, r->n_singles, r->n_masks, r->n_links, r->mask_step, r->n_rules, r->n_infos, r->n_digits, r->n_suffixes,
+            r->suffix_mask, r->n_loose, r->n_categories, r->n_providers, r->unclassified, (unsigned long long)r->providers_mark, r->longest_suffix);
     for (size_t i = 0; i < BL_COUNT(r->endings); i++)
         fprintf(out, "UINT64_C(%#llx), ", (unsigned long long)r->endings[i]);
     fputs("},\n    marks, mark_from, {", out);

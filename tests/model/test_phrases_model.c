@@ -4,7 +4,8 @@
  * phrases overlap, nest and share prefixes, and random texts in mixed case with runs of blanks. The
  * plain search folds the text into one string and looks for each rule's phrases in order; of the
  * rules it finds, the one with the smallest index must be the verdict, at the same bytes, alone and
- * side by side. Negative control: the same comparison without folding blanks must differ somewhere,
+ * side by side.  Some texts have so many words that they are judged in parts (with judge_part() empty
+ * this fails). Negative control: the same comparison without folding blanks must differ somewhere,
  * below. */
 #include "bounceline/rules.h"
 #include "guarded.h"
@@ -16,7 +17,7 @@
 
 #include <cmocka.h>
 
-enum { SETS = 150, RULES = 30, TEXTS = 40, TEXT_MAX = 120, PARTS = 3 };
+enum { SETS = 150, RULES = 30, TEXTS = 40, TEXT_MAX = 1500, PARTS = 3 };
 
 struct plain_rule {
     char phrases[PARTS][16];
@@ -198,7 +199,7 @@ static bl_verdict search(const struct plain_rule *rules, uint32_t fallback, bl_s
 static size_t random_text(char *out)
 {
     static const char letters[] = "aAabBb cC- \t-";
-    size_t n = draw(TEXT_MAX);
+    size_t n = draw(draw(4) ? TEXT_MAX / 12 : TEXT_MAX);
 
     for (size_t i = 0; i < n; i++)
         out[i] = letters[draw(sizeof letters - 1)];
