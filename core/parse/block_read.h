@@ -328,7 +328,7 @@ RARELY bool find_repeated(struct bl_worker *worker, const struct bl_block *block
 RARELY bool read_one(struct bl_worker *worker, bl_syslog *head, bl_record *out, bl_reply *reply,
                        uint64_t *seed)
 {
-    struct bl_words words;
+    struct bl_words words = {0};
     bl_slice id;
     enum promise promise = look_at(head, &words, &id);
 

@@ -92,7 +92,7 @@ static void words_end_where_blanks_stand(void **state)
 
 static void sameness_is_what_memcmp_says(void **state)
 {
-    char bytes[100], other[100];
+    char bytes[100] = {0}, other[100];
 
     (void)state;
     for (size_t n = 0; n < sizeof bytes; n++) {
