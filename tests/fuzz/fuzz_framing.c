@@ -1,5 +1,5 @@
-/* Counted messages: what is whole does not depend on what follows, lines fit where the messages were, and
- * there are as many newlines as messages. */
+/* Counted messages: what is whole does not depend on what follows, lines fit where the messages were,
+ * there are as many newlines as messages; from the end, a newline stands before lines that are whole. */
 #include <stdlib.h>
 
 #include "bounceline/framing.h"
@@ -13,6 +13,19 @@ static size_t newlines(const char *bytes, size_t n)
     for (size_t i = 0; i < n; i++)
         count += bytes[i] == '\n';
     return count;
+}
+
+static void from_the_end(bl_slice raw)
+{
+    char *out = malloc(raw.n + 1);
+    size_t n;
+
+    if (!out)
+        return;
+    n = bl_framing_lines_before(raw, out);
+    if (n == 0 || n > raw.n + 1 || out[0] != '\n' || out[n - 1] != '\n')
+        abort();
+    free(out);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
@@ -29,6 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
             abort();
     if (whole > n || half > whole)
         abort();
+    from_the_end(bl_slice_head(in, whole < 4096 ? whole : 4096));
     if (n)
         memcpy(copy, data, n);
     lines = bl_framing_to_lines(copy, n);
