@@ -321,16 +321,39 @@ static struct bl_range *range_of(struct bl_batch *batch, const struct bl_block *
     return &batch->range[batch->ranges++];
 }
 
-/* Which slots have not yet got this block. */
-static void look_at_slots(struct bl_stage *stage, const struct bl_block *block)
+/* Which slots have not yet got this block; with `end`, which were not told that the log ends with it. */
+static void look_at_slots(struct bl_stage *stage, const struct bl_block *block, bool end)
 {
     stage->addressing = false;
     for (size_t i = 0; i < 1 + (size_t)stage->partitions; i++) {
-        stage->wanted[i] =
-            !block->warm_up && block->end.offset > bl_positions_offset(&stage->slot[i], block->end.generation);
+        const bl_position *has = bl_positions_find(&stage->slot[i], block->end.generation);
+        uint64_t offset = has ? has->offset : 0;
+
+        stage->wanted[i] = !block->warm_up && (block->end.offset > offset ||
+                                               (end && block->end.offset == offset && !(has && has->told)));
         stage->addressing |= i > 0 && stage->wanted[i];
     }
     stage->counting = stage->wanted[0];
+}
+
+/* Somebody was told that the log ends here; the others are told now. */
+static bool was_end(const struct bl_stage *stage, const bl_position *at)
+{
+    for (size_t i = 0; i < 1 + (size_t)stage->partitions; i++) {
+        const bl_position *has = bl_positions_find(&stage->slot[i], at->generation);
+
+        if (has && has->told && has->offset == at->offset)
+            return true;
+    }
+    return false;
+}
+
+/* What waits in the join waits in vain: that is told, once to each slot, since its position says so. */
+static void tell_end(struct bl_stage *stage, const struct bl_block *block)
+{
+    look_at_slots(stage, block, true);
+    bl_join_finish(stage->join[block->source], block->warm_up ? NULL : on_event, stage);
+    answer_all(stage);
 }
 
 static void attach_snapshot(struct bl_stage *stage)
@@ -377,16 +400,21 @@ static void put_at(struct bl_stage *stage, const bl_position *position)
 static void take_lines(struct bl_stage *stage, struct bl_block *block)
 {
     struct bl_batch *batch = stage->open;
+    struct bl_join *join = stage->join[block->source];
 
-    look_at_slots(stage, block);
+    if (block->end.told && !bl_join_waits(join))
+        return; /* the log ends, and nothing waits for more */
+    look_at_slots(stage, block, false);
     stage->known_only = stage->options.known_only[block->source];
     if (block->warm_up) {
-        bl_join_block(stage->join[block->source], block, on_event, stage);
+        bl_join_block(join, block, on_event, stage);
+        if (bl_join_waits(join) && was_end(stage, &block->end))
+            tell_end(stage, block);
         return;
     }
     stage->range = range_of(batch, block);
     if (block->kind == BL_BLOCK_DATA) {
-        bl_join_block(stage->join[block->source], block, on_event, stage);
+        bl_join_block(join, block, on_event, stage);
         answer_all(stage);
         stage->stats.unparsed += block->unparsed;
     }
@@ -397,7 +425,10 @@ static void take_lines(struct bl_stage *stage, struct bl_block *block)
         stage->range->repeats_cut += block->repeats_cut;
         if (block->kind == BL_BLOCK_SKIP)
             stage->range->skipped_bytes += block->end.offset - block->begin;
-    }
+    } /* tell_end() looks at the slots in another way */
+    if (block->kind == BL_BLOCK_DATA && bl_join_waits(join) &&
+        (block->end.told || was_end(stage, &block->end)))
+        tell_end(stage, block);
     stage->range->end = block->end;
     put_at(stage, &block->end);
     stage->blocks_since++;
@@ -497,6 +528,16 @@ static void load_joins(struct bl_stage *stage, const struct bl_snapshot *snapsho
     }
 }
 
+/* A snapshot taken at an end, before it was told.  Where a kill let one slot know and another not, the other loses that
+ * an address was delivered to; the counters know. */
+static void forget_told(struct bl_stage *stage)
+{
+    for (size_t i = 0; i < stage->options.sources; i++)
+        for (size_t j = 0; j < stage->at.n && bl_join_waits(stage->join[i]); j++)
+            if (stage->at.v[j].source == stage->options.source[i] && was_end(stage, &stage->at.v[j]))
+                bl_join_finish(stage->join[i], NULL, NULL);
+}
+
 static void reset(struct bl_stage *stage, struct bl_resume *resume)
 {
     forget_slots(stage);
@@ -509,6 +550,7 @@ static void reset(struct bl_stage *stage, struct bl_resume *resume)
     }
     begin_positions(stage, resume);
     load_joins(stage, resume->snapshot);
+    forget_told(stage);
     stage->blocks_since = 0;
     stage->flushes_since = 0;
     if (stage->open) {

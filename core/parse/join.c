@@ -512,6 +512,11 @@ static void release_held(struct bl_join *join, const bl_record *arrival)
         take_pending(join, i);
 }
 
+bool bl_join_waits(const struct bl_join *join)
+{
+    return join->pending_n > 0;
+}
+
 void bl_join_finish(struct bl_join *join, bl_event_fn *fn, void *arg)
 {
     join->fn = fn;

@@ -200,6 +200,19 @@ static bool is_cold(const struct bl_resume *resume)
     return false;
 }
 
+/* Where each log was read to, should there be nothing new. */
+static void note_ends(struct daemon *d, const struct bl_positions *at)
+{
+    for (size_t i = 0; d->options->once && i < d->options->sources->n; i++) {
+        const char *path = d->options->sources->path[i];
+        uint64_t source = bl_hash64((bl_slice){path, strlen(path)});
+
+        for (size_t j = 0; j < at->n; j++)
+            if (at->v[j].source == source && at->v[j].seen_s >= d->end[i].seen_s)
+                d->end[i] = at->v[j];
+    }
+}
+
 static void on_ready(void *arg, struct bl_resume *resume, struct bl_address_hashes *known)
 {
     struct daemon *d = arg;
@@ -216,6 +229,7 @@ static void on_ready(void *arg, struct bl_resume *resume, struct bl_address_hash
     bl_address_hashes_free(d->addresses);
     d->addresses = known;
     d->start = bl_resume_copy(resume);
+    note_ends(d, &resume->slot[0]);
     d->reset = resume;
     if (!d->start) {
         bl_log(3, "no memory for the positions of %u partitions", resume->partitions);
@@ -269,6 +283,8 @@ static void on_lost(void *arg)
     if (d->state == RUNNING || (d->state == DRAINING && !d->stopping))
         d->state = STARTING; /* the input will be read again from where Redis stands */
     d->last_flush = d->last_sent = false;
+    memset(d->end, 0, sizeof d->end);
+    d->ended = 0;
     bl_wire_tell_status(d);
     wait_for_redis(d);
 }
@@ -340,6 +356,7 @@ static void on_block(void *arg, struct bl_block *block)
     struct daemon *d = arg;
     bool first = block->begin == 0;
 
+    d->end[block->source] = block->end;
     bl_pipeline_submit(d->pipeline, block);
     if (first) {
         d->flush = true;
@@ -378,6 +395,28 @@ static bool send_control(struct daemon *d, enum bl_block_kind kind, void *payloa
     return true;
 }
 
+/* With --once the logs end where they were read to: whatever waits for further lines waits in vain.  False as long
+ * as there is no block to say so with. */
+static bool send_ends(struct daemon *d)
+{
+    for (; d->options->once && !d->stopping && d->ended < d->options->sources->n; d->ended++) {
+        struct bl_block *block;
+
+        if (d->end[d->ended].generation == 0)
+            continue; /* nothing of it was read */
+        block = bl_pipeline_block(d->pipeline, false);
+        if (!block)
+            return false;
+        block->run = d->run;
+        block->source = (uint32_t)d->ended;
+        block->begin = d->end[d->ended].offset;
+        block->end = d->end[d->ended];
+        block->end.told = true;
+        bl_pipeline_submit(d->pipeline, block);
+    }
+    return true;
+}
+
 static void send_controls(struct daemon *d)
 {
     if (d->reset && send_control(d, BL_BLOCK_RESET, d->reset, false))
@@ -391,7 +430,7 @@ static void send_controls(struct daemon *d)
         d->start = NULL;
     }
     if (d->last_flush && !d->last_sent)
-        d->last_sent = send_control(d, BL_BLOCK_FLUSH, NULL, true);
+        d->last_sent = send_ends(d) && send_control(d, BL_BLOCK_FLUSH, NULL, true);
     else if (d->flush && send_control(d, BL_BLOCK_FLUSH, NULL, false))
         d->flush = false;
 }

@@ -61,6 +61,8 @@ struct daemon {
     struct bl_resume *start;             /* for the tail, once the RESET is on its way */
     struct bl_address_hashes *addresses;
     bool flush, last_flush, last_sent;
+    bl_position end[BL_SOURCES_MAX]; /* of the last lines of each source that were submitted in this run */
+    size_t ended;                    /* so many of them were told that their log ends there: at the end of --once */
 
     struct change now;      /* what holds */
     struct change next;     /* read, and not yet on its way (`next_sent`) or not yet through */

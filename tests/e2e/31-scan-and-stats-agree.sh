@@ -21,15 +21,19 @@ when=$(tail -1 mail.log | cut -c1-15)
     echo "$when mx1 postfix/smtpd[1]: NOQUEUE: reject: CONNECT from h[192.0.2.9]: 554 5.7.1 no; proto=SMTP"
     echo "$when mx1 last message repeated 10007 times"
     printf '%s mx1 kernel: %070000d\n' "$when" 0
+    # and what waits for a line that does not come: Exim cuts through before it logs the arrival
+    for i in 1 2 3; do echo "$when mx1 exim[7]: 1xUzl$i-0000Ab-0d >> cut@d.example R=dns T=smtp H=mx [192.0.2.1] C=\"250 ok\""; done
 } >>mail.log
-"$BL" run --once mail.log >/dev/null 2>run.err || { echo "FAILED: run: exit $?"; cat run.err; exit 1; }
+for time in first second; do # the second finds nothing new, nor that the log ends
+    "$BL" run --once mail.log >/dev/null 2>run.err || { echo "FAILED: $time run: exit $?"; cat run.err; exit 1; }
+done
 "$BL" scan --json mail.log >scan.json || exit 1
 "$BL" stats --json >stats.json || { echo "FAILED: stats: exit $?"; exit 1; }
 "$BL" verify || { echo "FAILED: verify: exit $?"; bad=1; }
 python3 - <<'PY' || bad=1
 import json
 scan, stats = json.load(open("scan.json")), json.load(open("stats.json"))
-assert scan["outcomes"]["bounced"] > 0 and len(scan["instances"]) == 1 and (scan["repeats_cut"], scan["long_lines"]) == (7, 1) and sum(scan["faults"].values()) > 0 and scan["suppressed"] > 0
+assert scan["outcomes"]["bounced"] > 0 and scan["domains"]["d.example"] == {"delivered": 3} and len(scan["instances"]) == 2 and (scan["repeats_cut"], scan["long_lines"]) == (7, 1) and sum(scan["faults"].values()) > 0 and scan["suppressed"] > 0
 # What happened before a retry is in no bucket, and the hours of stats are those of the last day.
 for field in sorted(set(scan) - {"from", "to", "hours", "deferred_then"}):
     assert scan[field] == stats[field], (field, scan[field], stats[field])
@@ -38,4 +42,29 @@ PY
     { echo "FAILED: list is not as long as stats says"; bad=1; }
 "$BL" suppress list | head -20 | cut -d' ' -f1 | "$BL" suppress check - >/dev/null ||
     { echo "FAILED: what list shows, check does not know"; bad=1; }
+
+# --- a daemon that is stopped between such a line and its arrival; then the log goes on, or ends
+cut="exim[7]: 1xUzl7-0000Ab-0d"
+for goes_on in yes no; do
+    export BOUNCELINE_STATE="$DIR/stopped-$goes_on"
+    printf '%s\n' "$when mx1 $cut >> cut@d.example R=dns T=smtp H=mx [192.0.2.1] C=\"250 ok\"" >cut.log
+    "$BL" run cut.log 2>/dev/null &
+    daemon=$!
+    for _ in $(seq 300); do # until the line is committed, which nothing else shows
+        [ "$("$BL" stats --json 2>/dev/null | python3 -c 'import json, sys; print(json.load(sys.stdin)["lines"])' 2>/dev/null)" = 1 ] && break
+        sleep 0.1
+    done
+    kill -TERM $daemon
+    wait $daemon || { echo "FAILED: the daemon's exit: $?"; bad=1; }
+    [ $goes_on = no ] || echo "$when mx1 $cut <= s@sender.example H=h [192.0.2.9] P=esmtp S=9" >>cut.log
+    "$BL" run --once cut.log >/dev/null 2>&1 || { echo "FAILED: run behind the daemon: exit $?"; bad=1; }
+    "$BL" scan --json cut.log >scan.json
+    "$BL" stats --json >stats.json
+    python3 - $goes_on <<'PY' || { echo "FAILED: behind a daemon that was stopped"; bad=1; }
+import json, sys
+scan, stats = json.load(open("scan.json")), json.load(open("stats.json"))
+want = {"sender.example" if sys.argv[1] == "yes" else "~unknown": {"delivered": 1}}
+assert scan["senders"] == want and stats["senders"] == want, (scan["senders"], stats["senders"])
+PY
+done
 exit $bad

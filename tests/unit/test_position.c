@@ -45,6 +45,17 @@ static void text_comes_back_as_the_same_position(void **state)
     assert_int_equal(bl_position_parse(7, guarded_bytes(text, n), &got), BL_OK);
     assert_same(&sample, &got);
     assert_true(strncmp(text, "1234567 ", 8) == 0); /* the fence reads the offset first */
+    for (unsigned state_word = 0; state_word < 4; state_word++) {
+        bl_position one = sample;
+
+        one.finished = state_word & 1;
+        one.told = state_word & 2;
+        n = bl_position_text(&one, text);
+        assert_int_equal(bl_position_parse(7, guarded_bytes(text, n), &got), BL_OK);
+        assert_int_equal(got.finished, one.finished);
+        assert_int_equal(got.told, one.told);
+        assert_int_equal(bl_position_moves(&sample, &one), !sample.told && one.told);
+    }
 }
 
 static void every_cut_and_every_odd_text_is_refused(void **state)
@@ -54,7 +65,7 @@ static void every_cut_and_every_odd_text_is_refused(void **state)
         "12",
         "x 0000000000000000 0 0 0 0 0 0 0 0 0",
         "1 0000000000000000 0 0 0 4097 0 0 0 0 0",
-        "1 0000000000000000 0 0 0 0 0 0 0 0 2",
+        "1 0000000000000000 0 0 0 0 0 0 0 0 4",
         "-1 0000000000000000 0 0 0 0 0 0 0 0 0",
         "1 0000000000000000 0 0 0 0 0 0 0 0 0 0",
         "99999999999999999999 0 0 0 0 0 0 0 0 0 0",

@@ -60,7 +60,10 @@ void            bl_join_clear(struct bl_join *join); /* statistics too */
  * old set. */
 void bl_join_set_rules(struct bl_join *join, const struct bl_rules *rules);
 
-/* The log has ended: what was held for a line that did not come is told without it. */
+/* Whether anything waits for further lines. */
+bool bl_join_waits(const struct bl_join *join);
+
+/* The log has ended: what was held for a line that did not come is told without it, to nobody when `fn` is NULL. */
 void bl_join_finish(struct bl_join *join, bl_event_fn *fn, void *arg);
 
 /* Feeds a block's records, in order; calls `fn` for each outcome.  A warm-up block is only fed: no

@@ -36,6 +36,7 @@ typedef struct bl_position {
     uint64_t head_hash, tail_hash;
     int64_t  seen_s;      /* event or file time when it last moved: for pruning */
     bool     finished;    /* read to its end and known not to grow again */
+    bool     told;        /* the log ended here for somebody: what waited for further lines was told without them */
 } bl_position;
 
 struct bl_positions {
@@ -58,11 +59,12 @@ static inline uint64_t bl_positions_offset(const struct bl_positions *list, uint
     return p ? p->offset : 0;
 }
 
-/* True when `end` lies ahead: a higher offset, or the same one and now known to be finished.  NULL: at 0. */
+/* True when `end` lies ahead: a higher offset, or the same one and now known to be finished, or told.  NULL: at 0. */
 static inline bool bl_position_moves(const bl_position *has, const bl_position *end)
 {
     return end->offset > (has ? has->offset : 0) ||
-           (has && end->offset == has->offset && end->finished && !has->finished);
+           (has && end->offset == has->offset &&
+            ((end->finished && !has->finished) || (end->told && !has->told)));
 }
 
 static inline bool bl_positions_behind(const struct bl_positions *list, const bl_position *end)
@@ -70,8 +72,9 @@ static inline bool bl_positions_behind(const struct bl_positions *list, const bl
     return bl_position_moves(bl_positions_find(list, end->generation), end);
 }
 
-/* "OFFSET SOURCE DEV INO BIRTH HEADN HEADHASH TAILN TAILHASH SEEN FINISHED": what the slot stores under
- * the generation's name; the offset comes first because the fence compares just that. */
+/* "OFFSET SOURCE DEV INO BIRTH HEADN HEADHASH TAILN TAILHASH SEEN STATE": what the slot stores under
+ * the generation's name; the offset comes first because the fence compares just that.  STATE: 1 finished, 2 told,
+ * 3 both. */
 size_t       bl_position_text(const bl_position *position, char out[BL_POSITION_TEXT_MAX]);
 enum bl_code bl_position_parse(uint64_t generation, bl_slice text, bl_position *out);
 
