@@ -70,16 +70,6 @@ struct lane {
     struct sequence sequences[BL_LINKS_MAX]; /* [i] is set once seen[i] is */
 };
 
-/* The codes that count: the reply's own; without an enhanced one, what the MTA made of it.  x.0.0
- * beside a basic code says nothing (and Postfix logs it for a remote reply that has no enhanced
- * code). */
-static bl_status effective_status(const bl_reply *reply)
-{
-    bl_status status = bl_status_absent(reply->enhanced) ? reply->wrapper : reply->enhanced;
-
-    return reply->code && status.subject == 0 && status.detail == 0 ? (bl_status){0} : status;
-}
-
 static bool is_temporary(const bl_reply *reply, bl_status status)
 {
     return reply->code ? reply->code / 100 == 4 || reply->enhanced.class_ == 4 : status.class_ == 4;
@@ -215,7 +205,7 @@ static void enter_piece(struct lane *lane, uint32_t piece)
 static void start(const struct bl_rules *rules, struct lane *lane, const bl_reply *reply,
                   bl_verdict *verdict)
 {
-    bl_status status = effective_status(reply);
+    bl_status status = bl_effective_status(reply);
     uint32_t rule;
 
     lane->reply = reply;
@@ -575,7 +565,7 @@ static void finish(const struct bl_rules *rules, struct lane *lane)
     }
     if (v.action == BL_ACTION_SUPPRESS &&
         !may_suppress(&rules->categories[rule->category], rule->tier, lane->reply->phase,
-                      effective_status(lane->reply))) {
+                      bl_effective_status(lane->reply))) {
         v.type = BL_UNDETERMINED;
         v.action = BL_ACTION_NONE;
     }

@@ -259,6 +259,7 @@ static struct bl_rule_info info_of(const struct rt_model *model, const struct rt
         .line = rule->place.line,
         .column = rule->place.column,
         .category = rule->category,
+        .codes = (uint16_t)(rule->is_code ? rule->code + 1 : 0),
         .source = rule->source,
         .tier = rule->tier,
         .own = rule->own,
@@ -275,6 +276,49 @@ static bool keep_info(struct compiler *c, struct bl_rule_info *info, const struc
 static bool same_alternative(const struct rt_rule *a, const struct rt_rule *b)
 {
     return memcmp(&a->place, &b->place, sizeof a->place) == 0;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    bl_slice x = (*(struct bl_rule_info *const *)a)->id, y = (*(struct bl_rule_info *const *)b)->id;
+    int order = memcmp(x.p, y.p, x.n < y.n ? x.n : y.n);
+
+    return order ? order : (x.n > y.n) - (x.n < y.n);
+}
+
+static enum bl_code number_ids(struct compiler *c, struct bl_rule_info *infos, size_t n)
+{
+    struct bl_rule_info **sorted = bl_calloc(n, sizeof(struct bl_rule_info *));
+    uint16_t number = 0;
+
+    if (!sorted)
+        return no_memory(c);
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = &infos[i];
+    qsort(sorted, n, sizeof(struct bl_rule_info *), by_id);
+    for (size_t i = 0; i < n; i++) {
+        number = (uint16_t)(number + (i > 0 && !bl_slice_eq(sorted[i - 1]->id, sorted[i]->id)));
+        sorted[i]->number = number;
+    }
+    c->rules->n_ids = number + 1u;
+    bl_free(sorted);
+    return BL_OK;
+}
+
+static enum bl_code keep_codes(struct compiler *c)
+{
+    struct bl_codes *codes = bl_arena_alloc(c->arena, c->model.codes.n * sizeof *codes);
+
+    if (!codes)
+        return no_memory(c);
+    for (size_t i = 0; i < c->model.codes.n; i++) {
+        codes[i] = rt_code(&c->model, i)->text;
+        if (!keep_slice(c, &codes[i].codes) || !keep_slice(c, &codes[i].meaning) || !keep_slice(c, &codes[i].remedy))
+            return no_memory(c);
+    }
+    c->rules->codes = codes;
+    c->rules->n_codes = (uint32_t)c->model.codes.n;
+    return BL_OK;
 }
 
 /* What people see of a rule is kept once for all variants of an alternative. */
@@ -308,7 +352,7 @@ static enum bl_code keep_infos(struct compiler *c)
     c->rules->infos = infos;
     c->rules->info_of = info_of;
     c->rules->n_infos = (uint32_t)distinct;
-    return BL_OK;
+    return number_ids(c, infos, distinct);
 }
 
 /* The links between the phrases of a rule, all in one stretch of 64. */
@@ -358,7 +402,9 @@ static enum bl_code keep_rules(struct compiler *c)
     c->rules->rules = rules;
     c->rules->links = links;
     c->rules->n_rules = (uint32_t)n + 1;
-    return rc == BL_OK ? keep_infos(c) : rc;
+    if (rc == BL_OK)
+        rc = keep_infos(c);
+    return rc == BL_OK ? keep_codes(c) : rc;
 }
 
 static struct bl_phrase_use use_of(const struct compiler *c, uint32_t model_rule, size_t i)

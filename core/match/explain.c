@@ -42,10 +42,10 @@ static void take_out(struct masked *m, uint32_t rule)
 /* With all its alternatives. */
 static void take_out_id(struct masked *m, uint32_t rule)
 {
-    bl_slice id = bl_rules_rule(&m->rules, rule)->id;
+    uint16_t number = bl_rules_rule(&m->rules, rule)->number;
 
     for (uint32_t i = 0; i + 1 < m->rules.n_rules; i++)
-        if (bl_slice_eq(bl_rules_rule(&m->rules, i)->id, id))
+        if (bl_rules_rule(&m->rules, i)->number == number)
             take_out(m, i);
 }
 

@@ -1,5 +1,5 @@
 /* What people and reports ask of a rule set. */
-#include "tables.h"
+#include "digits.h"
 
 size_t bl_rules_categories(const struct bl_rules *rules)
 {
@@ -29,6 +29,23 @@ size_t bl_rules_count(const struct bl_rules *rules)
 const struct bl_rule_info *bl_rules_rule(const struct bl_rules *rules, uint32_t index)
 {
     return index < rules->n_rules ? &rules->infos[rules->info_of[index]] : NULL;
+}
+
+size_t bl_rules_ids(const struct bl_rules *rules)
+{
+    return rules->n_ids;
+}
+
+const struct bl_codes *bl_rules_codes(const struct bl_rules *rules, uint32_t index)
+{
+    const struct bl_rule_info *info = bl_rules_rule(rules, index);
+
+    return info && info->codes ? &rules->codes[info->codes - 1] : NULL;
+}
+
+const struct bl_codes *bl_rules_codes_of(const struct bl_rules *rules, const bl_reply *reply)
+{
+    return bl_rules_codes(rules, bl_digits_find(rules->digits, reply->code, bl_effective_status(reply)));
 }
 
 size_t bl_rules_providers(const struct bl_rules *rules)

@@ -558,7 +558,12 @@ static enum bl_code use_category(struct reader *r, bl_slice name, struct rt_rule
     return BL_OK;
 }
 
-/* Switches off every alternative of a shipped rule; false when there is none of that id. */
+static bool is_row(const struct rt_model *model, const struct rt_rule *rule, bl_slice key)
+{
+    return rule->is_code && bl_slice_eq(rt_code(model, rule->code)->key, key);
+}
+
+/* Switches off every alternative of a shipped rule, or one row of codes.tsv; false when there is none of that id. */
 static bool drop_shipped(struct rt_model *model, bl_slice id)
 {
     bool found = false;
@@ -566,7 +571,7 @@ static bool drop_shipped(struct rt_model *model, bl_slice id)
     for (size_t i = 0; i < model->rules.n; i++) {
         struct rt_rule *rule = rt_rule(model, i);
 
-        if (!rule->own && bl_slice_eq(rule->id, id))
+        if (!rule->own && (bl_slice_eq(rule->id, id) || is_row(model, rule, id)))
             rule->gone = found = true;
     }
     return found;
@@ -592,15 +597,60 @@ static enum bl_code no_such_rule(const struct rt_model *model, struct rt_place p
                               like.n ? "'?" : "");
 }
 
-static bl_slice code_id(struct rt_model *model, bl_slice basic, bl_slice enhanced)
+static bl_slice code_key(struct rt_model *model, bl_slice basic, bl_slice enhanced)
 {
-    char id[64];
+    char key[64];
     int n;
 
-    n = snprintf(id, sizeof id, "codes/%.*s%s%.*s", (int)basic.n, basic.p,
+    n = snprintf(key, sizeof key, "codes/%.*s%s%.*s", (int)basic.n, basic.p,
                  basic.n && enhanced.n ? "-" : "", (int)(enhanced.n < 40 ? enhanced.n : 40),
                  enhanced.p);
-    return keep(model, (bl_slice){id, (size_t)n});
+    return keep(model, (bl_slice){key, (size_t)n});
+}
+
+/* Rows that bear one name are one rule, of one category; without a name a row is a rule of its own. */
+static enum bl_code name_code(struct reader *r, bl_slice name, bl_slice key, struct rt_rule *rule)
+{
+    struct rt_model *model = r->model;
+    char id[NAME_MAX_BYTES + 8];
+    int n;
+
+    rule->id = key;
+    if (name.n == 0)
+        return BL_OK;
+    for (size_t i = 0; i < name.n; i++)
+        if (!is_name_char(name.p[i]) || name.n > NAME_MAX_BYTES)
+            return bl_rules_text_fail(model, field_place(r, name), "a name is a-z, 0-9 and -");
+    n = snprintf(id, sizeof id, "codes/%.*s", (int)name.n, name.p);
+    rule->id = keep(model, (bl_slice){id, (size_t)n});
+    for (size_t i = 0; i < model->rules.n && rule->id.p; i++) {
+        const struct rt_rule *other = rt_rule(model, i);
+
+        if (!other->gone && bl_slice_eq(other->id, rule->id) && other->category != rule->category)
+            return bl_rules_text_fail(model, field_place(r, name), "'%.*s' of line %u has another category",
+                                      (int)name.n, name.p, other->place.line);
+    }
+    return rule->id.p ? BL_OK : no_memory(model);
+}
+
+/* What it says to people. */
+static enum bl_code keep_code(struct reader *r, bl_slice basic, bl_slice enhanced, bl_slice meaning, bl_slice remedy,
+                              struct rt_rule *rule)
+{
+    struct rt_model *model = r->model;
+    struct rt_code code = {.key = code_key(model, basic, enhanced)};
+    char codes[64];
+    int n = snprintf(codes, sizeof codes, "%.*s%s%.*s", (int)basic.n, basic.p, basic.n && enhanced.n ? " " : "",
+                     (int)(enhanced.n < 40 ? enhanced.n : 40), enhanced.p);
+
+    code.text.codes = keep(model, (bl_slice){codes, (size_t)n});
+    if (model->codes.n >= UINT16_MAX)
+        return bl_rules_text_fail(model, rule->place, "more than %d rows", UINT16_MAX);
+    rule->code = (uint16_t)model->codes.n;
+    return code.key.p && code.text.codes.p && keep_field(model, meaning, &code.text.meaning) &&
+                   keep_field(model, remedy, &code.text.remedy) && bl_rules_text_push(&model->codes, &code)
+               ? BL_OK
+               : no_memory(model);
 }
 
 static enum bl_code read_code(struct reader *r, const struct table *table, const bl_slice *fields,
@@ -637,8 +687,16 @@ static enum bl_code read_code(struct reader *r, const struct table *table, const
     else
         return bl_rules_text_fail(model, field_place(r, strength),
                                   "strength must be specific or generic");
-    rule.id = code_id(model, basic, enhanced);
     rule.source = keep(model, source);
+    rc = keep_code(r, basic, enhanced, field(table, fields, n, BL_SLICE("meaning")),
+                   field(table, fields, n, BL_SLICE("remedy")), &rule);
+    if (rc != BL_OK)
+        return rc;
+    if (rule.own)
+        (void)drop_shipped(model, rt_code(model, rule.code)->key); /* an operator's row for the same codes replaces it */
+    rc = name_code(r, field(table, fields, n, BL_SLICE("rule")), rt_code(model, rule.code)->key, &rule);
+    if (rc != BL_OK)
+        return rc;
     rule.want.basic = value;
     rule.want.basic_mask = mask;
     rule.basic = basic.n ? value : RT_NONE;
@@ -652,11 +710,7 @@ static enum bl_code read_code(struct reader *r, const struct table *table, const
         rule.reach = RT_RANGE;
     if (model->rules.n >= BL_RULES_MAX - ALTERNATIVES_MAX)
         return bl_rules_text_fail(model, rule.place, "more than %d rules", BL_RULES_MAX);
-    if (!rule.id.p || !rule.source.p)
-        return no_memory(model);
-    if (rule.own)
-        (void)drop_shipped(model, rule.id); /* an operator's row for the same codes replaces it */
-    return bl_rules_text_push(&model->rules, &rule) ? BL_OK : no_memory(model);
+    return rule.source.p && bl_rules_text_push(&model->rules, &rule) ? BL_OK : no_memory(model);
 }
 
 /* What is read out of replies: extract.tsv. */
@@ -1248,6 +1302,7 @@ enum bl_code bl_rules_text_read(struct rt_model *model, const struct bl_rules_fi
     model->words.item_bytes = sizeof(struct rt_words);
     model->suffixes.item_bytes = sizeof(struct bl_provider_suffix);
     model->marks.item_bytes = sizeof(struct bl_mark);
+    model->codes.item_bytes = sizeof(struct rt_code);
     if (!bl_rules_text_push(&model->providers, &other))
         return no_memory(model);
     rc = check_files(model);
@@ -1273,6 +1328,7 @@ void bl_rules_text_release(struct rt_model *model)
     bl_free(model->providers.items);
     bl_free(model->suffixes.items);
     bl_free(model->marks.items);
+    bl_free(model->codes.items);
     bl_free(model->words.items);
     bl_free(model->uses.items);
     bl_arena_release(&model->arena);

@@ -31,6 +31,7 @@ struct rt_rule {
     uint32_t uses_from, uses_n;     /* ... and all of them */
     /* rows of codes.tsv only */
     bool is_code;
+    uint16_t code;                                           /* in rt_model.codes */
     uint8_t reach;                                           /* enum rt_reach */
     uint16_t basic, class_, subject, detail_from, detail_to; /* 0xffff: not named, or any */
 };
@@ -45,6 +46,12 @@ struct rt_sample {
 struct rt_use {
     bl_slice phrase;
     uint8_t part;
+};
+
+/* What a row of codes.tsv says to people. */
+struct rt_code {
+    bl_slice key; /* "codes/550-5.1.10": how an operator's files name the row alone */
+    struct bl_codes text;
 };
 
 /* A row of words.tsv: `unknown|not found`. */
@@ -70,7 +77,7 @@ struct rt_model {
     const struct bl_rules_file *files; /* the shipped ones first */
     size_t n_files, n_shipped;
     struct bl_arena arena;
-    struct rt_list categories, rules, samples, providers, suffixes, words, uses, marks;
+    struct rt_list categories, rules, samples, providers, suffixes, words, uses, marks, codes;
     uint8_t order[BL_TIERS]; /* enum bl_tier -> where it stands in precedence.tsv */
     uint8_t n_order;         /* rows of it */
     struct rt_place order_place;
@@ -88,6 +95,11 @@ void bl_rules_text_release(struct rt_model *model);
 static inline struct rt_rule *rt_rule(const struct rt_model *model, size_t i)
 {
     return (struct rt_rule *)(void *)model->rules.items + i;
+}
+
+static inline struct rt_code *rt_code(const struct rt_model *model, size_t i)
+{
+    return (struct rt_code *)(void *)model->codes.items + i;
 }
 
 static inline struct rt_use *rt_use(const struct rt_model *model, size_t i)

@@ -139,6 +139,7 @@ struct bl_rules {
     const struct bl_rule *rules;
     const struct bl_rule_info *infos; /* of alternatives and codes, all variants of one together ... */
     const uint16_t *info_of;          /* ... parallel to rules */
+    const struct bl_codes *codes;
     const struct bl_digit_node *digits;
     const bl_slice *providers; /* [0] "other" */
     const struct bl_provider_suffix *suffixes;
@@ -150,7 +151,7 @@ struct bl_rules {
     const struct bl_mask *masks; /* sets of links, `mask_step` for each; the first one is empty */
     const struct bl_link *links;
     uint32_t n_words, n_singles, n_masks, n_links, mask_step;
-    uint32_t n_rules, n_infos, n_digits, n_suffixes, suffix_mask, n_loose;
+    uint32_t n_rules, n_infos, n_ids, n_codes, n_digits, n_suffixes, suffix_mask, n_loose;
     uint16_t n_categories, n_providers, unclassified;
     uint64_t providers_mark; /* hash of suffixes and their providers */
     uint32_t longest_suffix;
@@ -165,6 +166,16 @@ static inline uint32_t bl_pack_status(bl_status s)
 {
     return (uint32_t)(s.class_ & 1023) << 20 | (uint32_t)(s.subject & 1023) << 10 |
            (s.detail & 1023u);
+}
+
+/* The codes that count: the reply's own; without an enhanced one, what the MTA made of it.  x.0.0
+ * beside a basic code says nothing (and Postfix logs it for a remote reply that has no enhanced
+ * code). */
+static inline bl_status bl_effective_status(const bl_reply *reply)
+{
+    bl_status status = bl_status_absent(reply->enhanced) ? reply->wrapper : reply->enhanced;
+
+    return reply->code && status.subject == 0 && status.detail == 0 ? (bl_status){0} : status;
 }
 
 static inline uint16_t bl_pack_code(uint16_t code)

@@ -105,12 +105,23 @@ static void print_rules(FILE *out, const struct bl_rules *r)
         print_slice(out, info->id);
         fputs(", ", out);
         print_slice(out, info->file);
-        fprintf(out, ", %u, %u, %u, ", info->line, info->column, info->category);
+        fprintf(out, ", %u, %u, %u, %u, %u, ", info->line, info->column, info->category, info->number, info->codes);
         print_slice(out, info->source);
         fprintf(out, ", %u, %s},\n", info->tier, info->own ? "true" : "false");
     }
     fputs("};\n\n", out);
     print_words(out, "uint16_t", "info_of", r->info_of, r->n_rules, 2);
+    fprintf(out, "static const struct bl_codes codes[%u] = {\n", r->n_codes + 1);
+    for (uint32_t i = 0; i < r->n_codes; i++) {
+        const bl_slice texts[] = {r->codes[i].codes, r->codes[i].meaning, r->codes[i].remedy};
+
+        fputs("    {", out);
+        for (size_t j = 0; j < BL_COUNT(texts); j++) {
+            print_slice(out, texts[j]);
+            fputs(j + 1 < BL_COUNT(texts) ? ", " : "},\n", out);
+        }
+    }
+    fputs("};\n\n", out);
 }
 
 static void print_providers(FILE *out, const struct bl_rules *r)
@@ -200,10 +211,10 @@ static void print_tables(FILE *out, const struct bl_rules *r)
     print_links(out, r);
     fprintf(out,
             "static const struct bl_rules builtin = {\n"
-            "    categories, rules, infos, info_of, digits, providers, suffixes, suffix_slots, loose,"
+            "    categories, rules, infos, info_of, codes, digits, providers, suffixes, suffix_slots, loose,"
             "\n    {class_of, cells, pairs, %u, %u, %u},\n    words, singles, masks, links, %u, %u, %u, %u, %u,\n"
-            "    %u, %u, %u, %u, %u, %u, %u, %u, %u, UINT64_C(%llu), %u,\n    {",
-            p->n_cells, p->classes, p->start, r->n_words, r->n_singles, r->n_masks, r->n_links, r->mask_step, r->n_rules, r->n_infos, r->n_digits, r->n_suffixes,
+            "    %u, %u, %u, %u, %u, %u, %u, %u, %u, %u, %u, UINT64_C(%llu), %u,\n    {",
+            p->n_cells, p->classes, p->start, r->n_words, r->n_singles, r->n_masks, r->n_links, r->mask_step, r->n_rules, r->n_infos, r->n_ids, r->n_codes, r->n_digits, r->n_suffixes,
             r->suffix_mask, r->n_loose, r->n_categories, r->n_providers, r->unclassified, (unsigned long long)r->providers_mark, r->longest_suffix);
     for (size_t i = 0; i < BL_COUNT(r->endings); i++)
         fprintf(out, "UINT64_C(%#llx), ", (unsigned long long)r->endings[i]);

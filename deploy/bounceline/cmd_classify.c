@@ -89,7 +89,7 @@ static void put_json(const struct classify *job, const struct bl_category *categ
     bl_extract_read(job->rules, reply->text, verdict, &extract);
     bl_told_extract(&json, &extract);
     bl_json_text_if(&json, BL_SLICE("meaning"), category->meaning);
-    bl_json_text_if(&json, BL_SLICE("remedy"), category->remedy);
+    bl_json_text_if(&json, BL_SLICE("remedy"), bl_told_remedy(job->rules, verdict));
     bl_json_end(&json);
 }
 

@@ -21,7 +21,7 @@
 #include "text.h"
 #include "told.h"
 
-enum { LABEL = 16, COLUMNS = 4 * BL_LINE_MAX, IDS_SHOWN = 12 };
+enum { LABEL = 16, COLUMNS = 4 * BL_LINE_MAX, NAMES_SHOWN = 12 };
 
 struct explain {
     bool                   json, colour;
@@ -202,18 +202,30 @@ static void put_read_as(const struct explain *job, const bl_reply *reply)
     put(job, "\n");
 }
 
+static void put_codes(const struct explain *job, const char *name, const struct bl_codes *codes)
+{
+    label(job, name);
+    bl_text_put(job->out, codes->codes, COLUMNS);
+    put(job, codes->meaning.n ? ": " : "");
+    bl_text_put(job->out, codes->meaning, COLUMNS);
+    put(job, "\n");
+}
+
 static void put_reply(const struct explain *job, const bl_reply *reply, const struct bl_explanation *e,
                       const struct bl_extract *extract)
 {
     const bl_verdict *v = &e->verdict;
     const struct bl_rule_info *rule = bl_rules_rule(job->rules, v->rule);
+    const struct bl_codes *codes = bl_rules_codes_of(job->rules, reply);
 
     if (reply->text.n)
         put_highlit(job, reply->text, v->match_at, v->match_n);
     put_category(job, bl_rules_category(job->rules, v->category));
+    if (codes)
+        put_codes(job, "its code", codes);
     put_what(job, v);
     row_text(job, "kept because", bl_kept_text(e->kept));
-    row(job, "what to do", bl_rules_category(job->rules, v->category)->remedy);
+    row(job, "what to do", bl_told_remedy(job->rules, v));
     put_match(job, "decided by", &(struct bl_match){*v, BL_BEATEN_LENGTH}, "");
     if (v->match_n) {
         label(job, "by the words");
@@ -258,7 +270,7 @@ static void json_matches(const struct explain *job, struct bl_json *json, bl_sli
 static void json_reply(const struct explain *job, const char *input, const bl_reply *reply,
                        const struct bl_explanation *e, const struct bl_extract *extract)
 {
-    const struct bl_category *category = bl_rules_category(job->rules, e->verdict.category);
+    const struct bl_codes *codes = bl_rules_codes_of(job->rules, reply);
     bl_status status = bl_status_absent(reply->enhanced) ? reply->wrapper : reply->enhanced;
     char text[BL_STATUS_TEXT_MAX];
     struct bl_json json;
@@ -287,8 +299,10 @@ static void json_reply(const struct explain *job, const char *input, const bl_re
     bl_told_extract(&json, extract);
     json_matches(job, &json, BL_SLICE("vetoes"), e->vetoes, e->vetoes_n, false);
     json_matches(job, &json, BL_SLICE("beaten"), e->beaten, e->beaten_n, true);
-    bl_json_text_if(&json, BL_SLICE("meaning"), category->meaning);
-    bl_json_text_if(&json, BL_SLICE("remedy"), category->remedy);
+    bl_json_text_if(&json, BL_SLICE("meaning"), bl_rules_category(job->rules, e->verdict.category)->meaning);
+    if (codes)
+        bl_json_text_if(&json, BL_SLICE("code_meaning"), codes->meaning);
+    bl_json_text_if(&json, BL_SLICE("remedy"), bl_told_remedy(job->rules, &e->verdict));
     bl_json_end(&json);
 }
 
@@ -350,56 +364,54 @@ static enum bl_code explain_code(struct explain *job, bl_slice text, bl_reply *r
 
 /* --- categories and rules --- */
 
-/* Each id once; true when there are more than `room`. */
-static bool list_ids(const struct explain *job, uint16_t category, bool codes, uint32_t *list, size_t room, size_t *n)
+/* Rules of words by their ids, each once, or rows of codes.tsv by their codes, at most `room`; how many there were. */
+static size_t list_names(const struct explain *job, uint16_t category, bool codes, bl_slice *names, size_t room)
 {
-    *n = 0;
-    for (uint32_t i = 0; i < bl_rules_count(job->rules); i++) {
-        const struct bl_rule_info *rule = bl_rules_rule(job->rules, i);
-        size_t known = 0;
+    bool *seen = bl_calloc(bl_rules_ids(job->rules), sizeof *seen);
+    size_t n = 0;
 
-        if (rule->category != category || rule->tier == BL_TIER_FALLBACK ||
-            bl_slice_starts(rule->id, BL_SLICE("codes/")) != codes)
+    for (uint32_t i = 0; seen && i < bl_rules_count(job->rules); i++) {
+        const struct bl_rule_info *rule = bl_rules_rule(job->rules, i);
+        const struct bl_codes *row = bl_rules_codes(job->rules, i);
+
+        if (rule->category != category || rule->tier == BL_TIER_FALLBACK || (row != NULL) != codes ||
+            (!codes && seen[rule->number]))
             continue;
-        while (known < *n && !bl_slice_eq(bl_rules_rule(job->rules, list[known])->id, rule->id))
-            known++;
-        if (known < *n)
-            continue;
-        if (*n == room)
-            return true;
-        list[(*n)++] = i;
+        seen[rule->number] = true;
+        if (n < room)
+            names[n] = codes ? row->codes : rule->id;
+        n++;
     }
-    return false;
+    bl_free(seen);
+    return n;
 }
 
-static void put_ids(const struct explain *job, const char *name, uint16_t category, bool codes)
+static void put_names(const struct explain *job, const char *name, uint16_t category, bool codes)
 {
-    uint32_t list[IDS_SHOWN];
-    size_t n, prefix = codes ? strlen("codes/") : 0;
-    bool more = list_ids(job, category, codes, list, IDS_SHOWN, &n);
+    bl_slice names[NAMES_SHOWN];
+    size_t n = list_names(job, category, codes, names, NAMES_SHOWN);
 
     if (n == 0)
         return;
     label(job, name);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && i < NAMES_SHOWN; i++) {
         put(job, i ? ", " : "");
-        bl_text_put(job->out, bl_slice_drop(bl_rules_rule(job->rules, list[i])->id, prefix), COLUMNS);
+        bl_text_put(job->out, names[i], COLUMNS);
     }
-    put(job, more ? ", ...\n" : "\n");
+    put(job, n > NAMES_SHOWN ? ", ...\n" : "\n");
 }
 
-static void json_ids(const struct explain *job, struct bl_json *json, bl_slice key, uint16_t category, bool codes)
+static void json_names(const struct explain *job, struct bl_json *json, bl_slice key, uint16_t category, bool codes)
 {
     enum { ALL = 1024 };
-    uint32_t list[ALL];
-    size_t n;
+    bl_slice names[ALL];
+    size_t n = list_names(job, category, codes, names, ALL);
 
-    (void)list_ids(job, category, codes, list, ALL, &n);
     bl_json_open_list(json, key);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && i < ALL; i++) {
         if (i)
             bl_output_byte(job->out, ',');
-        bl_json_string(job->out, bl_rules_rule(job->rules, list[i])->id);
+        bl_json_string(job->out, names[i]);
     }
     bl_json_close_list(json);
 }
@@ -414,8 +426,8 @@ static void explain_category(const struct explain *job, uint16_t index)
         put_category(job, category);
         put_what(job, &verdict);
         row(job, "what to do", category->remedy);
-        put_ids(job, "codes", index, true);
-        put_ids(job, "rules", index, false);
+        put_names(job, "codes", index, true);
+        put_names(job, "rules", index, false);
         return;
     }
     bl_json_init(&json, job->out);
@@ -423,8 +435,8 @@ static void explain_category(const struct explain *job, uint16_t index)
     bl_json_u64(&json, BL_SLICE("v"), 1);
     bl_told_word(&json, BL_SLICE("input"), "category");
     bl_told_verdict(&json, job->rules, &verdict);
-    json_ids(job, &json, BL_SLICE("codes"), index, true);
-    json_ids(job, &json, BL_SLICE("rules"), index, false);
+    json_names(job, &json, BL_SLICE("codes"), index, true);
+    json_names(job, &json, BL_SLICE("rules"), index, false);
     bl_json_text_if(&json, BL_SLICE("meaning"), category->meaning);
     bl_json_text_if(&json, BL_SLICE("remedy"), category->remedy);
     bl_json_end(&json);
@@ -446,6 +458,9 @@ static void explain_rule(const struct explain *job, uint32_t index)
         put_category(job, category);
         put_what(job, &verdict);
         row(job, "what to do", category->remedy);
+        for (uint32_t i = 0; i < bl_rules_count(job->rules); i++)
+            if (rule->codes && bl_rules_rule(job->rules, i)->number == rule->number)
+                put_codes(job, i == index ? "codes" : "", bl_rules_codes(job->rules, i));
         return;
     }
     bl_json_init(&json, job->out);
@@ -469,13 +484,24 @@ static bl_slice as_name(bl_slice text, char *room, size_t cap)
     return (bl_slice){room, n};
 }
 
+/* `codes/550-5.1.10` for a row alone. */
+static bool is_row(const struct bl_codes *row, bl_slice id)
+{
+    char room[64];
+
+    return bl_slice_take(&id, BL_SLICE("codes/")) && bl_slice_eq(as_name(row->codes, room, sizeof room), id);
+}
+
 static bool find_rule(const struct explain *job, bl_slice id, uint32_t *out)
 {
-    for (uint32_t i = 0; i < bl_rules_count(job->rules); i++)
-        if (bl_slice_eq(bl_rules_rule(job->rules, i)->id, id)) {
+    for (uint32_t i = 0; i < bl_rules_count(job->rules); i++) {
+        const struct bl_codes *row = bl_rules_codes(job->rules, i);
+
+        if (bl_slice_eq(bl_rules_rule(job->rules, i)->id, id) || (row && is_row(row, id))) {
             *out = i;
             return true;
         }
+    }
     return false;
 }
 

@@ -102,15 +102,6 @@ static void list_categories(const struct rules_job *job)
     }
 }
 
-/* Alternatives of one rule share their id; the first of them stands for all. */
-static bool is_first(const struct bl_rules *rules, uint32_t rule)
-{
-    for (uint32_t i = 0; i < rule; i++)
-        if (bl_slice_eq(bl_rules_rule(rules, i)->id, bl_rules_rule(rules, rule)->id))
-            return false;
-    return true;
-}
-
 static void list_rule(const struct rules_job *job, uint32_t index)
 {
     const struct bl_rule_info *rule = bl_rules_rule(job->rules, index);
@@ -170,26 +161,37 @@ static int check_filters(const struct rules_job *job)
     return 0;
 }
 
-static int list(struct rules_job *job)
+/* Alternatives of one rule share their id; the first of them stands for all. */
+static int list_rules(const struct rules_job *job)
 {
-    int exit_code;
+    bool *listed = bl_calloc(bl_rules_ids(job->rules), sizeof *listed);
 
-    if (!load(job, &exit_code) || (exit_code = check_filters(job)) != 0)
-        return exit_code;
-    if (job->categories) {
-        list_categories(job);
-        return 0;
-    }
+    if (!listed)
+        return bl_complain(BL_NO_MEMORY, NULL);
     for (uint32_t i = 0; i < bl_rules_count(job->rules); i++) {
         const struct bl_rule_info *rule = bl_rules_rule(job->rules, i);
         bl_slice provider = bl_rules_provider_name(job->rules, bl_rules_rule_provider(job->rules, i));
 
         if ((job->category.n && !bl_slice_eq(bl_rules_category(job->rules, rule->category)->name, job->category)) ||
             (job->provider.n && !bl_slice_eq_fold(provider, job->provider)) || (job->own && !rule->own) ||
-            !is_first(job->rules, i))
+            listed[rule->number])
             continue;
+        listed[rule->number] = true;
         list_rule(job, i);
     }
+    bl_free(listed);
+    return 0;
+}
+
+static int list(struct rules_job *job)
+{
+    int exit_code;
+
+    if (!load(job, &exit_code) || (exit_code = check_filters(job)) != 0)
+        return exit_code;
+    if (!job->categories)
+        return list_rules(job);
+    list_categories(job);
     return 0;
 }
 
@@ -268,13 +270,20 @@ static size_t count_samples(const struct bl_rules_file *files, size_t n)
     return samples;
 }
 
-static size_t count_ids(const struct bl_rules *rules, bool own)
+/* Rules that ship, and one's own. */
+static bool count_ids(const struct bl_rules *rules, size_t *all, size_t *own)
 {
-    size_t n = 0;
+    bool *counted = bl_calloc(bl_rules_ids(rules), sizeof *counted), ok = counted;
 
-    for (uint32_t i = 0; i + 1 < bl_rules_count(rules); i++)
-        n += (!own || bl_rules_rule(rules, i)->own) && is_first(rules, i);
-    return n;
+    for (uint32_t i = 0; counted && i + 1 < bl_rules_count(rules); i++) {
+        const struct bl_rule_info *rule = bl_rules_rule(rules, i);
+
+        *all += !counted[rule->number];
+        *own += !counted[rule->number] && rule->own;
+        counted[rule->number] = true;
+    }
+    bl_free(counted);
+    return ok;
 }
 
 /* Compiles with every problem told; `test`: the shipped samples count, too. */
@@ -295,10 +304,8 @@ static int compile(struct rules_job *job, bool test)
         bl_json_open_list(&job->list, BL_SLICE("problems"));
     }
     rc = bl_rules_compile_over(&sources, &rules, &err);
-    if (rc == BL_OK) {
-        own = count_ids(rules, true);
-        all = count_ids(rules, false);
-    }
+    if (rc == BL_OK && !count_ids(rules, &all, &own))
+        rc = BL_NO_MEMORY;
     bl_rules_free(rules);
     if (job->json) {
         bl_json_close_list(&job->list);
@@ -640,29 +647,28 @@ static int by_hits(const void *a, const void *b)
     return x->rule < y->rule ? -1 : 1;
 }
 
-/* Alternatives together, under the first of them. */
+/* Alternatives together, under the first of them.  `hits`: one for each id. */
 static size_t add_hits(const struct rules_job *job, const struct bl_rules_logs *logs, struct hit *hits)
 {
     size_t n = 0;
 
     for (uint32_t i = 0; i < bl_rules_count(job->rules); i++) {
-        size_t known = 0;
+        struct hit *hit = &hits[bl_rules_rule(job->rules, i)->number];
 
-        if (bl_rules_logs_hits(logs, i) == 0)
-            continue;
-        while (known < n && !bl_slice_eq(bl_rules_rule(job->rules, hits[known].rule)->id, bl_rules_rule(job->rules, i)->id))
-            known++;
-        if (known == n)
-            hits[n++] = (struct hit){0, i};
-        hits[known].count += bl_rules_logs_hits(logs, i);
+        if (hit->count == 0)
+            hit->rule = i;
+        hit->count += bl_rules_logs_hits(logs, i);
     }
+    for (size_t i = 0; i < bl_rules_ids(job->rules); i++)
+        if (hits[i].count)
+            hits[n++] = hits[i];
     qsort(hits, n, sizeof *hits, by_hits);
     return n;
 }
 
 static enum bl_code put_hits(struct rules_job *job, const struct bl_rules_logs *logs)
 {
-    struct hit *hits = bl_calloc(bl_rules_count(job->rules), sizeof *hits);
+    struct hit *hits = bl_calloc(bl_rules_ids(job->rules), sizeof *hits);
     struct bl_json json;
     size_t n;
 

@@ -22,6 +22,14 @@ void bl_told_verdict(struct bl_json *json, const struct bl_rules *rules, const b
 /* rule, file, line, column, evidence, source, own (only when true). */
 void bl_told_rule(struct bl_json *json, const struct bl_rule_info *rule);
 
+/* What to do: where a code decided, what its own row says, if it does. */
+static inline bl_slice bl_told_remedy(const struct bl_rules *rules, const bl_verdict *verdict)
+{
+    const struct bl_codes *codes = bl_rules_codes(rules, verdict->rule);
+
+    return codes && codes->remedy.n ? codes->remedy : bl_rules_category(rules, verdict->category)->remedy;
+}
+
 static inline void bl_told_word(struct bl_json *json, bl_slice key, const char *word)
 {
     bl_json_text(json, key, (bl_slice){word, strlen(word)});

@@ -18,7 +18,7 @@ has() { # NAME WORDS FILE
 
 "$BL" explain '550 5.1.1 <ana@example.org>: User unknown' >out || fail "reply: exit $?"
 for words in 'invalid-recipient: ' 'whose fault     recipient' 'action          suppress' 'recipient.rules:' \
-    'by the words    "User unknown"  (bytes 29 to 41)' 'what to do' 'codes/x.1.1' 'a weaker kind of evidence'; do
+    'by the words    "User unknown"  (bytes 29 to 41)' 'what to do' 'codes/invalid-recipient-address' 'a weaker kind of evidence'; do
     has reply "$words" out
 done
 check "words need no quotes" "$(cat out)" "$("$BL" explain 550 5.1.1 '<ana@example.org>:' User unknown)"
@@ -31,7 +31,7 @@ done
 check "any envelope" "$(cat out)" \
     "$("$BL" explain "$(echo "$LINE" | sed 's/^Nov 22 05:03:40/2026-11-22T05:03:40.123+01:00/')")"
 printf '%s\n' "$LINE" '550' 'mailbox-full' | "$BL" explain >three || fail "stdin: exit $?"
-has "stdin" 'TSS04' three; has "stdin" 'codes/550' three; has "stdin" 'mailbox-full: ' three
+has "stdin" 'TSS04' three; has "stdin" 'codes/policy-rejected-basic' three; has "stdin" 'mailbox-full: ' three
 
 "$BL" explain --json "$LINE" >json || fail "json: exit $?"
 python3 - <<'PY' || fail "json"
@@ -63,12 +63,16 @@ for code in 550 5.1.1 '550 5.1.1' 550-5.1.1 421; do
     "$BL" explain --json "$code" >json || fail "$code: exit $?"
     grep -q '"input":"code"' json || fail "$code is no code: $(cat json)"
 done
+"$BL" explain 550 5.7.23 >out; has "a code's meaning" 'its code        x.7.23: SPF failed' out
+has "a code's remedy" 'Add the sending address to the SPF record of the envelope' out
+"$BL" explain 5.1.1 >out; has "a category's remedy" 'Drop the address; check the source list' out
+"$BL" explain codes/550-5.7.30 >out; has "the rule of a row" 'x.7.20: no passing DKIM signature' out
 "$BL" explain mailbox-full >out; has category 'codes           ' out
 check "a category in other spellings" "$(cat out)" "$("$BL" explain Mailbox full)"
 "$BL" explain --json mailbox-full | python3 -c '
 import json, sys
 j = json.load(sys.stdin)
-assert j["input"] == "category" and "codes/522" in j["codes"] and j["rules"] and j["action"] == "soft", j' || fail "category"
+assert j["input"] == "category" and "522" in j["codes"] and "552 5.1.1" in j["codes"] and j["rules"] and j["action"] == "soft", j' || fail "category"
 ID=$("$BL" classify --json '550 5.1.1 User unknown' | python3 -c 'import json,sys; print(json.load(sys.stdin)["rule"])')
 "$BL" explain "$ID" >out || fail "rule: exit $?"; has rule 'recipient.rules:' out
 
@@ -82,7 +86,7 @@ done
 "$BL" explain 'Nov 22 05:03:40 mx1 postfix/smtp[8]: 4F1C: to=<a@b.example>, relay=c[192.0.2.7]:25, delay=1, dsn=2.0.0, status=sent (250 OK)' 2>err
 check "delivered" 65 $?; has delivered 'nothing failed: this line says delivered' err
 "$BL" explain 'Nov 22 05:03:40 mx1 postfix/qmgr[8]: 4F1C92A7: removed' 2>err; check "no result" 65 $?
-printf 'mailbx-full\n550\n' | "$BL" explain >out 2>err; check "stdin goes on" 65 $?; has "stdin goes on" codes/550 out
+printf 'mailbx-full\n550\n' | "$BL" explain >out 2>err; check "stdin goes on" 65 $?; has "stdin goes on" codes/policy-rejected-basic out
 "$BL" explain --phase nowhere x 2>/dev/null; check "unknown phase" 64 $?
 "$BL" explain --rules /nowhere x 2>/dev/null; check "no rules there" 66 $?
 "$BL" explain --help | sed -n 3p | grep -q 'bounceline explain' || fail "help begins with examples"

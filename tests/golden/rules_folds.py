@@ -6,7 +6,8 @@
 Prints accuracy, wrong and missed suppressions, macro recall.  Then generalisation: replies are put into
 clusters of similar ones, clusters into five folds; for each fold every alternative (what stands between `|`)
 that decides no reply outside the fold is taken away, rules and rows of codes.tsv alike, and the fold is
-judged by what is left.  `by rule` takes away whole rules instead.  Last, how many rules decide one reply.
+judged by what is left.  `by rule` takes away whole rules instead.  Last, how many rules decide one reply: at
+most a quarter may (--single).
 --confusion prints the table, --list every reply that differs, here or in its fold.
 """
 import argparse, collections, glob, os, re, subprocess, sys
@@ -68,10 +69,10 @@ class Rules:
         return [dict(zip(names, line.split("\t"))) for line in done.stdout.splitlines()]
 
     def all_places(self):
-        """Every alternative, as FILE:LINE:COLUMN."""
+        """Every alternative, FILE:LINE:COLUMN, and the rule that it belongs to."""
         done = subprocess.run(self.command[:self.command.index("--") + 1], input="", text=True,
                               stdout=subprocess.PIPE, check=True)
-        return set(done.stdout.split())
+        return dict(line.split("\t") for line in done.stdout.splitlines())
 
 
 def right(r):
@@ -121,7 +122,7 @@ def confusion(rows):
 def in_folds(rules, fold, full, group):
     """Each fold judged without what only it needs; `group` says what is taken away together."""
     judged = [None] * len(fold)
-    places = {p: group(p) for p in rules.all_places() | {r["place"] for r in full}}
+    places = {p: group(p) for p in rules.all_places()}
     for k in range(FOLDS):
         needed = {group(r["place"]) for r, f in zip(full, fold) if f != k}
         result = rules.judge(p for p, g in places.items() if g not in needed)
@@ -139,6 +140,7 @@ def main():
     ap.add_argument("--phase", default="")
     ap.add_argument("--list", action="store_true")
     ap.add_argument("--confusion", action="store_true")
+    ap.add_argument("--single", type=float, default=1, help="exit 1 when more of the rules than that decide one reply")
     ap.add_argument("--floor", type=float, default=0, help="exit 1 when the mean by alternative is below")
     args = ap.parse_args()
     if not os.path.exists(args.replies):
@@ -151,9 +153,10 @@ def main():
     full = rules.judge()
     show("all rules", full)
     fold, n_clusters = folds_of(rows)
-    line = lambda place: place.rsplit(":", 1)[0]
+    ids = rules.all_places()
+    rule = lambda place: ids[place]
     one = in_folds(rules, fold, full, lambda p: p)
-    many = in_folds(rules, fold, full, line)
+    many = in_folds(rules, fold, full, rule)
     text = in_folds(rules, fold, full, lambda p: "kept" if p.startswith("codes.tsv") else p)
     means = []
     for name, judged in (("folds by alternative", one), ("  the same, codes kept", text), ("folds by rule", many)):
@@ -162,11 +165,13 @@ def main():
         means.append(sum(each) / FOLDS)
         print("%28s mean %.4f  (%s); %d clusters" % ("", means[-1], " ".join("%.3f" % e for e in each), n_clusters))
     words = lambda r: not r.startswith("codes.tsv")
-    for name, key, of in (("rules of words", line, words), ("rules and rows of codes", line, lambda p: True),
+    shares = {}
+    for name, key, of in (("rules of words", rule, words), ("rules of words and codes", rule, lambda p: True),
                           ("alternatives of words", lambda p: p, words)):
         used = collections.Counter(key(r["place"]) for r in full if of(r["place"]))
-        known = {key(p) for p in rules.all_places() if of(p)}
+        known = {key(p) for p in ids if of(p)}
         single = sum(n == 1 for n in used.values())
+        shares[name] = single / len(used)
         print("%-28s %d decide a reply, %d of them exactly one: %.3f (%.3f of all %d)" % (
             name, len(used), single, single / len(used), single / len(known | set(used)), len(known | set(used))))
     if args.confusion:
@@ -180,7 +185,7 @@ def main():
                     "DIFF" if not right(a) else "type" if a["type"] != a["want_type"] else "fold", row["id"],
                     a["want"], a["want_type"], a["got"], a["type"], a["rule"], b["got"], b["type"], b["rule"],
                     row["text"][:300]))
-    return 1 if means[0] < args.floor else 0
+    return 1 if means[0] < args.floor or shares["rules of words and codes"] > args.single else 0
 
 
 sys.exit(main())

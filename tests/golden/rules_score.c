@@ -5,7 +5,7 @@
  * Standard input lists alternatives to leave out, as printed: FILE:LINE:COLUMN.  One line a reply:
  * id, wanted category and type, category, type, action, rule, FILE:LINE:COLUMN.  PHASE is what `classify
  * --phase` would be given; without it what the text itself tells counts.  Without REPLIES: all
- * FILE:LINE:COLUMN. */
+ * FILE:LINE:COLUMN, each with its rule. */
 #include "../../core/match/compile.h"
 #include "bounceline/reply.h"
 
@@ -73,8 +73,10 @@ static void list_places(const struct bl_rules *rules)
     char key[160];
 
     for (uint32_t i = 0; i < bl_rules_count(rules); i++) {
-        place(bl_rules_rule(rules, i), key, sizeof key);
-        printf("%s\n", key);
+        const struct bl_rule_info *rule = bl_rules_rule(rules, i);
+
+        place(rule, key, sizeof key);
+        printf("%s\t%.*s\n", key, (int)rule->id.n, rule->id.p);
     }
 }
 

@@ -147,6 +147,13 @@ static const struct file_case cases[] = {
      .error = "codes.tsv:6:1: can never win"},
     {"a pair in the shade of its enhanced code", .codes = CODES "550\t5.1.1\tgeneric\tspam\tRFC\n",
      .error = "codes.tsv:4:1: can never win, decided first by 'codes/x.1.1' (codes.tsv:2)"},
+    {"rows of one name, of two categories",
+     .codes = "basic\tenhanced\tstrength\tcategory\tsource\trule\n\t5.1.1\tspecific\tgone\tRFC\tone\n"
+              "\t5.7.1\tgeneric\tspam\tRFC\tone\n",
+     .error = "codes.tsv:3:25: 'one' of line 2 has another category"},
+    {"a row's name that is none",
+     .codes = "basic\tenhanced\tstrength\tcategory\tsource\trule\n\t5.1.1\tspecific\tgone\tRFC\tx.1\n",
+     .error = "codes.tsv:2:26: a name is"},
     {"a range backwards", .codes = CODES "\t5.7.9-3\tgeneric\tspam\tRFC\n", .error = "codes.tsv:4:2: expected"},
 
     {"a category twice", .categories = CATEGORIES "full\trecipient\tsoft\tG\tsoft\n",
@@ -283,6 +290,63 @@ static void an_operators_rules_add_replace_and_switch_off(void **state)
     }
 }
 
+/* Rows of one name: one rule to people, rows of their own to an operator. */
+static const struct {
+    const char *name, *own, *own_codes, *of_550, *of_421; /* category that decides each */
+} row_cases[] = {
+    {"two rows", "", "", "spam by codes/both", "spam by codes/both"},
+    {"one is switched off", "disable codes/550-5.7.30\n", "", "unclassified by codes/none", "spam by codes/both"},
+    {"all are", "disable codes/both\n", "", "unclassified by codes/none", "unclassified by codes/none"},
+    {"one is replaced", "", "basic\tenhanced\tstrength\tcategory\tsource\n550\t5.7.30\tgeneric\tgone\tours\n",
+     "gone by codes/550-5.7.30", "spam by codes/both"},
+};
+
+static void answer(const struct bl_rules *rules, uint16_t code, bl_status status, char *out, size_t room)
+{
+    bl_reply reply = {.code = code, .enhanced = status, .phase = BL_PHASE_RCPT};
+    bl_verdict v = bl_classify(rules, &reply);
+    bl_slice category = bl_rules_category(rules, v.category)->name, id = bl_rules_rule(rules, v.rule)->id;
+
+    snprintf(out, room, "%.*s by %.*s", (int)category.n, category.p, (int)id.n, id.p);
+}
+
+static void rows_of_one_name_are_one_rule(void **state)
+{
+    struct bl_rules_file shipped[] = {
+        {BL_SLICE_INIT("codes.tsv"),
+         BL_SLICE_INIT("basic\tenhanced\tstrength\tcategory\trule\tmeaning\tremedy\tsource\n"
+                       "421\t4.7.30\tgeneric\tspam\tboth\tunsigned\t\tRFC\n"
+                       "550\t5.7.30\tgeneric\tspam\tboth\tunsigned\tsign it\tRFC\n")},
+        {BL_SLICE_INIT("categories.tsv"), BL_SLICE_INIT(CATEGORIES)},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < BL_COUNT(row_cases); i++) {
+        struct bl_rules_file own[] = {{BL_SLICE_INIT("own.rules"), guarded(row_cases[i].own)},
+                                      {BL_SLICE_INIT("codes.tsv"), guarded(row_cases[i].own_codes)}};
+        struct bl_rules_sources sources = {.shipped = shipped, .shipped_n = 2, .own = own, .own_n = 2};
+        bl_reply reply = {.code = 550, .enhanced = {5, 7, 30}};
+        struct bl_rules *rules = NULL;
+        const struct bl_codes *row;
+        bl_err err = {0};
+        char got[80];
+
+        print_message("%s\n", row_cases[i].name);
+        if (bl_rules_compile_over(&sources, &rules, &err) != BL_OK)
+            fail_msg("%s", err.text);
+        answer(rules, 550, (bl_status){5, 7, 30}, got, sizeof got);
+        assert_string_equal(got, row_cases[i].of_550);
+        answer(rules, 421, (bl_status){4, 7, 30}, got, sizeof got);
+        assert_string_equal(got, row_cases[i].of_421);
+        row = bl_rules_codes_of(rules, &reply);
+        if (i == 0)
+            assert_true(bl_slice_eq(row->codes, BL_SLICE("550 5.7.30")) &&
+                        bl_slice_eq(row->meaning, BL_SLICE("unsigned")) &&
+                        bl_slice_eq(row->remedy, BL_SLICE("sign it")));
+        bl_rules_free(rules);
+    }
+}
+
 static void note_problem(void *arg, const struct bl_rules_problem *problem)
 {
     char *list = arg;
@@ -367,6 +431,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_are_said_at_line_and_column),
         cmocka_unit_test(an_operators_rules_add_replace_and_switch_off),
+        cmocka_unit_test(rows_of_one_name_are_one_rule),
         cmocka_unit_test(whoever_listens_hears_of_every_problem),
         cmocka_unit_test(a_file_of_another_kind_is_refused),
         cmocka_unit_test(any_failed_allocation_is_an_error_and_leaks_nothing),

@@ -40,15 +40,24 @@ enum bl_tier {
     BL_TIERS
 };
 
-/* One alternative of a rule; several have one id. */
+/* One alternative of a rule; several have one id.  A row of codes.tsv is one, too. */
 struct bl_rule_info {
     bl_slice id;     /* "generic/user-unknown" */
     bl_slice file;   /* "generic.rules"; of an operator's rule the path it was read from */
     uint32_t line, column; /* 1-based; of the alternative */
     uint16_t category;
+    uint16_t number; /* of the id: below bl_rules_ids(), the same for all that share it */
+    uint16_t codes;  /* 1 + its row of codes.tsv, for bl_rules_codes(); 0: it is none */
     bl_slice source; /* where the wording is documented */
     uint8_t  tier;   /* enum bl_tier */
     bool     own;    /* an operator's */
+};
+
+/* What a row of codes.tsv says to people. */
+struct bl_codes {
+    bl_slice codes; /* "550 5.1.10", "x.7.20" */
+    bl_slice meaning;
+    bl_slice remedy; /* empty: that of the category */
 };
 
 /* One input of the compiler. */
@@ -93,6 +102,13 @@ const struct bl_category  *bl_rules_category(const struct bl_rules *rules, uint1
 bool                       bl_rules_find_category(const struct bl_rules *rules, bl_slice name, uint16_t *out);
 size_t                     bl_rules_count(const struct bl_rules *rules);
 const struct bl_rule_info *bl_rules_rule(const struct bl_rules *rules, uint32_t index);
+
+/* How many different ids there are. */
+size_t bl_rules_ids(const struct bl_rules *rules);
+
+/* The row of codes.tsv that a rule is, or that speaks for a reply's codes before all others; NULL: none. */
+const struct bl_codes *bl_rules_codes(const struct bl_rules *rules, uint32_t index);
+const struct bl_codes *bl_rules_codes_of(const struct bl_rules *rules, const bl_reply *reply);
 
 /* The provider at whose hosts alone a rule holds; 0: any. */
 uint16_t bl_rules_rule_provider(const struct bl_rules *rules, uint32_t index);
