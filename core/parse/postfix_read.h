@@ -305,7 +305,7 @@ RARELY enum bl_outcome outcome_of_loopback(bl_slice program, bl_slice text)
 
 /* A success is a delivery, unless the mail was only handed on.  Only discard(8) succeeds without a relay; its
  * name may be another, or cut off. */
-static inline enum bl_outcome outcome_of_sent(bl_slice program, const struct peer *relay,
+ALWAYS_INLINE enum bl_outcome outcome_of_sent(bl_slice program, const struct peer *relay,
                                               bl_slice relay_word, bl_slice text)
 {
     if (relay->bracketed)

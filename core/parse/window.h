@@ -273,7 +273,7 @@ ALWAYS_INLINE size_t bl_words_end(struct bl_words *words)
 
 /* Does `s` begin with the first `n` bytes of `text`, but for `gap_n` of them from `gap` on?  `text`
  * is an array of at least 64 bytes. */
-static inline bool bl_window_starts(bl_slice s, const char *text, size_t n, size_t gap,
+ALWAYS_INLINE bool bl_window_starts(bl_slice s, const char *text, size_t n, size_t gap,
                                     size_t gap_n)
 {
     size_t behind = gap + gap_n;

@@ -79,7 +79,8 @@ static inline bool bl_slice_eq(bl_slice a, bl_slice b)
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
-static inline bool bl_slice_starts(bl_slice s, bl_slice prefix)
+/* Of a literal prefix little more is left than a comparison of words; not so when it is called. */
+__attribute__((always_inline)) static inline bool bl_slice_starts(bl_slice s, bl_slice prefix)
 {
     return s.n >= prefix.n && (prefix.n == 0 || memcmp(s.p, prefix.p, prefix.n) == 0);
 }
@@ -90,7 +91,7 @@ static inline bool bl_slice_ends(bl_slice s, bl_slice suffix)
 }
 
 /* Takes `prefix` off the front; false, and `s` untouched, when it is not there. */
-static inline bool bl_slice_take(bl_slice *s, bl_slice prefix)
+__attribute__((always_inline)) static inline bool bl_slice_take(bl_slice *s, bl_slice prefix)
 {
     if (!bl_slice_starts(*s, prefix))
         return false;
