@@ -167,7 +167,7 @@ static size_t commit_batch(struct server *server, struct bl_commit *commit, stru
     int64_t now_ms = (int64_t)time(NULL) * 1000;
     struct timespec a, b;
     const char *argv[16];
-    size_t argn[16], n = 0, bytes = 0;
+    size_t argn[16], n = 0, one = 1, bytes = 0;
     redisReply *reply;
 
     batch.range[0].end = (bl_position){.generation = 1, .offset = *from + lines * 150};
@@ -179,7 +179,7 @@ static size_t commit_batch(struct server *server, struct bl_commit *commit, stru
         abort();
     for (struct bl_bucket *bucket; (bucket = bl_commit_next_unknown(commit)) != NULL;)
         bucket->state = BL_BUCKET_KNOWN; /* the server is ours and new: there is nothing to read */
-    if (!bl_commit_pack(commit, batches, 1, &at, now_ms))
+    if (!bl_commit_pack(commit, batches, &one, &at, now_ms))
         abort();
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &b);
     *pack_s += (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9;

@@ -6,31 +6,45 @@
 --       4  lease in ms from now
 --       5  "1": check the fence.  "0" only in tests that show what it is for
 --       6  ranges: {{generation, from, position behind it}, ...}
---       7  records: {{address, expected version, record or "" to forget it, forget at ms or 0,
---                     verdict or "", verdict ends at ms or 0, score in the index,
---                     change or "", version, state, category,
---                     {further fields of the feed's entry}}, ...}
+--       7  `changes` of the positions' hash before the records were read; empty: look at every record's version
+--       lists, flat but for the last but one:
+--       8  records that were not there: {key, record, forget at ms or 0, ...}
+--       9  records that were: the same
+--      10  records to forget: {key, address, ...}
+--      11  verdicts: {key, verdict, ends at ms or 0, ...}
+--      12  verdicts that are none: {key, ...}
+--      13  places in the index: {score, address, ...}
+--      14  entries of the feed: {{version, address, change, state, category, verdict ends at ms or 0,
+--          further fields, ...}, ...}
+--      15  what was read of all of them: {key of the record, its version, ...}
 -- returns  {"OK", last entry of the feed before, last entry after}
 --          {"FENCE", what does not fit}
---          {"CONFLICT", index, index, ...}   these records have another version: nothing is applied
+--          {"CONFLICT", index, index, ...}   these of list 15 have another version: nothing is applied
 --
--- A record begins "1<tab>VERSION<tab>"; one that is not there has version 0.
+-- Every writer of records raises `changes`.  As long as it is what it was before the records were read, none has
+-- changed, and only a key that seemed free is looked at once more: it may hold what is no record.  If it is not, each
+-- record's version decides: it begins "1<tab>VERSION<tab>"; one that is not there has version 0.
 
 local FEED_LENGTH = 100000
+local TRIM_EVERY = 1000
 local SWEEP = 50
-local CHUNK = 2000 -- what unpack() may put on Lua's stack, with room to spare
-local call, fmt = redis.call, string.format
+local CHUNK = 1998 -- what unpack() may put on Lua's stack, with room to spare; whole pairs and threes
+local call, fmt, max, unpack = redis.call, string.format, math.max, unpack
 
 local pos = KEYS[1]
 local base = string.sub(pos, 1, -4)
-local node, epoch, dataset = ARGV[1], ARGV[2], ARGV[3]
+local node, epoch, dataset, seen = ARGV[1], ARGV[2], ARGV[3], ARGV[7]
 local ranges = cmsgpack.unpack(ARGV[6])
-local records = cmsgpack.unpack(ARGV[7])
+local fresh, known = cmsgpack.unpack(ARGV[8]), cmsgpack.unpack(ARGV[9])
+local forgotten, blocked = cmsgpack.unpack(ARGV[10]), cmsgpack.unpack(ARGV[11])
+local open, places = cmsgpack.unpack(ARGV[12]), cmsgpack.unpack(ARGV[13])
+local entries = cmsgpack.unpack(ARGV[14])
 local index, feed = base .. 'x', base .. 'f'
 local by_hand = epoch == ''
 
+local have = call('HMGET', pos, 'dataset', node .. '|epoch', 'changes')
+local changes = have[3] or '0'
 if not by_hand and ARGV[5] == '1' then
-    local have = call('HMGET', pos, 'dataset', node .. '|epoch')
     if have[1] ~= dataset then
         return {'FENCE', 'dataset ' .. tostring(have[1])}
     end
@@ -53,25 +67,44 @@ if not by_hand and ARGV[5] == '1' then
     end
 end
 
-local function last_entry()
-    local last = call('XREVRANGE', feed, '+', '-', 'COUNT', 1)
-    return last[1] and last[1][1] or '0-0'
+local reading -- the key at hand, for error messages
+
+-- Whether a key that seemed free is taken.
+local function any_taken()
+    local ask = {}
+    for i = 1, #fresh, 3 do
+        ask[#ask + 1] = fresh[i]
+        if #ask == CHUNK or i + 3 > #fresh then
+            if call('EXISTS', unpack(ask)) > 0 then
+                return true
+            end
+            ask = {}
+        end
+    end
+    return false
 end
 
 -- Looks at every key before the first one is written.
-local reading, before = pos, nil
+local before, raised
 local conflicts = {'CONFLICT'}
 local function look()
+    reading = pos
+    raised = fmt('%d', changes + 1)
     reading = feed
-    before = last_entry()
+    local last = call('XREVRANGE', feed, '+', '-', 'COUNT', 1)
+    before = last[1] and last[1][1] or '0-0'
     reading = index
     call('ZCARD', index)
-    for i = 1, #records do
-        reading = base .. 'a:' .. records[i][1]
+    if changes == seen and not any_taken() then
+        return
+    end
+    local versions = cmsgpack.unpack(ARGV[15])
+    for i = 1, #versions, 2 do
+        reading = versions[i]
         local head = call('GETRANGE', reading, 0, 31)
         local version = head == '' and '0' or string.match(head, '^1\t(%d+)\t')
-        if version ~= records[i][2] then
-            conflicts[#conflicts + 1] = i
+        if version ~= versions[i + 1] then
+            conflicts[#conflicts + 1] = (i + 1) / 2
         end
     end
 end
@@ -89,18 +122,21 @@ end
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
--- In one command; a moment that is past by the server's clock is the next millisecond.
-local function set_until(key, value, at)
-    if at == '0' then
-        call('SET', key, value)
-    else
-        call('SET', key, value, 'PX', fmt('%d', math.max(tonumber(at) - now, 1)))
+-- {key, value, moment or 0, ...}; a moment that is past by the server's clock is the next millisecond.
+local function set_until(list)
+    for i = 1, #list, 3 do
+        local at = list[i + 2]
+        if at == '0' then
+            call('SET', list[i], list[i + 1])
+        else
+            call('SET', list[i], list[i + 1], 'PX', fmt('%d', max(at - now, 1)))
+        end
     end
 end
 
 -- One command for many: a command's way through the server costs more than its work.
 local function call_all(name, key, list)
-    for i = 1, #list, CHUNK do -- an even number: score and member stay together
+    for i = 1, #list, CHUNK do
         local last = math.min(i + CHUNK - 1, #list)
         if key then
             call(name, key, unpack(list, i, last))
@@ -110,30 +146,32 @@ local function call_all(name, key, list)
     end
 end
 
-local places, verdicts_gone = {}, {}
-for i = 1, #records do
-    local address, _, text, forget, verdict, ends, score, change, version, state, category, why =
-        unpack(records[i])
-    if text == '' then
-        call('DEL', base .. 'a:' .. address)
-        call('ZREM', index, address)
-    else
-        set_until(base .. 'a:' .. address, text, forget)
-        places[#places + 1] = score
-        places[#places + 1] = address
+-- Trimmed now and then: it costs a little each time.
+local function tell()
+    local id
+    for i = 1, #entries do
+        local e = entries[i]
+        if i % TRIM_EVERY == 0 or i == #entries then
+            id = call('XADD', feed, 'MAXLEN', '~', FEED_LENGTH, '*', 'v', e[1], 'a', e[2], 'c', e[3], 's', e[4],
+                'k', e[5], 'u', e[6], 'n', node, unpack(e, 7))
+        else
+            call('XADD', feed, '*', 'v', e[1], 'a', e[2], 'c', e[3], 's', e[4], 'k', e[5], 'u', e[6], 'n', node,
+                unpack(e, 7))
+        end
     end
-    if verdict == '' then
-        verdicts_gone[#verdicts_gone + 1] = base .. 's:' .. address
-    else
-        set_until(base .. 's:' .. address, verdict, ends)
-    end
-    if change ~= '' then
-        call('XADD', feed, 'MAXLEN', '~', FEED_LENGTH, '*', 'v', version, 'a', address, 'c', change,
-            's', state, 'k', category, 'u', ends, 'n', node, unpack(why))
-    end
+    return id
 end
+
+set_until(fresh)
+set_until(known)
+for i = 1, #forgotten, 2 do
+    call('DEL', forgotten[i])
+    call('ZREM', index, forgotten[i + 1])
+end
+set_until(blocked)
+call_all('DEL', nil, open)
 call_all('ZADD', index, places)
-call_all('DEL', nil, verdicts_gone)
+local after = tell() or before
 
 -- The index follows what expired by itself, a few at a time: verdicts that ended become "forgotten at",
 -- and forgotten records leave.
@@ -146,19 +184,22 @@ for i = 1, #ended do
         call('ZADD', index, left < 0 and 0 or fmt('-%d', now + left), ended[i])
     end
 end
-local forgotten = call('ZRANGEBYSCORE', index, fmt('-%d', now), '(0', 'LIMIT', 0, SWEEP)
-for i = 1, #forgotten do
-    call('ZREM', index, forgotten[i])
+local gone = call('ZRANGEBYSCORE', index, fmt('-%d', now), '(0', 'LIMIT', 0, SWEEP)
+for i = 1, #gone do
+    call('ZREM', index, gone[i])
 end
 
+local place = {}
+if #fresh + #known + #forgotten > 0 then
+    place = {'changes', raised}
+end
 if not by_hand then
-    local place = {node .. '|lease', fmt('%d', now + tonumber(ARGV[4]))}
+    place[#place + 1] = node .. '|lease'
+    place[#place + 1] = fmt('%d', now + tonumber(ARGV[4]))
     for i = 1, #ranges do
         place[#place + 1] = node .. '|g|' .. ranges[i][1]
         place[#place + 1] = ranges[i][3]
     end
-    for i = 1, #place, CHUNK do -- an even number: field and value stay together
-        call('HSET', pos, unpack(place, i, math.min(i + CHUNK - 1, #place)))
-    end
 end
-return {'OK', before, #records > 0 and last_entry() or before}
+call_all('HSET', pos, place)
+return {'OK', before, after}

@@ -39,33 +39,70 @@ size_t bl_address_change_verdict(const struct bl_address_record *record, int64_t
     return (size_t)n < BL_ADDRESS_VERDICT_MAX ? (size_t)n : BL_ADDRESS_VERDICT_MAX - 1;
 }
 
+/* ---- lists for address.lua ---- */
+
+void bl_address_changes_begin(struct bl_address_changes *changes)
+{
+    changes->rows = 0;
+    for (size_t i = 0; i < BL_ADDRESS_LISTS; i++) {
+        bl_pack_clear(&changes->list[i].pack);
+        changes->list[i].head = bl_pack_array_begin(&changes->list[i].pack);
+        changes->list[i].n = 0;
+    }
+}
+
+bool bl_address_changes_end(struct bl_address_changes *changes)
+{
+    bool failed = false;
+
+    for (size_t i = 0; i < BL_ADDRESS_LISTS; i++) {
+        bl_pack_array_end(&changes->list[i].pack, changes->list[i].head, changes->list[i].n);
+        failed |= changes->list[i].pack.failed;
+    }
+    return !failed;
+}
+
+void bl_address_changes_arguments(const struct bl_address_changes *changes, bl_slice argv[BL_ADDRESS_LISTS])
+{
+    for (size_t i = 0; i < BL_ADDRESS_LISTS; i++)
+        argv[i] = bl_pack_slice(&changes->list[i].pack);
+}
+
+void bl_address_changes_release(struct bl_address_changes *changes)
+{
+    for (size_t i = 0; i < BL_ADDRESS_LISTS; i++)
+        bl_pack_release(&changes->list[i].pack);
+}
+
+/* The pack of a list that gets `more` elements. */
+static struct bl_pack *grow(struct bl_address_changes *changes, enum bl_address_list list, size_t more)
+{
+    changes->list[list].n += more;
+    return &changes->list[list].pack;
+}
+
 static void pack_text(struct bl_pack *pack, const char *text)
 {
     bl_pack_text(pack, (bl_slice){text, strlen(text)});
 }
 
-static void pack_number(struct bl_pack *pack, const char *sign, int64_t value)
+/* Where it stands in the index: when a verdict ends, or, negative, when the record will be forgotten. */
+static void add_place(struct bl_address_changes *changes, bl_slice address, const struct bl_address_record *record,
+                      int64_t forget_ms, int64_t now_ms)
 {
-    char text[32];
+    struct bl_pack *pack = grow(changes, BL_ADDRESS_PLACES, 2);
 
-    snprintf(text, sizeof text, "%s%" PRId64, sign, value);
-    pack_text(pack, text);
-}
-
-/* The score in the index: when a verdict ends, or, negative, when the record will be forgotten. */
-static void pack_score(struct bl_pack *pack, const struct bl_address_record *record, int64_t forget_ms,
-                       int64_t now_ms)
-{
     if (!blocks(record, now_ms)) {
         if (forget_ms == 0)
             pack_text(pack, "-inf");
         else
-            pack_number(pack, "-", forget_ms);
+            bl_pack_decimal(pack, -forget_ms);
     } else if (record->until_ms == 0) {
         pack_text(pack, "+inf");
     } else {
-        pack_number(pack, "", record->until_ms);
+        bl_pack_decimal(pack, record->until_ms);
     }
+    bl_pack_text(pack, address);
 }
 
 static void pack_pair(struct bl_pack *pack, const char *name, bl_slice value)
@@ -76,16 +113,12 @@ static void pack_pair(struct bl_pack *pack, const char *name, bl_slice value)
 
 /* What the feed says besides: when, by the log's clock, and why.  A person's name and note, or the reply
  * and the rule behind a verdict. */
-static void pack_reason(struct bl_pack *pack, const struct bl_address_record *r, enum bl_change change)
+static void pack_reason(struct bl_pack *pack, const struct bl_address_record *r, bool verdict, bool by_hand)
 {
-    bool verdict = change == BL_CHANGE_SUPPRESS || change == BL_CHANGE_EXTEND;
-    bool by_hand = change == BL_CHANGE_ADD || change == BL_CHANGE_REMOVE;
     bl_slice reply = bl_slice_head((bl_slice){r->reply, strlen(r->reply)}, FEED_REPLY_MAX);
-    char number[32];
 
-    bl_pack_array(pack, verdict ? 8 : by_hand ? 6 : 2);
-    snprintf(number, sizeof number, "%" PRId64, verdict ? r->last_ms : r->since_ms);
-    pack_pair(pack, "t", (bl_slice){number, strlen(number)});
+    pack_text(pack, "t");
+    bl_pack_decimal(pack, verdict ? r->last_ms : r->since_ms);
     if (verdict) {
         pack_pair(pack, "r", (bl_slice){r->rule, strlen(r->rule)});
         pack_pair(pack, "w", reply);
@@ -96,29 +129,78 @@ static void pack_reason(struct bl_pack *pack, const struct bl_address_record *r,
     }
 }
 
-void bl_address_change_pack(struct bl_pack *records, bl_slice address, struct bl_address_record *record,
-                            enum bl_change change, const struct bl_suppress_policy *policy, int64_t now_ms)
+static void add_entry(struct bl_address_changes *changes, bl_slice address, const struct bl_address_record *record,
+                      enum bl_change change, int64_t ends_ms)
 {
-    char text[BL_ADDRESS_TEXT_MAX], verdict[BL_ADDRESS_VERDICT_MAX];
-    int64_t forget_ms = bl_suppress_forget_ms(record, policy);
-    bool forgotten = forget_ms != 0 && forget_ms <= now_ms;
-    bool verdict_moved = change != BL_CHANGE_NONE && change != BL_CHANGE_NOTED;
-    size_t verdict_n = bl_address_change_verdict(record, now_ms, verdict);
+    enum { FIXED = 6 };
+    bool verdict = change == BL_CHANGE_SUPPRESS || change == BL_CHANGE_EXTEND;
+    bool by_hand = change == BL_CHANGE_ADD || change == BL_CHANGE_REMOVE;
+    struct bl_pack *pack = grow(changes, BL_ADDRESS_ENTRIES, 1);
 
-    bl_pack_array(records, 12);
-    bl_pack_text(records, address);
-    pack_number(records, "", (int64_t)record->version);
+    bl_pack_array(pack, FIXED + (verdict ? 8 : by_hand ? 6 : 2));
+    bl_pack_decimal(pack, (int64_t)record->version);
+    bl_pack_text(pack, address);
+    pack_text(pack, bl_change_name(change));
+    pack_text(pack, bl_address_state_name(record->state));
+    pack_text(pack, record->category);
+    bl_pack_decimal(pack, ends_ms);
+    pack_reason(pack, record, verdict, by_hand);
+}
+
+static void add_verdict(struct bl_address_changes *changes, const bl_redis_key *key, bl_slice verdict, int64_t ends_ms)
+{
+    struct bl_pack *pack = grow(changes, verdict.n ? BL_ADDRESS_BLOCKED : BL_ADDRESS_OPEN, verdict.n ? 3 : 1);
+
+    bl_pack_text(pack, bl_redis_key_slice(key));
+    if (verdict.n == 0)
+        return;
+    bl_pack_text(pack, verdict);
+    bl_pack_decimal(pack, ends_ms);
+}
+
+/* The record itself; false when it is past keeping. */
+static bool add_record(struct bl_address_changes *changes, const bl_redis_key *key, bl_slice address,
+                       struct bl_address_record *record, int64_t forget_ms, int64_t now_ms)
+{
+    struct bl_pack *pack = grow(changes, BL_ADDRESS_VERSIONS, 2);
+    enum bl_address_list list = record->version == 0 ? BL_ADDRESS_FRESH : BL_ADDRESS_KNOWN;
+    char text[BL_ADDRESS_TEXT_MAX];
+
+    bl_pack_text(pack, bl_redis_key_slice(key));
+    bl_pack_decimal(pack, (int64_t)record->version);
     record->version++;
-    bl_pack_text(records, (bl_slice){text, forgotten ? 0 : bl_address_text(record, text)});
-    pack_number(records, "", forget_ms);
-    bl_pack_text(records, (bl_slice){verdict, verdict_n});
-    pack_number(records, "", verdict_n ? record->until_ms : 0);
-    pack_score(records, record, forget_ms, now_ms);
-    pack_text(records, verdict_moved ? bl_change_name(change) : "");
-    pack_number(records, "", (int64_t)record->version);
-    pack_text(records, bl_address_state_name(record->state));
-    pack_text(records, record->category);
-    pack_reason(records, record, change);
+    if (forget_ms != 0 && forget_ms <= now_ms) {
+        if (list == BL_ADDRESS_KNOWN) {
+            pack = grow(changes, BL_ADDRESS_FORGOTTEN, 2);
+            bl_pack_text(pack, bl_redis_key_slice(key));
+            bl_pack_text(pack, address);
+        }
+        return false;
+    }
+    pack = grow(changes, list, 3);
+    bl_pack_text(pack, bl_redis_key_slice(key));
+    bl_pack_text(pack, (bl_slice){text, bl_address_text(record, text)});
+    bl_pack_decimal(pack, forget_ms);
+    return true;
+}
+
+void bl_address_changes_add(struct bl_address_changes *changes, const struct bl_redis_keys *keys, bl_slice address,
+                            struct bl_address_record *record, enum bl_change change,
+                            const struct bl_suppress_policy *policy, int64_t now_ms)
+{
+    bl_redis_key record_key = bl_redis_key_address(keys, 'a', address);
+    bl_redis_key verdict_key = bl_redis_key_address(keys, 's', address);
+    char verdict[BL_ADDRESS_VERDICT_MAX];
+    int64_t forget_ms = bl_suppress_forget_ms(record, policy);
+    size_t verdict_n = bl_address_change_verdict(record, now_ms, verdict);
+    int64_t ends_ms = verdict_n ? record->until_ms : 0;
+
+    changes->rows++;
+    if (add_record(changes, &record_key, address, record, forget_ms, now_ms))
+        add_place(changes, address, record, forget_ms, now_ms);
+    add_verdict(changes, &verdict_key, (bl_slice){verdict, verdict_n}, ends_ms);
+    if (change != BL_CHANGE_NONE && change != BL_CHANGE_NOTED)
+        add_entry(changes, address, record, change, ends_ms);
 }
 
 /* ---- by hand ---- */
@@ -151,21 +233,23 @@ static enum bl_code read_record(struct bl_redis_conn *conn, const bl_redis_key *
 
 /* BL_CONFLICT: somebody else wrote first. */
 static enum bl_code write_record(struct bl_redis_conn *conn, const struct bl_redis_keys *keys,
-                                 const bl_redis_key *key, const struct bl_pack *records, bl_slice address,
+                                 const bl_redis_key *key, const struct bl_address_changes *changes, bl_slice address,
                                  bl_err *err)
 {
+    enum { FIXED = 11 };
     bl_redis_key pos =
         bl_redis_key_partition(keys, bl_address_partition(address, keys->partitions), "pos");
     static const char no_ranges[] = {(char)0x90};
-    const bl_slice args[] = {
+    bl_slice args[FIXED + BL_ADDRESS_LISTS] = {
         BL_SLICE("EVAL"), bl_script_address, BL_SLICE("1"), bl_redis_key_slice(&pos),
         {keys->node, strlen(keys->node)}, BL_SLICE(""), BL_SLICE(""), BL_SLICE("0"), BL_SLICE("1"),
-        {no_ranges, sizeof no_ranges}, bl_pack_slice(records)};
+        {no_ranges, sizeof no_ranges}, BL_SLICE("")};
     const char *argv[BL_COUNT(args)];
     size_t argn[BL_COUNT(args)];
     redisReply *reply = NULL;
     enum bl_code rc;
 
+    bl_address_changes_arguments(changes, args + FIXED);
     for (size_t i = 0; i < BL_COUNT(args); i++) {
         argv[i] = args[i].p;
         argn[i] = args[i].n;
@@ -187,7 +271,7 @@ enum bl_code bl_address_change_now(struct bl_redis_conn *conn, const struct bl_r
                                    bl_err *err)
 {
     bl_redis_key key = bl_redis_key_address(keys, 'a', event->address);
-    struct bl_pack records = {0};
+    struct bl_address_changes changes = {0};
     enum bl_code rc = BL_CONFLICT;
 
     for (int i = 0; i < TRIES && rc == BL_CONFLICT; i++) {
@@ -197,14 +281,13 @@ enum bl_code bl_address_change_now(struct bl_redis_conn *conn, const struct bl_r
         *change = bl_suppress_apply(record, event, policy, now_ms);
         if (*change == BL_CHANGE_NONE)
             break;
-        bl_pack_clear(&records);
-        bl_pack_array(&records, 1);
-        bl_address_change_pack(&records, event->address, record, *change, policy, now_ms);
-        rc = records.failed ? bl_fail(err, BL_NO_MEMORY, 0, "no memory for a record")
-                            : write_record(conn, keys, &key, &records, event->address, err);
+        bl_address_changes_begin(&changes);
+        bl_address_changes_add(&changes, keys, event->address, record, *change, policy, now_ms);
+        rc = bl_address_changes_end(&changes) ? write_record(conn, keys, &key, &changes, event->address, err)
+                                              : bl_fail(err, BL_NO_MEMORY, 0, "no memory for a record");
         if (rc == BL_CONFLICT)
             bl_fail(err, rc, 0, "%.200s is being changed by others all the time", key.text);
     }
-    bl_pack_release(&records);
+    bl_address_changes_release(&changes);
     return rc;
 }

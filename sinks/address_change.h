@@ -5,7 +5,7 @@
  *
  * Shapes     address: normalised
  * Units      *_ms: milliseconds since 1970 UTC
- * Ownership  packs and keys are the caller's
+ * Ownership  changes and keys are the caller's; arguments point into the changes
  * Threads    bl_address_change_now: the loop's
  * Errors     as said
  * Source     DESIGN 6, address.lua
@@ -22,9 +22,39 @@ struct bl_redis_conn;
 /* Reads what GET gave for the record; an empty text is an address without history. */
 enum bl_code bl_address_change_read(bl_slice text, struct bl_address_record *out, bl_err *err);
 
-/* Adds one row for address.lua and raises the record's version.  `change`: the verdict's change, or NOTED. */
-void bl_address_change_pack(struct bl_pack *records, bl_slice address, struct bl_address_record *record,
-                            enum bl_change change, const struct bl_suppress_policy *policy, int64_t now_ms);
+/* What address.lua does to records and to what follows from them, as its lists: arguments 8 to 15, in order. */
+enum bl_address_list {
+    BL_ADDRESS_FRESH,
+    BL_ADDRESS_KNOWN,
+    BL_ADDRESS_FORGOTTEN,
+    BL_ADDRESS_BLOCKED,
+    BL_ADDRESS_OPEN,
+    BL_ADDRESS_PLACES,
+    BL_ADDRESS_ENTRIES,
+    BL_ADDRESS_VERSIONS,
+    BL_ADDRESS_LISTS
+};
+
+struct bl_address_changes {
+    size_t rows; /* records */
+    struct {
+        struct bl_pack pack;
+        size_t n, head;
+    } list[BL_ADDRESS_LISTS];
+};
+
+/* Begin, add, end; then the arguments may be taken.  A struct of zeros is fine to begin with. */
+void bl_address_changes_begin(struct bl_address_changes *changes);
+void bl_address_changes_release(struct bl_address_changes *changes);
+
+/* Adds one record and raises its version.  `change`: the verdict's change, or NOTED. */
+void bl_address_changes_add(struct bl_address_changes *changes, const struct bl_redis_keys *keys, bl_slice address,
+                            struct bl_address_record *record, enum bl_change change,
+                            const struct bl_suppress_policy *policy, int64_t now_ms);
+
+/* False without memory, then or earlier. */
+bool bl_address_changes_end(struct bl_address_changes *changes);
+void bl_address_changes_arguments(const struct bl_address_changes *changes, bl_slice argv[BL_ADDRESS_LISTS]);
 
 /* What `s:ADDRESS` holds: "STATE hard|soft|- CATEGORY SINCE_MS UNTIL_MS STRIKES".  Empty: may be mailed. */
 enum { BL_ADDRESS_VERDICT_MAX = 256 };

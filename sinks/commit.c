@@ -507,17 +507,6 @@ static bool count_tally(struct bl_commit *commit, const struct bl_tally *tally, 
     return true;
 }
 
-static void pack_decimal(struct bl_pack *pack, uint64_t value)
-{
-    char digits[24];
-    size_t at = sizeof digits;
-
-    do
-        digits[--at] = (char)('0' + value % 10);
-    while ((value /= 10) != 0);
-    bl_pack_text(pack, (bl_slice){digits + at, sizeof digits - at});
-}
-
 static void pack_bucket(struct bl_pack *pack, struct bl_bucket *bucket)
 {
     bl_pack_array(pack, 4);
@@ -529,18 +518,36 @@ static void pack_bucket(struct bl_pack *pack, struct bl_bucket *bucket)
         const struct bl_cell *cell = &bucket->cells[bucket->changed[i]];
 
         bl_pack_text(pack, (bl_slice){bucket->names + cell->name_at, cell->name_n});
-        pack_decimal(pack, cell->value);
+        bl_pack_decimal(pack, (int64_t)cell->value);
     }
     bucket->changed_n = 0;
 }
 
-static bool pack_counters(struct bl_commit *commit, const struct bl_batch *const *batches, size_t n, int64_t now_s)
+static size_t changed_fields(const struct bl_commit *commit)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < commit->buckets_n; i++)
+        n += commit->buckets[i]->changed_n;
+    return n;
+}
+
+/* A field costs Redis once, however many batches moved it: what ends a commit is how many moved. */
+static bool count_batches(struct bl_commit *commit, const struct bl_batch *const *batches, size_t *n, int64_t now_s)
+{
+    size_t taken = 0;
+
+    while (taken < *n && changed_fields(commit) < BL_COMMIT_FIELDS)
+        if (!count_tally(commit, batches[taken++]->tally, now_s))
+            return false;
+    *n = taken;
+    return true;
+}
+
+static bool pack_counters(struct bl_commit *commit)
 {
     size_t list, packed = 0;
 
-    for (size_t i = 0; i < n; i++)
-        if (!count_tally(commit, batches[i]->tally, now_s))
-            return false;
     bl_pack_clear(&commit->counters);
     list = bl_pack_array_begin(&commit->counters);
     for (size_t i = 0; i < commit->buckets_n; i++)
@@ -560,7 +567,7 @@ static void pack_range_head(struct bl_pack *ranges, uint64_t from, const bl_posi
     int n = snprintf(generation, sizeof generation, "%016" PRIx64, to->generation);
 
     bl_pack_text(ranges, (bl_slice){generation, (size_t)n});
-    pack_decimal(ranges, from);
+    bl_pack_decimal(ranges, (int64_t)from);
     bl_pack_text(ranges, (bl_slice){text, bl_position_text(to, text)});
 }
 
@@ -640,8 +647,9 @@ static bool pack_ranges(struct bl_commit *commit, const struct bl_batch *const *
     return !ranges->failed;
 }
 
-bool bl_commit_pack(struct bl_commit *commit, const struct bl_batch *const *batches, size_t n,
+bool bl_commit_pack(struct bl_commit *commit, const struct bl_batch *const *batches, size_t *n,
                     const struct bl_positions *at, int64_t now_ms)
 {
-    return pack_counters(commit, batches, n, now_ms / 1000) && pack_ranges(commit, batches, n, at);
+    return count_batches(commit, batches, n, now_ms / 1000) && pack_counters(commit) &&
+           pack_ranges(commit, batches, *n, at);
 }

@@ -21,6 +21,7 @@
 
 enum {
     BL_COMMIT_BATCHES = 64,
+    BL_COMMIT_FIELDS = 40000, /* about 60 ms of Redis */
     BL_COMMIT_BUCKETS = 64, /* known at a time, when one commit does not need more */
     BL_COMMIT_KEY_MAX = 16 + 3 * 256
 };
@@ -71,8 +72,9 @@ struct bl_bucket *bl_commit_next_unknown(struct bl_commit *commit);
 bool              bl_commit_knows_all(const struct bl_commit *commit);
 
 /* Adds the batches' counters to the buckets, and packs what changed; and for each generation one range from
- * `at`, where the slot stands, to the last batch's end.  What lies behind `at` is left out. */
-bool bl_commit_pack(struct bl_commit *commit, const struct bl_batch *const *batches, size_t n,
+ * `at`, where the slot stands, to the last batch's end.  What lies behind `at` is left out.  Takes batches until
+ * BL_COMMIT_FIELDS have changed, and leaves in `*n` how many it took. */
+bool bl_commit_pack(struct bl_commit *commit, const struct bl_batch *const *batches, size_t *n,
                     const struct bl_positions *at, int64_t now_ms);
 
 /* Adds one range without totals to `ranges`; the caller writes the array's head. */

@@ -80,6 +80,20 @@ void bl_pack_text(struct bl_pack *pack, bl_slice text)
     pack->n += text.n;
 }
 
+void bl_pack_decimal(struct bl_pack *pack, int64_t value)
+{
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    char digits[24];
+    size_t at = sizeof digits;
+
+    do
+        digits[--at] = (char)('0' + rest % 10);
+    while ((rest /= 10) != 0);
+    if (value < 0)
+        digits[--at] = '-';
+    bl_pack_text(pack, (bl_slice){digits + at, sizeof digits - at});
+}
+
 void bl_pack_array(struct bl_pack *pack, size_t count)
 {
     if (count < 16)

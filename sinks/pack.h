@@ -25,6 +25,7 @@ void bl_pack_clear(struct bl_pack *pack);
 void bl_pack_release(struct bl_pack *pack);
 void bl_pack_u64(struct bl_pack *pack, uint64_t value);
 void bl_pack_text(struct bl_pack *pack, bl_slice text);
+void bl_pack_decimal(struct bl_pack *pack, int64_t value); /* as text */
 void bl_pack_array(struct bl_pack *pack, size_t count);
 
 /* An array whose length is not known yet: begin returns where it stands, end writes the length there. */

@@ -31,7 +31,6 @@ enum {
     LEASE_MS = 30000, TICK_MS = 1000, RETRY_MIN_MS = 100, RETRY_MAX_MS = 10000, WRONG_MS = 10000,
     DENIED_MS = 60000, IN_FLIGHT_BYTES = 8 << 20,
     LAZY_TICKS = 3, SEEN_TICKS = 10,
-    MERGE_FIELDS = 40000, /* about 40 ms of Redis */
     LEVEL_ERROR = 3, LEVEL_WARNING = 4, LEVEL_NOTICE = 5
 };
 
@@ -252,8 +251,6 @@ static bool move_positions(struct bl_store *store, struct bl_positions *at, cons
     return true;
 }
 
-static void send_counters(struct bl_store *store);
-
 static void on_commit(void *arg, redisReply *reply)
 {
     struct bl_slot *slot = arg;
@@ -271,10 +268,11 @@ static void on_commit(void *arg, redisReply *reply)
     store->stats.commits++;
     bl_store_landed(store);
     bl_store_settle_batches(store);
-    send_counters(store);
+    bl_store_count(store);
 }
 
-static bool send_commit(struct bl_slot *slot, bool release, const struct bl_batch *const *batches, size_t n,
+/* Of the batches it takes what makes a commit, and leaves in `*n` how many that are. */
+static bool send_commit(struct bl_slot *slot, bool release, const struct bl_batch *const *batches, size_t *n,
                         bl_redis_reply_fn *fn, void *arg)
 {
     enum { FIXED = 13 };
@@ -297,7 +295,7 @@ static bool send_commit(struct bl_slot *slot, bool release, const struct bl_batc
         store->options.no_fence ? BL_SLICE("0") : BL_SLICE("1"), bl_pack_slice(&store->commit->ranges),
         bl_pack_slice(&store->commit->counters), bl_store_text(recent), bl_store_text(days)};
     memcpy(argv, fixed, sizeof fixed);
-    for (size_t i = n; i-- > 0 && recents < BL_BATCH_RECENT;)
+    for (size_t i = *n; i-- > 0 && recents < BL_BATCH_RECENT;)
         for (size_t j = 0; j < batches[i]->recents && recents < BL_BATCH_RECENT; j++) {
             snprintf(times[recents], sizeof times[0], "%" PRId64, batches[i]->recent[j].time_us);
             argv[argc++] = bl_store_text(times[recents++]);
@@ -336,7 +334,7 @@ static void on_bucket(void *arg, redisReply *reply)
             return;
         }
     bucket->state = BL_BUCKET_KNOWN;
-    send_counters(store);
+    bl_store_count(store);
 }
 
 /* True when all buckets that the batches count in are known; else it asks for them. */
@@ -359,26 +357,40 @@ static bool know_buckets(struct bl_store *store, const struct bl_batch *const *b
     return bl_commit_knows_all(store->commit);
 }
 
-static void send_counters(struct bl_store *store)
+/* Whether a partition is still at work on what the counters have.  To run further ahead would give nobody a batch
+ * back, and each commit that is not made alone makes the next one cheaper. */
+static bool is_ahead(const struct bl_store *store)
 {
-    while (store->state == BL_STORE_READY && store->flights < BL_STORE_IN_FLIGHT &&
-           bytes_in_flight(store) < store->options.in_flight_bytes && store->queue_n &&
-           store->sent < bl_store_last(store)) {
-        const struct bl_batch *batches[BL_COMMIT_BATCHES];
-        size_t n = 0, fields = 0;
+    for (unsigned i = 1; i <= store->keys.partitions; i++)
+        if (store->slot[i].state != BL_PARTITION_REST && store->slot[i].have < store->sent)
+            return true;
+    return false;
+}
 
-        while (n < BL_COMMIT_BATCHES && fields < MERGE_FIELDS && store->sent + n < bl_store_last(store)) {
+static bool may_count(const struct bl_store *store)
+{
+    return store->state == BL_STORE_READY && store->flights < BL_STORE_IN_FLIGHT &&
+           bytes_in_flight(store) < store->options.in_flight_bytes && store->queue_n &&
+           store->sent < bl_store_last(store) && !is_ahead(store);
+}
+
+void bl_store_count(struct bl_store *store)
+{
+    while (may_count(store)) {
+        const struct bl_batch *batches[BL_COMMIT_BATCHES];
+        size_t n = 0;
+
+        for (; n < BL_COMMIT_BATCHES && store->sent + n < bl_store_last(store); n++)
             batches[n] = bl_store_batch(store, store->sent + n + 1);
-            fields += bl_tally_fields(batches[n++]->tally);
-        }
         if (!know_buckets(store, batches, n))
             return; /* on_bucket comes back here */
-        store->flight[store->flights++] = (struct bl_flight){.last = store->sent + n};
-        if (!send_commit(&store->slot[0], false, batches, n, on_commit, &store->slot[0]) ||
+        store->flights++;
+        if (!send_commit(&store->slot[0], false, batches, &n, on_commit, &store->slot[0]) ||
             store->state != BL_STORE_READY)
             return; /* the connection went under our hands */
-        store->flight[store->flights - 1].bytes = store->commit->ranges.n + store->commit->counters.n;
         store->sent += n;
+        store->flight[store->flights - 1] = (struct bl_flight){
+            .last = store->sent, .bytes = store->commit->ranges.n + store->commit->counters.n};
         for (size_t i = 0; i < n; i++)
             if (!move_positions(store, &store->queued, batches[i]))
                 return;
@@ -406,7 +418,7 @@ void bl_store_submit(struct bl_store *store, struct bl_batch *batch)
         bl_store_trouble(store, BL_RESP_HOLD, "memory", "no memory for the queue of batches");
         return;
     }
-    send_counters(store);
+    bl_store_count(store);
     for (unsigned i = 1; i <= store->keys.partitions && store->state == BL_STORE_READY; i++)
         bl_store_address_advance(&store->slot[i]);
     bl_store_settle_batches(store);
@@ -551,11 +563,12 @@ static void on_tick(uv_timer_t *timer)
     for (unsigned i = 0; i <= store->keys.partitions; i++) {
         struct bl_slot *slot = &store->slot[i];
         bool stale = now_ms - slot->leased_ms >= store->options.lease_ms / 3;
+        size_t none = 0;
 
         if (store->state != BL_STORE_READY && !loading)
             return;
         if (i == 0 && stale)
-            send_commit(slot, false, NULL, 0, on_renewed, slot);
+            send_commit(slot, false, NULL, &none, on_renewed, slot);
         if (i > 0 && (stale || (lazy && slot->lagging)) && slot->state == BL_PARTITION_REST)
             bl_store_address_move(slot);
         if (i > 0 && store->state == BL_STORE_READY)
@@ -698,6 +711,7 @@ static void on_released(void *arg, redisReply *reply)
 void bl_store_close(struct bl_store *store, void (*done)(void *arg), void *arg)
 {
     bool claimed = store->state == BL_STORE_READY || store->state == BL_STORE_LOAD;
+    size_t none = 0;
 
     if (store->close_asked)
         return;
@@ -711,7 +725,7 @@ void bl_store_close(struct bl_store *store, void (*done)(void *arg), void *arg)
     store->waiting_replies = 1;
     for (unsigned i = 0; i <= store->keys.partitions && claimed; i++) {
         store->waiting_replies++;
-        if (i == 0 ? !send_commit(&store->slot[0], true, NULL, 0, on_released, store)
+        if (i == 0 ? !send_commit(&store->slot[0], true, NULL, &none, on_released, store)
                    : !bl_store_release_lease(&store->slot[i], on_released, store)) {
             store->waiting_replies--;
             claimed = false;

@@ -22,7 +22,7 @@
 
 enum {
     CHUNK = 256,         /* records per MGET */
-    EVENTS_MAX = 16384,  /* batches are added until there are this many */
+    EVENTS_MAX = 8192,   /* batches are added until there are this many */
     FEED_LENGTH = 100000 /* as in address.lua */
 };
 
@@ -50,9 +50,10 @@ struct bl_store_work {
     uint32_t *table;
     size_t   links_cap, links_n, touched_n, table_size;
     size_t   asked, read; /* records */
-    size_t   rows, rows_at, verdicts;
     int64_t  now_ms;
-    struct bl_pack ranges, records;
+    char     seen[24]; /* `changes` before the records were read */
+    struct bl_pack ranges;
+    struct bl_address_changes changes;
     bl_redis_key keys[CHUNK];
 };
 
@@ -68,7 +69,7 @@ void bl_store_address_drop(struct bl_slot *slot)
     if (!work)
         return;
     bl_pack_release(&work->ranges);
-    bl_pack_release(&work->records);
+    bl_address_changes_release(&work->changes);
     bl_free(work->touched);
     bl_free(work->links);
     bl_free(work->table);
@@ -159,29 +160,40 @@ static bool aim(struct bl_slot *slot, const struct bl_batch *batch)
 
 /* ---- writing ---- */
 
-static bool send_script(struct bl_slot *slot, uint64_t lease_ms, bl_slice ranges, bl_slice records,
-                        bl_redis_reply_fn *fn, void *arg)
+static bl_slice empty_list(void)
 {
+    static const char none[] = {(char)0x90};
+
+    return (bl_slice){none, sizeof none};
+}
+
+/* `changes` NULL: none. */
+static bool send_script(struct bl_slot *slot, uint64_t lease_ms, bl_slice ranges, const char *seen,
+                        const struct bl_address_changes *changes, bl_redis_reply_fn *fn, void *arg)
+{
+    enum { FIXED = 11 };
     struct bl_store *store = slot->store;
     char lease[24];
 
     snprintf(lease, sizeof lease, "%" PRIu64, lease_ms);
-    const bl_slice argv[] = {BL_SLICE("EVAL"), bl_script_address, BL_SLICE("1"), bl_redis_key_slice(&slot->pos),
-                             bl_store_text(store->keys.node), bl_store_text(slot->epoch),
-                             bl_store_text(store->dataset), bl_store_text(lease),
-                             store->options.no_fence || store->options.no_slot_positions ? BL_SLICE("0") : BL_SLICE("1"),
-                             ranges, records};
+    bl_slice argv[FIXED + BL_ADDRESS_LISTS] = {
+        BL_SLICE("EVAL"), bl_script_address, BL_SLICE("1"), bl_redis_key_slice(&slot->pos),
+        bl_store_text(store->keys.node), bl_store_text(slot->epoch), bl_store_text(store->dataset),
+        bl_store_text(lease),
+        store->options.no_fence || store->options.no_slot_positions ? BL_SLICE("0") : BL_SLICE("1"), ranges,
+        bl_store_text(seen)};
 
+    for (size_t i = 0; i < BL_ADDRESS_LISTS; i++)
+        argv[FIXED + i] = empty_list();
+    if (changes)
+        bl_address_changes_arguments(changes, argv + FIXED);
     slot->leased_ms = uv_now(store->loop);
     return bl_store_send(store, argv, BL_COUNT(argv), fn, arg);
 }
 
 bool bl_store_release_lease(struct bl_slot *slot, bl_redis_reply_fn *fn, void *arg)
 {
-    static const char none[] = {(char)0x90};
-    const bl_slice empty = {none, sizeof none};
-
-    return send_script(slot, 0, empty, empty, fn, arg);
+    return send_script(slot, 0, empty_list(), "", NULL, fn, arg);
 }
 
 static void rest(struct bl_slot *slot)
@@ -199,6 +211,7 @@ static void rest(struct bl_slot *slot)
     slot->move_now = false;
     bl_store_address_advance(slot);
     bl_store_settle_batches(store);
+    bl_store_count(store);
 }
 
 /* Our own entries need not be read back, as long as no other host's stand between them. */
@@ -228,9 +241,9 @@ static void on_written(void *arg, redisReply *reply)
     slot->lagging = false;
     if (work->last > slot->have)
         slot->have = work->last;
-    store->stats.addresses_written += work->rows;
+    store->stats.addresses_written += work->changes.rows;
     skip_own_entries(slot, reply);
-    if (work->rows)
+    if (work->changes.rows)
         bl_store_landed(store);
     rest(slot);
 }
@@ -260,22 +273,14 @@ static void write_records(struct bl_slot *slot)
 {
     struct bl_store_work *work = slot->work;
 
-    bl_pack_array_end(&work->records, work->rows_at, work->rows);
     pack_ranges(slot);
-    if (work->records.failed || work->ranges.failed) {
+    if (!bl_address_changes_end(&work->changes) || work->ranges.failed) {
         no_memory(slot);
         return;
     }
     slot->state = BL_PARTITION_WRITE;
-    send_script(slot, slot->store->options.lease_ms, bl_pack_slice(&work->ranges), bl_pack_slice(&work->records),
+    send_script(slot, slot->store->options.lease_ms, bl_pack_slice(&work->ranges), work->seen, &work->changes,
                 on_written, slot);
-}
-
-static void begin_records(struct bl_store_work *work)
-{
-    bl_pack_clear(&work->records);
-    work->rows_at = bl_pack_array_begin(&work->records);
-    work->rows = 0;
 }
 
 void bl_store_address_move(struct bl_slot *slot)
@@ -288,7 +293,7 @@ void bl_store_address_move(struct bl_slot *slot)
         return;
     slot->work->last = slot->have;
     slot->work->touched_n = 0;
-    begin_records(slot->work);
+    bl_address_changes_begin(&slot->work->changes);
     write_records(slot);
 }
 
@@ -318,10 +323,9 @@ static bool fold(struct bl_slot *slot, const struct touched *t, bl_slice text)
         if (c != BL_CHANGE_NONE && (c != BL_CHANGE_NOTED || change == BL_CHANGE_NONE))
             change = c; /* the last one that moved the verdict, if any did */
     }
-    if (change != BL_CHANGE_NONE) {
-        bl_address_change_pack(&work->records, t->address, &record, change, &store->options.policy, work->now_ms);
-        work->rows++;
-    }
+    if (change != BL_CHANGE_NONE)
+        bl_address_changes_add(&work->changes, &store->keys, t->address, &record, change, &store->options.policy,
+                               work->now_ms);
     return true;
 }
 
@@ -340,12 +344,32 @@ static void on_records(void *arg, redisReply *reply)
             return;
     if (work->read < work->touched_n)
         return;
-    if (work->rows || work->must_write) {
+    if (work->changes.rows || work->must_write) {
         write_records(slot);
     } else { /* nothing changed: the position follows lazily */
         slot->have = work->last;
         rest(slot);
     }
+}
+
+/* The number of changes comes before the records: whatever is changed later is then seen to be. */
+static void on_changes(void *arg, redisReply *reply)
+{
+    struct bl_slot *slot = arg;
+
+    if (!reply || !slot->work)
+        return;
+    if (reply->type == REDIS_REPLY_STRING)
+        bl_resp_plain(bl_store_slice(reply), slot->work->seen, sizeof slot->work->seen);
+    else
+        memcpy(slot->work->seen, "0", sizeof "0");
+}
+
+static bool ask_changes(struct bl_slot *slot)
+{
+    const bl_slice argv[] = {BL_SLICE("HGET"), bl_redis_key_slice(&slot->pos), BL_SLICE("changes")};
+
+    return bl_store_send(slot->store, argv, BL_COUNT(argv), on_changes, slot);
 }
 
 static void read_records(struct bl_slot *slot)
@@ -356,7 +380,9 @@ static void read_records(struct bl_slot *slot)
     slot->state = BL_PARTITION_READ;
     work->now_ms = bl_store_wall_ms();
     work->read = 0;
-    begin_records(work);
+    bl_address_changes_begin(&work->changes);
+    if (work->touched_n && (!ask_changes(slot) || slot->work != work))
+        return;
     for (size_t at = 0, n; at < work->touched_n; at += n) {
         bl_slice argv[1 + CHUNK] = {BL_SLICE("MGET")};
 

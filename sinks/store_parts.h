@@ -134,6 +134,7 @@ void bl_store_refuse(struct bl_store *store, enum bl_code code, const char *form
 bool bl_store_send(struct bl_store *store, const bl_slice *argv, size_t argc, bl_redis_reply_fn *fn, void *arg);
 void bl_store_became_ready(struct bl_store *store);
 void bl_store_settle_batches(struct bl_store *store);
+void bl_store_count(struct bl_store *store); /* commits counters of what waits, if it is time */
 void bl_store_landed(struct bl_store *store);
 
 static inline struct bl_batch *bl_store_batch(const struct bl_store *store, uint64_t number)
