@@ -127,7 +127,7 @@ void bl_follow_lost_its_file(struct bl_follow *f, struct bl_generation *g)
 /* Its file has other contents now.  If nothing was ever handed out of it, then it never was. */
 void bl_follow_rewritten(struct bl_follow *f, struct bl_generation *g)
 {
-    uint64_t lost = g->size > g->at ? g->size - g->at : 0;
+    uint64_t counted = bl_generation_counted(g), lost = g->size > counted ? g->size - counted : 0;
 
     f->stats.truncations++;
     f->epoch++; /* also when it was gone before: what was its copy may be so no more */

@@ -222,7 +222,7 @@ void bl_follow_judge(struct bl_follow *f, struct bl_look *look, size_t i)
     else if (!s->live && !all_intact(f))
         found->hold = look->moved = true;
     else if (bl_follow_wants(f, look, i))
-        begin_new(f, look, i, &file, f->options.from_end && f->first && !f->told ? end_of(&file) : 0);
+        begin_new(f, look, i, &file, f->log->from_end && f->first && !f->told ? end_of(&file) : 0);
     else
         leave_unread(f, look, i, &file);
     bl_logfile_close(&file);

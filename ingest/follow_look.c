@@ -41,13 +41,15 @@ static void warm_up(struct bl_follow *f, struct bl_look *look)
 
 static bool is_loss(struct bl_follow *f, struct bl_generation *g)
 {
+    uint64_t counted = bl_generation_counted(g);
+
     if (!g->gone || g->reported || bl_generation_is_open(g) || g->done)
         return false;
     g->reported = true;
-    if (g->known.finished && g->at == g->known.offset)
+    if (g->known.finished && counted == g->known.offset)
         return false;
-    if (!g->rewritten && g->known.offset > g->at) {
-        g->lost = g->known.offset - g->at;
+    if (!g->rewritten && g->known.offset > counted) {
+        g->lost = g->known.offset - counted;
         f->stats.lost_bytes += g->lost;
     }
     return true;
@@ -61,7 +63,7 @@ static void report_orphans(struct bl_follow *f)
 
     for (size_t k = 0; k < f->n; k++)
         if (is_loss(f, f->v[k])) {
-            at = f->v[k]->at;
+            at = bl_generation_counted(f->v[k]);
             lost += f->v[k]->lost;
             n++;
         }

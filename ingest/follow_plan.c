@@ -119,7 +119,9 @@ static enum bl_code add_all(struct bl_follow_plan *plan, const struct by_name *l
 struct bl_follow_plan *bl_follow_plan_new(uint64_t source, const struct bl_resume *resume)
 {
     struct bl_follow_plan *plan = bl_calloc(1, sizeof *plan);
-    const struct bl_positions *joined = resume->snapshot ? &resume->snapshot->positions : NULL;
+    /* A snapshot that has not the join of this source knows nothing of it: all is read from its start. */
+    bool known = resume->snapshot && bl_snapshot_has(resume->snapshot, source);
+    const struct bl_positions *joined = known ? &resume->snapshot->positions : NULL;
     size_t slots = 1 + (size_t)resume->partitions, n = resume->remembered.n;
     struct by_name list = {0}, join = {0};
     enum bl_code rc = BL_NO_MEMORY;
@@ -128,7 +130,7 @@ struct bl_follow_plan *bl_follow_plan_new(uint64_t source, const struct bl_resum
         n += resume->slot[i].n;
     if (!plan || reserve(&list, n) != BL_OK || reserve(&join, joined ? joined->n : 0) != BL_OK)
         goto out;
-    plan->cold = !joined;
+    plan->cold = !resume->snapshot;
     for (size_t i = 0; i < slots; i++)
         gather(&list, source, &resume->slot[i]);
     if (list.n == 0) {

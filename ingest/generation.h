@@ -94,6 +94,12 @@ static inline bool bl_generation_is_untouched(const struct bl_generation *g)
  * reading fails it is taken for intact: the next real read will tell. */
 bool bl_generation_is_intact(struct bl_generation *g);
 
+/* How far every slot has it, or was given it: what lies before is read for the join alone. */
+static inline uint64_t bl_generation_counted(const struct bl_generation *g)
+{
+    return g->at > g->least ? g->at : g->least;
+}
+
 /* Bytes known to be there and not handed out. */
 uint64_t bl_generation_lag(const struct bl_generation *g);
 

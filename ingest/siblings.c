@@ -155,7 +155,7 @@ static enum bl_code add_named(struct bl_log *log, const char *path)
     return BL_OK;
 }
 
-static enum bl_code add_path(struct bl_log *logs, size_t *logs_n, char *const *all, size_t n, size_t i)
+static enum bl_code add_path(struct bl_log *logs, size_t *logs_n, char *const *all, size_t n, size_t i, size_t *of)
 {
     bl_slice folder = folder_of(all[i]), base = log_base(all, n, i);
     size_t at = 0;
@@ -172,14 +172,16 @@ static enum bl_code add_path(struct bl_log *logs, size_t *logs_n, char *const *a
         path[folder.n + base.n] = 0;
         logs[(*logs_n)++] = (struct bl_log){.path = path, .alone = true};
     }
+    *of = at;
     return add_named(&logs[at], all[i]);
 }
 
-enum bl_code bl_siblings_fold(const char *const *paths, size_t n, struct bl_log **out, size_t *out_n, bl_err *err)
+enum bl_code bl_siblings_fold(const char *const *paths, size_t n, struct bl_log **out, size_t *out_n, size_t *of,
+                              bl_err *err)
 {
-    char **all = bl_calloc(n, sizeof *all);
-    struct bl_log *logs = bl_calloc(n, sizeof *logs);
-    size_t logs_n = 0;
+    char **all = bl_calloc(n + 1, sizeof *all);
+    struct bl_log *logs = bl_calloc(n + 1, sizeof *logs);
+    size_t logs_n = 0, unused;
     enum bl_code rc = all && logs ? BL_OK : BL_NO_MEMORY;
 
     for (size_t i = 0; i < n && rc == BL_OK; i++) {
@@ -189,7 +191,7 @@ enum bl_code bl_siblings_fold(const char *const *paths, size_t n, struct bl_log 
             rc = bl_fail(err, BL_USAGE, ENAMETOOLONG, "the path '%.60s...' is too long", paths[i]);
     }
     for (size_t i = 0; i < n && rc == BL_OK; i++)
-        rc = add_path(logs, &logs_n, all, n, i);
+        rc = add_path(logs, &logs_n, all, n, i, of ? &of[i] : &unused);
     for (size_t i = 0; all && i < n; i++)
         bl_free(all[i]);
     bl_free(all);
@@ -202,14 +204,19 @@ enum bl_code bl_siblings_fold(const char *const *paths, size_t n, struct bl_log 
     return BL_OK;
 }
 
+void bl_siblings_release_log(struct bl_log *log)
+{
+    for (size_t i = 0; i < log->named_n; i++)
+        bl_free(log->named[i]);
+    bl_free(log->named);
+    bl_free(log->path);
+    *log = (struct bl_log){0};
+}
+
 void bl_siblings_free_logs(struct bl_log *logs, size_t n)
 {
-    for (size_t i = 0; logs && i < n; i++) {
-        for (size_t j = 0; j < logs[i].named_n; j++)
-            bl_free(logs[i].named[j]);
-        bl_free(logs[i].named);
-        bl_free(logs[i].path);
-    }
+    for (size_t i = 0; logs && i < n; i++)
+        bl_siblings_release_log(&logs[i]);
     bl_free(logs);
 }
 

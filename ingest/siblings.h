@@ -24,11 +24,16 @@ struct bl_log {
     char **named;  /* the files of it that were named, absolute */
     size_t named_n;
     bool   alone;  /* only its siblings were named, not the log: nothing else is looked at */
+    bool   from_end; /* at first sight: begin at the end; the owner's to set */
 };
 
-/* Folds paths into logs, in the order named.  *out is freed by bl_siblings_free_logs. */
-enum bl_code bl_siblings_fold(const char *const *paths, size_t n, struct bl_log **out, size_t *out_n, bl_err *err);
+/* Folds paths into logs, in the order named: rotated names into that of the log, when it is named too, or exists, or
+ * is shared by several of them.  Of a log that was not named itself only the named files are read.  *out is freed by
+ * bl_siblings_free_logs.  `of`: room for n numbers, the log of each path; or NULL. */
+enum bl_code bl_siblings_fold(const char *const *paths, size_t n, struct bl_log **out, size_t *out_n, size_t *of,
+                              bl_err *err);
 void         bl_siblings_free_logs(struct bl_log *logs, size_t n);
+void         bl_siblings_release_log(struct bl_log *log);
 
 struct bl_sibling {
     char             *path;

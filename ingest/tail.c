@@ -26,9 +26,11 @@ enum {
 
 struct source {
     struct bl_tail *tail;
+    struct bl_log log;
+    uint32_t index; /* among the sources */
+    bool kept, left; /* by bl_tail_follow; one that is left goes when its job has ended */
     struct bl_follow *follow;
     struct bl_follow_plan *plan; /* to begin with at the next job */
-    const char *path;
     bl_slice base;
     char *folder;
     int watched; /* number of the folder, or a negative errno */
@@ -53,12 +55,12 @@ struct bl_tail {
     struct bl_tail_options options;
     struct bl_tail_events events;
     void *arg;
-    struct bl_log *logs;
-    struct source *sources;
+    struct source **source;
     size_t n, next; /* next: who is asked first when blocks come free */
     uv_timer_t sweep, rest;
     struct bl_watch *watch;
     bool running, closing, end_told;
+    struct bl_tail_stats past; /* of sources that were left */
     uint64_t epoch;
     uint32_t run;
     size_t open_handles, busy;
@@ -133,7 +135,7 @@ static void hand_on(struct source *s)
             t->events.refuse(t->arg, block);
             continue;
         }
-        block->source = (uint32_t)(s - t->sources);
+        block->source = s->index;
         block->run = t->run;
         t->events.block(t->arg, block); /* may pause, start or close */
     }
@@ -142,7 +144,7 @@ static void hand_on(struct source *s)
 static void tell_end(struct bl_tail *t)
 {
     for (size_t i = 0; i < t->n; i++)
-        if (!t->sources[i].ended)
+        if (!t->source[i]->ended)
             return;
     if (t->end_told)
         return;
@@ -151,6 +153,7 @@ static void tell_end(struct bl_tail *t)
 }
 
 static void released(struct bl_tail *t);
+static void free_source(struct source *s);
 static void on_rest(uv_timer_t *timer);
 
 static void rest(struct bl_tail *t)
@@ -175,8 +178,11 @@ static void after_work(uv_work_t *work_request, int status)
         tell_notes(s);
     }
     hand_on(s);
-    if (t->closing) {
-        released(t);
+    if (t->closing || s->left) {
+        if (s->left)
+            free_source(s);
+        if (t->closing)
+            released(t);
         return;
     }
     if (!is_current(s)) {
@@ -237,8 +243,8 @@ static void on_sweep(uv_timer_t *timer)
     struct bl_tail *t = timer->data;
 
     for (size_t i = 0; i < t->n; i++) {
-        t->sources[i].look = t->sources[i].dirty = true;
-        schedule(&t->sources[i]);
+        t->source[i]->look = t->source[i]->dirty = true;
+        schedule(t->source[i]);
     }
 }
 
@@ -247,7 +253,7 @@ static void on_rest(uv_timer_t *timer)
     struct bl_tail *t = timer->data;
 
     for (size_t i = 0; i < t->n; i++)
-        schedule(&t->sources[i]);
+        schedule(t->source[i]);
 }
 
 static bool is_packed_name(bl_slice name, bl_slice base)
@@ -260,7 +266,7 @@ static void on_news(void *arg, int folder, enum bl_news news, bl_slice name)
     struct bl_tail *t = arg;
 
     for (size_t i = 0; i < t->n; i++) {
-        struct source *s = &t->sources[i];
+        struct source *s = t->source[i];
 
         if (news != BL_NEWS_LOST && (s->watched != folder || (name.n && !bl_slice_starts(name, s->base))))
             continue;
@@ -275,93 +281,50 @@ static void on_news(void *arg, int folder, enum bl_news news, bl_slice name)
 void bl_tail_kick(struct bl_tail *t)
 {
     for (size_t i = 0; i < t->n && !t->closing; i++) {
-        struct source *s = &t->sources[(t->next + i) % t->n];
+        struct source *s = t->source[(t->next + i) % t->n];
 
         if (s->starving) {
             s->dirty = true;
             schedule(s);
         }
     }
-    t->next = (t->next + 1) % t->n;
+    t->next++;
 }
 
 /* --- life --- */
 
+static void free_source(struct source *s)
+{
+    if (!s)
+        return;
+    bl_follow_plan_free(s->plan);
+    bl_follow_free(s->follow);
+    bl_siblings_release_log(&s->log);
+    bl_free(s->folder);
+    bl_free(s);
+}
+
 static void free_tail(struct bl_tail *t)
 {
-    for (size_t i = 0; t->sources && i < t->n; i++) {
-        bl_follow_plan_free(t->sources[i].plan);
-        bl_follow_free(t->sources[i].follow);
-        bl_free(t->sources[i].folder);
-    }
-    bl_free(t->sources);
-    bl_siblings_free_logs(t->logs, t->n);
+    for (size_t i = 0; i < t->n; i++)
+        free_source(t->source[i]);
+    bl_free(t->source);
     bl_free(t);
-}
-
-static enum bl_code init_source(struct bl_tail *t, size_t i)
-{
-    struct source *s = &t->sources[i];
-    struct bl_tail_options options = t->options;
-    const char *path = t->logs[i].path, *slash = strrchr(path, '/');
-    size_t folder_n = slash == path ? 1 : (size_t)(slash - path);
-
-    s->tail = t;
-    s->work.data = s;
-    s->path = path;
-    s->base = (bl_slice){slash + 1, strlen(slash + 1)};
-    s->watched = -ENOENT;
-    s->folder = bl_malloc(folder_n + 1);
-    if (options.from_end_of)
-        options.from_end = options.from_end_of(t->arg, path);
-    s->follow = bl_follow_new(&t->logs[i], &options);
-    if (!s->folder || !s->follow)
-        return BL_NO_MEMORY;
-    memcpy(s->folder, path, folder_n);
-    s->folder[folder_n] = 0;
-    return BL_OK;
-}
-
-static void set_defaults(struct bl_tail_options *o)
-{
-    if (o->sweep_ms == 0)
-        o->sweep_ms = 1000;
-    o->paths = NULL; /* not ours, and read by now */
-    o->n = 0;
 }
 
 enum bl_code bl_tail_new(struct bl_tail **out, uv_loop_t *loop, const struct bl_tail_options *options,
                          const struct bl_tail_events *events, void *arg, bl_err *err)
 {
     struct bl_tail *t = bl_calloc(1, sizeof *t);
-    enum bl_code rc;
 
     if (!t)
         return bl_fail(err, BL_NO_MEMORY, 0, "cannot follow logs: out of memory");
     t->loop = loop;
     t->options = *options;
-    set_defaults(&t->options);
+    if (t->options.sweep_ms == 0)
+        t->options.sweep_ms = 1000;
     t->events = *events;
     t->arg = arg;
-    rc = options->n ? BL_OK : bl_fail(err, BL_USAGE, 0, "no log is named");
-    for (size_t i = 0; i < options->n && rc == BL_OK; i++)
-        if (strcmp(options->paths[i], "-") == 0)
-            rc = bl_fail(err, BL_USAGE, 0, "run reads files; standard input: bounceline scan -");
-    if (rc == BL_OK)
-        rc = bl_siblings_fold(options->paths, options->n, &t->logs, &t->n, err);
-    if (rc == BL_OK && t->n > BL_SOURCES_MAX)
-        rc = bl_fail(err, BL_LIMIT, 0, "%zu logs are more than %d", t->n, BL_SOURCES_MAX);
-    if (rc == BL_OK) {
-        t->sources = bl_calloc(t->n, sizeof *t->sources);
-        rc = t->sources ? BL_OK : bl_fail(err, BL_NO_MEMORY, 0, "cannot follow logs: out of memory");
-    }
-    for (size_t i = 0; i < t->n && rc == BL_OK; i++)
-        if (init_source(t, i) != BL_OK)
-            rc = bl_fail(err, BL_NO_MEMORY, 0, "cannot follow logs: out of memory");
-    if (rc != BL_OK) {
-        free_tail(t);
-        return rc;
-    }
     (void)uv_timer_init(loop, &t->sweep); /* these two cannot fail */
     (void)uv_timer_init(loop, &t->rest);
     t->sweep.data = t->rest.data = t;
@@ -378,6 +341,113 @@ enum bl_code bl_tail_new(struct bl_tail **out, uv_loop_t *loop, const struct bl_
     return BL_OK;
 }
 
+/* --- which logs --- */
+
+/* What the log holds goes over into the source, and back when that is given up. */
+static void give_up_source(struct source *s, struct bl_log *log)
+{
+    *log = s->log;
+    s->log = (struct bl_log){0};
+    free_source(s);
+}
+
+static struct source *new_source(struct bl_tail *t, struct bl_log *log)
+{
+    struct source *s = bl_calloc(1, sizeof *s);
+    const char *slash = strrchr(log->path, '/');
+    size_t folder_n = slash == log->path ? 1 : (size_t)(slash - log->path);
+
+    if (!s)
+        return NULL;
+    s->tail = t;
+    s->log = *log;
+    *log = (struct bl_log){0};
+    s->work.data = s;
+    s->base = (bl_slice){slash + 1, strlen(slash + 1)};
+    s->watched = -ENOENT;
+    s->folder = bl_malloc(folder_n + 1);
+    s->follow = bl_follow_new(&s->log, &t->options);
+    if (!s->folder || !s->follow) {
+        give_up_source(s, log);
+        return NULL;
+    }
+    memcpy(s->folder, s->log.path, folder_n);
+    s->folder[folder_n] = 0;
+    return s;
+}
+
+static struct source *find_source(const struct bl_tail *t, const struct bl_log *log)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (strcmp(t->source[i]->log.path, log->path) == 0 && t->source[i]->log.alone == log->alone)
+            return t->source[i];
+    return NULL;
+}
+
+static void add_stats(struct bl_tail_stats *all, const struct bl_tail_stats *one)
+{
+    all->lag_bytes += one->lag_bytes;
+    all->lost_bytes += one->lost_bytes;
+    all->rotations += one->rotations;
+    all->truncations += one->truncations;
+    all->copies_skipped += one->copies_skipped;
+    all->missing += one->missing;
+    all->unread += one->unread;
+    all->damaged += one->damaged;
+}
+
+/* What it counted stays; how it stands does not. */
+static void leave_source(struct bl_tail *t, struct source *s)
+{
+    s->stats.lag_bytes = 0;
+    s->stats.missing = s->stats.unread = s->stats.damaged = 0;
+    add_stats(&t->past, &s->stats);
+    s->left = true;
+    if (!s->busy)
+        free_source(s);
+}
+
+static void take_sources(struct bl_tail *t, struct source **v, size_t n)
+{
+    for (size_t i = 0; i < t->n; i++)
+        t->source[i]->kept = false;
+    for (size_t i = 0; i < n; i++) {
+        v[i]->kept = true;
+        v[i]->index = (uint32_t)i;
+    }
+    for (size_t i = 0; i < t->n; i++)
+        if (!t->source[i]->kept)
+            leave_source(t, t->source[i]);
+    bl_free(t->source);
+    t->source = v;
+    t->n = n;
+}
+
+enum bl_code bl_tail_follow(struct bl_tail *t, struct bl_log *logs, size_t n, bl_err *err)
+{
+    struct source **v = bl_calloc(n + 1, sizeof *v);
+    size_t made = 0;
+
+    for (; v && made < n; made++) {
+        v[made] = find_source(t, &logs[made]);
+        if (!v[made])
+            v[made] = new_source(t, &logs[made]);
+        if (!v[made])
+            break;
+    }
+    if (made < n || !v) {
+        while (made-- > 0)
+            if (!logs[made].path)
+                give_up_source(v[made], &logs[made]);
+        bl_free(v);
+        return bl_fail(err, BL_NO_MEMORY, 0, "cannot follow logs: out of memory");
+    }
+    take_sources(t, v, n);
+    for (size_t i = 0; i < n; i++)
+        bl_siblings_release_log(&logs[i]);
+    return BL_OK;
+}
+
 size_t bl_tail_sources(const struct bl_tail *t)
 {
     return t->n;
@@ -385,7 +455,7 @@ size_t bl_tail_sources(const struct bl_tail *t)
 
 const char *bl_tail_source_path(const struct bl_tail *t, size_t index)
 {
-    return t->sources[index].path;
+    return t->source[index]->log.path;
 }
 
 void bl_tail_start(struct bl_tail *t, const struct bl_resume *resume)
@@ -397,7 +467,7 @@ void bl_tail_start(struct bl_tail *t, const struct bl_resume *resume)
     t->running = true;
     t->end_told = false;
     for (size_t i = 0; i < t->n; i++) {
-        struct source *s = &t->sources[i];
+        struct source *s = t->source[i];
 
         bl_follow_plan_free(s->plan);
         s->plan = bl_follow_plan_new(bl_follow_source(s->follow), resume);
@@ -424,20 +494,10 @@ void bl_tail_pause(struct bl_tail *t)
 
 struct bl_tail_stats bl_tail_stats(const struct bl_tail *t)
 {
-    struct bl_tail_stats all = {0};
+    struct bl_tail_stats all = t->past;
 
-    for (size_t i = 0; i < t->n; i++) {
-        const struct bl_tail_stats *one = &t->sources[i].stats;
-
-        all.lag_bytes += one->lag_bytes;
-        all.lost_bytes += one->lost_bytes;
-        all.rotations += one->rotations;
-        all.truncations += one->truncations;
-        all.copies_skipped += one->copies_skipped;
-        all.missing += one->missing;
-        all.unread += one->unread;
-        all.damaged += one->damaged;
-    }
+    for (size_t i = 0; i < t->n; i++)
+        add_stats(&all, &t->source[i]->stats);
     return all;
 }
 
@@ -487,8 +547,8 @@ void bl_tail_close(struct bl_tail *t, void (*done)(void *arg), void *arg)
     t->done = done;
     t->done_arg = arg;
     for (size_t i = 0; i < t->n; i++)
-        if (t->sources[i].busy)
-            (void)uv_cancel((uv_req_t *)&t->sources[i].work); /* one that runs comes to its end */
+        if (t->source[i]->busy)
+            (void)uv_cancel((uv_req_t *)&t->source[i]->work); /* one that runs comes to its end */
     uv_close((uv_handle_t *)&t->sweep, on_timer_closed);
     uv_close((uv_handle_t *)&t->rest, on_timer_closed);
     released(t);

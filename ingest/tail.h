@@ -18,16 +18,13 @@
 #include <uv.h>
 
 #include "bounceline/batch.h"
+#include "siblings.h"
 
 struct bl_tail;
 
 enum bl_note { BL_NOTE_ERROR = 3, BL_NOTE_WARNING = 4, BL_NOTE_NOTICE = 5, BL_NOTE_INFO = 6, BL_NOTE_DEBUG = 7 };
 
 struct bl_tail_options {
-    const char *const *paths; /* as named; rotated siblings of another path fold into it */
-    size_t             n;
-    bool               from_end; /* at first sight: begin at the end */
-    bool             (*from_end_of)(void *arg, const char *path); /* instead, by log; NULL: all alike */
     bool               once;     /* stop at the end of every file; half a line at the end of the log
                                   * itself is left, of rotated files it is taken */
     bool               watch;    /* inotify; false: the sweep alone (tests) */
@@ -57,9 +54,11 @@ struct bl_tail_stats {
 enum bl_code bl_tail_new(struct bl_tail **out, uv_loop_t *loop, const struct bl_tail_options *options,
                          const struct bl_tail_events *events, void *arg, bl_err *err);
 
-/* The sources the paths were folded into: rotated names into that of the log, when it is named too, or
- * exists, or is shared by several of them.  Of a log that was not named itself only the named files are read.
- * Paths are absolute. */
+/* Which logs are followed from the next start on, in the order of block.source; at most BL_SOURCES_MAX, and while
+ * paused.  One that is followed already (same path, and alone or not as before) goes on with the files that it has
+ * open; what is not among them any more is closed.  Takes what the logs hold, leaving them empty; BL_NO_MEMORY: all is
+ * as it was. */
+enum bl_code bl_tail_follow(struct bl_tail *tail, struct bl_log *logs, size_t n, bl_err *err);
 size_t      bl_tail_sources(const struct bl_tail *tail);
 const char *bl_tail_source_path(const struct bl_tail *tail, size_t index);
 

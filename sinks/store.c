@@ -441,6 +441,12 @@ void bl_store_flush(struct bl_store *store)
             bl_store_address_move(&store->slot[i]);
 }
 
+void bl_store_renew(struct bl_store *store)
+{
+    if (store->state == BL_STORE_READY)
+        bl_redis_drop(store->conn, BL_RESP_FINE, "renewed");
+}
+
 void bl_store_set_policy(struct bl_store *store, const struct bl_suppress_policy *policy)
 {
     store->options.policy = *policy;

@@ -43,7 +43,7 @@ struct bl_store_options {
 };
 
 struct bl_store_events {
-    /* Every slot is claimed.  `resume` is the receiver's to free; its snapshot is not set. */
+    /* Every slot is claimed.  `resume` is the receiver's to free; its snapshot and sources are not set. */
     void (*ready)(void *arg, struct bl_resume *resume, struct bl_address_hashes *known);
     void (*done)(void *arg, struct bl_batch *batch);   /* every slot has it; in order of submission */
     void (*void_)(void *arg, struct bl_batch *batch);  /* not applied everywhere: to be read again */
@@ -66,6 +66,8 @@ enum bl_code bl_store_open(struct bl_store **out, uv_loop_t *loop, const struct 
 void bl_store_submit(struct bl_store *store, struct bl_batch *batch);
 bool bl_store_idle(const struct bl_store *store); /* nothing submitted is left, lazy positions written */
 void bl_store_flush(struct bl_store *store);      /* move lazy positions forward now */
+/* Claims every slot anew: `lost`, and then `ready` with the positions of now. */
+void bl_store_renew(struct bl_store *store);
 
 /* Other numbers from the next address on. */
 void bl_store_set_policy(struct bl_store *store, const struct bl_suppress_policy *policy);

@@ -74,6 +74,9 @@ struct bl_resume *bl_resume_copy(const struct bl_resume *resume)
     copy->run = resume->run;
     copy->dataset = resume->dataset;
     copy->partitions = resume->partitions;
+    copy->sources = resume->sources;
+    memcpy(copy->source, resume->source, sizeof copy->source);
+    memcpy(copy->known_only, resume->known_only, sizeof copy->known_only);
     for (size_t i = 0; i < BL_COUNT(resume->slot); i++)
         if (bl_positions_copy(&copy->slot[i], &resume->slot[i]) != BL_OK)
             goto fail;
@@ -85,6 +88,8 @@ struct bl_resume *bl_resume_copy(const struct bl_resume *resume)
             bl_positions_copy(&copy->snapshot->positions, &resume->snapshot->positions) != BL_OK)
             goto fail;
         copy->snapshot->dataset = resume->snapshot->dataset;
+        copy->snapshot->sources = resume->snapshot->sources;
+        memcpy(copy->snapshot->source, resume->snapshot->source, sizeof copy->snapshot->source);
     }
     return copy;
 fail:

@@ -162,6 +162,14 @@ out:
     return BL_OK;
 }
 
+bool bl_snapshot_has(const struct bl_snapshot *snapshot, uint64_t source)
+{
+    for (size_t i = 0; i < snapshot->sources; i++)
+        if (snapshot->source[i] == source)
+            return true;
+    return false;
+}
+
 bool bl_snapshot_usable(const struct bl_snapshot *snapshot, const struct bl_positions *slots, size_t n)
 {
     for (size_t i = 0; i < snapshot->positions.n; i++) {

@@ -24,7 +24,10 @@ struct asking {
 struct bl_stage {
     const struct bl_rules *rules;
     struct bl_stage_options options;
-    struct bl_join *join[BL_SOURCES_MAX];
+    size_t sources; /* of this run */
+    uint64_t source[BL_SOURCES_MAX];
+    bool known_only_of[BL_SOURCES_MAX];
+    struct bl_join *join[BL_SOURCES_MAX]; /* NULL: no memory for one */
     struct bl_hash_set filter; /* addresses with a record; when full, everything is a hit */
 
     uint32_t run;
@@ -57,14 +60,6 @@ struct bl_stage *bl_stage_new(const struct bl_rules *rules, const struct bl_stag
     stage->options = *options;
     stage->partitions = 1;
     bl_hash_set_init(&stage->filter, options->filter_cap);
-    for (size_t i = 0; i < options->sources; i++) {
-        stage->join[i] = bl_join_new_showing(rules, options->join_entries,
-                                             options->join_text_bytes, BL_JOIN_SHOWS_MESSAGE_IDS);
-        if (!stage->join[i]) {
-            bl_stage_free(stage);
-            return NULL;
-        }
-    }
     return stage;
 }
 
@@ -79,7 +74,7 @@ void bl_stage_free(struct bl_stage *stage)
 {
     if (!stage)
         return;
-    for (size_t i = 0; i < stage->options.sources; i++)
+    for (size_t i = 0; i < stage->sources; i++)
         bl_join_free(stage->join[i]);
     bl_hash_set_release(&stage->filter);
     forget_slots(stage);
@@ -365,11 +360,15 @@ static void attach_snapshot(struct bl_stage *stage)
     snapshot->dataset = stage->dataset;
     if (bl_positions_copy(&snapshot->positions, &stage->at) != BL_OK)
         goto fail;
-    for (size_t i = 0; i < stage->options.sources; i++) {
-        if (bl_join_save(stage->join[i], &snapshot->join[i], &snapshot->join_n[i]) != BL_OK)
+    for (size_t i = 0; i < stage->sources; i++) {
+        size_t n = snapshot->sources;
+
+        if (!stage->join[i])
+            continue;
+        if (bl_join_save(stage->join[i], &snapshot->join[n], &snapshot->join_n[n]) != BL_OK)
             goto fail;
-        snapshot->source[i] = stage->options.source[i];
-        snapshot->sources = i + 1;
+        snapshot->source[n] = stage->source[i];
+        snapshot->sources = n + 1;
     }
     stage->open->snapshot = snapshot;
     stage->blocks_since = 0;
@@ -402,10 +401,10 @@ static void take_lines(struct bl_stage *stage, struct bl_block *block)
     struct bl_batch *batch = stage->open;
     struct bl_join *join = stage->join[block->source];
 
-    if (block->end.told && !bl_join_waits(join))
-        return; /* the log ends, and nothing waits for more */
+    if (!join || (block->end.told && !bl_join_waits(join)))
+        return; /* or the log ends, and nothing waits for more */
     look_at_slots(stage, block, false);
-    stage->known_only = stage->options.known_only[block->source];
+    stage->known_only = stage->known_only_of[block->source];
     if (block->warm_up) {
         bl_join_block(join, block, on_event, stage);
         if (bl_join_waits(join) && was_end(stage, &block->end))
@@ -452,10 +451,48 @@ static void flush(struct bl_stage *stage, const struct bl_block *block)
 
 /* --- a new run --- */
 
-/* What the snapshot says and no more, since a generation that it does not know is read from its start.  A slot forgets
- * a generation that was finished long ago; then the snapshots may, too. */
-static void begin_with_snapshot(struct bl_stage *stage, const struct bl_positions *read)
+/* A join is made for each source that had none; the others' are handed on. */
+static void take_sources(struct bl_stage *stage, const struct bl_resume *resume)
 {
+    struct bl_join *had[BL_SOURCES_MAX];
+    size_t n = stage->sources;
+
+    memcpy(had, stage->join, n * sizeof(struct bl_join *));
+    stage->stats.unread = 0;
+    for (size_t i = 0; i < resume->sources; i++) {
+        stage->join[i] = NULL;
+        for (size_t j = 0; j < n && !stage->join[i]; j++)
+            if (had[j] && stage->source[j] == resume->source[i]) {
+                stage->join[i] = had[j];
+                had[j] = NULL;
+            }
+    }
+    for (size_t j = 0; j < n; j++)
+        bl_join_free(had[j]); /* before others are made: their memory may be needed */
+    for (size_t i = 0; i < resume->sources; i++) {
+        if (!stage->join[i])
+            stage->join[i] = bl_join_new_showing(stage->rules, stage->options.join_entries,
+                                                 stage->options.join_text_bytes, BL_JOIN_SHOWS_MESSAGE_IDS);
+        stage->stats.unread += !stage->join[i];
+    }
+    stage->sources = resume->sources;
+    memcpy(stage->source, resume->source, sizeof stage->source);
+    memcpy(stage->known_only_of, resume->known_only, sizeof stage->known_only_of);
+}
+
+static bool is_source(const struct bl_stage *stage, uint64_t source)
+{
+    for (size_t i = 0; i < stage->sources; i++)
+        if (stage->source[i] == source)
+            return true;
+    return false;
+}
+
+/* What the snapshot says and no more, since a generation that it does not know is read from its start: so are all of a
+ * source whose join it has not.  A slot forgets a generation that was finished long ago; then the snapshots may, too. */
+static void begin_with_snapshot(struct bl_stage *stage, const struct bl_snapshot *snapshot)
+{
+    const struct bl_positions *read = &snapshot->positions;
     struct bl_hash_set kept;
 
     bl_hash_set_init(&kept, (size_t)BL_GENERATIONS_MAX * (1 + stage->partitions));
@@ -465,8 +502,9 @@ static void begin_with_snapshot(struct bl_stage *stage, const struct bl_position
     for (size_t j = 0; j < read->n; j++) {
         const bl_position *at = &read->v[j];
         bool forgotten = at->finished && !kept.full && !bl_hash_set_has(&kept, at->generation);
+        bool read_again = is_source(stage, at->source) && !bl_snapshot_has(snapshot, at->source);
 
-        if (!forgotten && bl_positions_add(&stage->at, at) != BL_OK)
+        if (!forgotten && !read_again && bl_positions_add(&stage->at, at) != BL_OK)
             fall_short(stage);
     }
     bl_hash_set_release(&kept);
@@ -513,17 +551,19 @@ static void begin_positions(struct bl_stage *stage, const struct bl_resume *resu
 {
     stage->at_is_short = false;
     if (resume->snapshot)
-        begin_with_snapshot(stage, &resume->snapshot->positions);
+        begin_with_snapshot(stage, resume->snapshot);
     else
         begin_with_slots(stage);
 }
 
 static void load_joins(struct bl_stage *stage, const struct bl_snapshot *snapshot)
 {
-    for (size_t i = 0; i < stage->options.sources; i++) {
+    for (size_t i = 0; i < stage->sources; i++) {
+        if (!stage->join[i])
+            continue;
         bl_join_clear(stage->join[i]);
         for (size_t j = 0; snapshot && j < snapshot->sources; j++)
-            if (snapshot->source[j] == stage->options.source[i])
+            if (snapshot->source[j] == stage->source[i])
                 bl_join_load(stage->join[i], (bl_slice){snapshot->join[j], snapshot->join_n[j]});
     }
 }
@@ -532,9 +572,9 @@ static void load_joins(struct bl_stage *stage, const struct bl_snapshot *snapsho
  * an address was delivered to; the counters know. */
 static void forget_told(struct bl_stage *stage)
 {
-    for (size_t i = 0; i < stage->options.sources; i++)
-        for (size_t j = 0; j < stage->at.n && bl_join_waits(stage->join[i]); j++)
-            if (stage->at.v[j].source == stage->options.source[i] && was_end(stage, &stage->at.v[j]))
+    for (size_t i = 0; i < stage->sources; i++)
+        for (size_t j = 0; stage->join[i] && j < stage->at.n && bl_join_waits(stage->join[i]); j++)
+            if (stage->at.v[j].source == stage->source[i] && was_end(stage, &stage->at.v[j]))
                 bl_join_finish(stage->join[i], NULL, NULL);
 }
 
@@ -548,6 +588,7 @@ static void reset(struct bl_stage *stage, struct bl_resume *resume)
         stage->slot[i] = resume->slot[i];
         resume->slot[i] = (struct bl_positions){0};
     }
+    take_sources(stage, resume);
     begin_positions(stage, resume);
     load_joins(stage, resume->snapshot);
     forget_told(stage);
@@ -576,8 +617,9 @@ static void set_rules(struct bl_stage *stage, const struct bl_rules *rules)
     stage->rules = rules;
     if (stage->open)
         bl_tally_rules_changed(stage->open->tally);
-    for (size_t i = 0; i < stage->options.sources; i++)
-        bl_join_set_rules(stage->join[i], rules);
+    for (size_t i = 0; i < stage->sources; i++)
+        if (stage->join[i])
+            bl_join_set_rules(stage->join[i], rules);
 }
 
 void bl_stage_block(struct bl_stage *stage, struct bl_block *block)
@@ -620,8 +662,8 @@ struct bl_stage_stats bl_stage_stats(const struct bl_stage *stage)
 {
     struct bl_stage_stats stats = stage->stats;
 
-    for (size_t i = 0; i < stage->options.sources; i++) {
-        struct bl_join_stats one = bl_join_stats(stage->join[i]);
+    for (size_t i = 0; i < stage->sources; i++) {
+        struct bl_join_stats one = stage->join[i] ? bl_join_stats(stage->join[i]) : (struct bl_join_stats){0};
 
         stats.join.live += one.live;
         stats.join.evicted += one.evicted;

@@ -149,7 +149,7 @@ static enum bl_code reread(void *arg, struct bl_config **out, bl_err *err)
 }
 
 /* What the configuration says, as far as the command line does not. */
-static enum bl_code settle(struct run_options *options, struct bl_sources *sources, bl_err *err)
+static enum bl_code settle(struct run_options *options, bl_err *err)
 {
     const struct bl_config *config = options->where.config;
     struct bl_rules_paths paths = options->daemon.rules_given;
@@ -169,15 +169,35 @@ static enum bl_code settle(struct run_options *options, struct bl_sources *sourc
         bl_log_set_daemon();
         bl_notify_start();
     }
-    options->daemon.sources = sources;
     if (!options->daemon.workers)
         options->daemon.workers = config->threads ? (unsigned)config->threads : default_workers();
+    return BL_OK;
+}
+
+/* The logs to begin with.  A daemon waits for those that a pattern may bring. */
+static enum bl_code find_sources(struct run_options *options, bl_err *err)
+{
+    const struct bl_config *config = options->where.config;
+    struct bl_sources **sources = &options->daemon.sources;
+    enum bl_code rc;
+
+    options->daemon.sources_given = options->files_n > 0;
     if (options->files_n)
-        return bl_sources_from_arguments(sources, options->files, options->files_n, options->from_end, err);
-    if (config->sources == 0)
-        return bl_fail(err, BL_USAGE, 0, "which log? for example: bounceline run /var/log/mail.log, or 'sources' in %s",
-                       config->path ? config->path : BL_CONFIG_DEFAULT_PATH);
-    return bl_sources_from_config(sources, config, err);
+        rc = bl_sources_of_arguments(sources, options->files, options->files_n, options->from_end, err);
+    else if (config->sources == 0)
+        rc = bl_fail(err, BL_USAGE, 0, "which log? for example: bounceline run /var/log/mail.log, or 'sources' in %s",
+                     config->path ? config->path : BL_CONFIG_DEFAULT_PATH);
+    else
+        rc = bl_sources_of_config(sources, config, err);
+    if (rc == BL_OK)
+        rc = bl_sources_look(*sources, NULL, err);
+    if (rc == BL_OK && options->daemon.once && (*sources)->n == 0)
+        rc = bl_fail(err, BL_NO_INPUT, 0, "no log to read: none of 'sources' is there");
+    if (rc == BL_OK && (*sources)->over && options->files_n)
+        rc = bl_fail(err, BL_LIMIT, 0, "%zu logs are more than %d", (*sources)->n + (*sources)->over, BL_SOURCES_MAX);
+    if (rc == BL_OK && (*sources)->over)
+        bl_log(4, "%zu logs that match are not followed: %d are the most", (*sources)->over, BL_SOURCES_MAX);
+    return rc;
 }
 
 /* The server that is named, or our own. */
@@ -198,16 +218,18 @@ static enum bl_code find_redis(struct run_options *options, struct bl_redis_priv
 static int run(struct run_options *options)
 {
     struct bl_redis_private *own = NULL;
-    struct bl_sources sources = {0};
     struct bl_state state = {.lock_fd = -1};
     bl_err err = {0};
     int code;
-    enum bl_code rc = settle(options, &sources, &err);
+    enum bl_code rc;
 
-    /* A private Redis may load for minutes, and who asks to reload must not end that.  On a terminal it means: it
-     * went. */
+    /* Rules take a moment and a private Redis may load for minutes, and who asks to reload must not end that.  On a
+     * terminal it means: it went. */
     if (!options->daemon.once && !isatty(STDERR_FILENO))
         signal(SIGHUP, SIG_IGN);
+    rc = settle(options, &err);
+    if (rc == BL_OK)
+        rc = find_sources(options, &err);
     if (rc == BL_OK)
         rc = bl_state_open(&state, options->where.state, &err);
     if (rc == BL_OK)
@@ -225,10 +247,10 @@ static int run(struct run_options *options)
     } else {
         code = bl_complain(rc, &err);
         bl_rules_set_free(options->daemon.rules);
+        bl_sources_free(options->daemon.sources);
     }
     bl_redis_private_close(own);
     bl_state_close(&state);
-    bl_sources_release(&sources);
     return code;
 }
 

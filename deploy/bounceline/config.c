@@ -66,7 +66,7 @@ static const struct key keys[] = {
     {"threads", NUMBER, false, C(threads), 1, 64, NULL, 0},
     {"rules", PATH, true, C(rules), 0, 0, NULL, 0},
     {"relays", RELAYS, true, C(relay), 0, 0, NULL, 0},
-    {"sources", SOURCES, false, 0, 0, 0, NULL, 0},
+    {"sources", SOURCES, true, 0, 0, 0, NULL, 0},
     {"sources.files", PATHS, false, offsetof(struct bl_config_source, file), 0, 0, NULL, 0},
     {"sources.from", WORD, false, offsetof(struct words, from), 0, 0, LIST(from_words)},
     {"sources.trust", WORD, false, offsetof(struct words, trust), 0, 0, LIST(trust_words)},
@@ -822,22 +822,6 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-static bool same_sources(const struct bl_config *a, const struct bl_config *b)
-{
-    if (a->sources != b->sources)
-        return false;
-    for (size_t i = 0; i < a->sources; i++) {
-        const struct bl_config_source *x = &a->source[i], *y = &b->source[i];
-
-        if (x->files != y->files || x->from_end != y->from_end || x->trust != y->trust)
-            return false;
-        for (size_t j = 0; j < x->files; j++)
-            if (!same_text(x->file[j], y->file[j]))
-                return false;
-    }
-    return true;
-}
-
 static bool same_value(const struct key *key, const struct bl_config *a, const struct bl_config *b)
 {
     const char *x = (const char *)a + key->at, *y = (const char *)b + key->at;
@@ -853,8 +837,7 @@ static bool same_value(const struct key *key, const struct bl_config *a, const s
     case SIZE:
     case NUMBER:
         return memcmp(x, y, 8) == 0;
-    case SOURCES:
-        return same_sources(a, b);
+    case SOURCES: /* live */
     case PATHS:
     case RELAYS:
     case MAPPING:

@@ -9,8 +9,12 @@
  * When the store says `lost`, the tail is paused and every batch of that run is void; `ready` follows.
  *
  *   STARTING ──ready──► RUNNING ──end of input or a signal──► DRAINING ──all committed──► CLOSING
- *       ▲                  │ lost
- *       └──────────────────┘
+ *     ▲ ▲                  │ lost     or other sources           │
+ *     │ └──────────────────┘                                     │ (other sources)
+ *     └──────────────────────────── lost ◄── the claims anew ◄───┘
+ *
+ * The sources of a run are fixed.  When there are others the run is drained as for a stop, with a snapshot behind it,
+ * and the slots are claimed anew: the next run begins where this one ended, and nothing is read twice.
  *
  * What changes while it runs is wire_reload.c's, what people and systemd hear wire_say.c's. */
 #include "wire_parts.h"
@@ -29,7 +33,6 @@
 #include "log.h"
 #include "notify.h"
 #include "relays.h"
-#include "sources.h"
 #include "zone.h"
 
 enum {
@@ -48,7 +51,7 @@ enum {
     GRACE_MS = 60000,
     WARM_UP_BYTES = 1 << 20,
     STATUS_S = 5, /* systemd's status line */
-    NEW_LOGS_S = 10, /* how often patterns are looked through for logs that came later */
+    NEW_LOGS_S = 5, /* how often patterns are looked through for logs that came later */
     REFUSED_S = 600 /* the log's word on what `trust: join` refused, if there is more of it */
 };
 
@@ -80,6 +83,7 @@ static void consume(void *arg, struct bl_block *block)
             bl_stage_lend(d->stage, batch);
     }
     bl_stage_block(d->stage, block);
+    atomic_store_explicit(&d->unread, bl_stage_stats(d->stage).unread, memory_order_relaxed);
     atomic_store_explicit(&d->refused, bl_stage_stats(d->stage).unknown_refused, memory_order_relaxed);
     due = bl_stage_take(d->stage);
     if (due) {
@@ -200,17 +204,32 @@ static bool is_cold(const struct bl_resume *resume)
     return false;
 }
 
-/* Where each log was read to, should there be nothing new. */
-static void note_ends(struct daemon *d, const struct bl_positions *at)
+static void end_without_memory(struct daemon *d)
 {
-    for (size_t i = 0; d->options->once && i < d->options->sources->n; i++) {
-        const char *path = d->options->sources->path[i];
-        uint64_t source = bl_hash64((bl_slice){path, strlen(path)});
+    d->exit_code = EX_OSERR;
+    close_all(d);
+}
 
-        for (size_t j = 0; j < at->n; j++)
-            if (at->v[j].source == source && at->v[j].seen_s >= d->end[i].seen_s)
-                d->end[i] = at->v[j];
+static void tell_sources(const struct daemon *d, struct bl_resume *resume)
+{
+    resume->sources = d->sources->n;
+    for (size_t i = 0; i < resume->sources; i++) {
+        const struct bl_source *source = &d->sources->v[i];
+
+        resume->source[i] = bl_hash64((bl_slice){source->path, strlen(source->path)});
+        resume->known_only[i] = d->sources->named[source->named].known_only;
     }
+}
+
+/* Where each log was read to, should there be nothing new. */
+static void note_ends(struct daemon *d, const struct bl_resume *resume)
+{
+    const struct bl_positions *at = &resume->slot[0];
+
+    for (size_t i = 0; d->options->once && i < resume->sources; i++)
+        for (size_t j = 0; j < at->n; j++)
+            if (at->v[j].source == resume->source[i] && at->v[j].seen_s >= d->end[i].seen_s)
+                d->end[i] = at->v[j];
 }
 
 static void on_ready(void *arg, struct bl_resume *resume, struct bl_address_hashes *known)
@@ -218,6 +237,7 @@ static void on_ready(void *arg, struct bl_resume *resume, struct bl_address_hash
     struct daemon *d = arg;
 
     resume->run = ++d->run;
+    tell_sources(d, resume);
     resume->snapshot = bl_state_load_snapshot(d->options->state, resume->dataset, resume->slot,
                                               1 + (size_t)resume->partitions);
     if (resume->slot[0].n == 0)
@@ -229,19 +249,19 @@ static void on_ready(void *arg, struct bl_resume *resume, struct bl_address_hash
     bl_address_hashes_free(d->addresses);
     d->addresses = known;
     d->start = bl_resume_copy(resume);
-    note_ends(d, &resume->slot[0]);
+    note_ends(d, resume);
     d->reset = resume;
     if (!d->start) {
         bl_log(3, "no memory for the positions of %u partitions", resume->partitions);
-        d->exit_code = EX_OSERR;
-        close_all(d);
+        end_without_memory(d);
         return;
     }
     uv_timer_stop(&d->patience);
     if (d->state == STARTING) {
         d->state = RUNNING;
-        if (!d->options->once)
+        if (!d->options->once && !d->renewing)
             bl_log(6, "Redis is there: reading on from where it stands");
+        d->renewing = false;
         bl_wire_tell_status(d);
     }
     if (d->state == DRAINING) { /* stopping, and what was under way is void: it will be read again */
@@ -285,6 +305,8 @@ static void on_lost(void *arg)
     d->last_flush = d->last_sent = false;
     memset(d->end, 0, sizeof d->end);
     d->ended = 0;
+    if (d->state == STARTING && !bl_wire_take_sources(d))
+        end_without_memory(d);
     bl_wire_tell_status(d);
     wait_for_redis(d);
 }
@@ -399,7 +421,7 @@ static bool send_control(struct daemon *d, enum bl_block_kind kind, void *payloa
  * as there is no block to say so with. */
 static bool send_ends(struct daemon *d)
 {
-    for (; d->options->once && !d->stopping && d->ended < d->options->sources->n; d->ended++) {
+    for (; d->options->once && !d->stopping && d->ended < d->sources->n; d->ended++) {
         struct bl_block *block;
 
         if (d->end[d->ended].generation == 0)
@@ -449,6 +471,14 @@ static void begin_drain(struct daemon *d)
     bl_wire_pump(d);
 }
 
+void bl_wire_change_run(struct daemon *d)
+{
+    if (d->state == RUNNING)
+        begin_drain(d);
+    else if (d->state == STARTING && !bl_wire_take_sources(d))
+        end_without_memory(d);
+}
+
 static void settle(struct daemon *d)
 {
     /* Acquire: pairs with consume(); all batches are in `due` or beyond.  A last FLUSH of an earlier run,
@@ -457,8 +487,14 @@ static void settle(struct daemon *d)
         return;
     submit_due(d);
     bl_store_flush(d->store);
-    if (bl_store_idle(d->store) && !d->save_running)
+    if (!bl_store_idle(d->store) || d->save_running)
+        return;
+    if (d->next_sources && !d->stopping) {
+        d->renewing = true;
+        bl_store_renew(d->store);
+    } else {
         close_all(d);
+    }
 }
 
 /* Whatever moved, this moves what can move next.  Called from every event; does nothing twice. */
@@ -466,6 +502,11 @@ void bl_wire_pump(struct daemon *d)
 {
     if (d->state == CLOSING)
         return;
+    if (atomic_load_explicit(&d->unread, memory_order_relaxed)) {
+        bl_log(3, "no memory for the queue ids of %zu logs", d->sources->n);
+        end_without_memory(d);
+        return;
+    }
     submit_due(d);
     send_controls(d);
     bl_wire_move_change(d);
@@ -606,7 +647,6 @@ static enum bl_code start_stage(struct daemon *d)
     struct bl_stage_options options = {
         .is_relay = is_relay,
         .relay_arg = d,
-        .sources = bl_tail_sources(d->tail),
         .join_entries = JOIN_ENTRIES,
         .join_text_bytes = JOIN_TEXT_BYTES,
         .batch_fields = BATCH_FIELDS,
@@ -616,12 +656,6 @@ static enum bl_code start_stage(struct daemon *d)
         .snapshot_flushes = SNAPSHOT_FLUSHES,
     };
 
-    for (size_t i = 0; i < options.sources; i++) {
-        const char *path = bl_tail_source_path(d->tail, i);
-
-        options.source[i] = bl_hash64((bl_slice){path, strlen(path)});
-        options.known_only[i] = bl_sources_how(d->options->sources, path)->trust == BL_TRUST_JOIN;
-    }
     d->now.relays = bl_relays_new(d->options->config->relay, d->options->config->relays);
     d->relays = d->now.relays;
     if (!d->relays)
@@ -656,20 +690,10 @@ static void init_handles(struct daemon *d)
     uv_signal_start(&d->on_hup, on_hangup, SIGHUP);
 }
 
-static bool from_end_of(void *arg, const char *path)
-{
-    const struct daemon *d = arg;
-
-    return bl_sources_how(d->options->sources, path)->from_end;
-}
-
 static enum bl_code start_tail(struct daemon *d, bl_err *err)
 {
     static const struct bl_tail_events events = {on_want, on_refuse, on_block, on_end, on_tail_note};
     struct bl_tail_options options = {
-        .paths = d->options->sources->path,
-        .n = d->options->sources->n,
-        .from_end_of = from_end_of,
         .once = d->options->once,
         .watch = true,
         .sweep_ms = SWEEP_MS,
@@ -677,7 +701,9 @@ static enum bl_code start_tail(struct daemon *d, bl_err *err)
         .warm_up_bytes = WARM_UP_BYTES,
     };
 
-    return bl_tail_new(&d->tail, &d->loop, &options, &events, d, err);
+    enum bl_code rc = bl_tail_new(&d->tail, &d->loop, &options, &events, d, err);
+
+    return rc == BL_OK ? bl_tail_follow(d->tail, d->sources->logs, d->sources->n, err) : rc;
 }
 
 static enum bl_code start_pipeline(struct daemon *d, bl_err *err)
@@ -762,6 +788,8 @@ static void release(struct daemon *d)
     bl_ring_release(&d->due);
     bl_wire_free_change(&d->now);
     bl_wire_free_change(&d->next);
+    bl_sources_free(d->sources);
+    bl_sources_free(d->next_sources);
     bl_resume_free(d->reset);
     bl_resume_free(d->start);
     bl_address_hashes_free(d->addresses);
@@ -792,6 +820,7 @@ int bl_daemon_run(const struct bl_daemon_options *options)
         return EX_OSERR;
     d->options = options;
     d->now.rules = options->rules;
+    d->sources = options->sources;
     d->on_terminal = isatty(STDERR_FILENO) == 1;
     uv_loop_init(&d->loop);
     uv_sem_init(&d->lent_sem, 0);

@@ -28,7 +28,8 @@ struct bl_daemon_options {
     void                *reread_arg;
     struct bl_rules_paths rules_given; /* on the command line: the configuration's do not count */
     bool                 level_given; /* on the command line: the configuration's does not count */
-    const struct bl_sources *sources;
+    struct bl_sources   *sources; /* taken over: the daemon frees them */
+    bool                 sources_given; /* on the command line: the configuration's do not count */
     bool                 once;
     unsigned             workers;      /* at least 1 */
     struct bl_redis_url  redis;

@@ -20,13 +20,12 @@
 #include "bounceline/ring.h"
 #include "bounceline/stage.h"
 #include "pipeline.h"
+#include "sources.h"
 #include "store.h"
 #include "tail.h"
 #include "wire.h"
 
-enum { NEW_LOGS_MAX = 64 /* are named */ };
-
-/* What a running daemon takes over. */
+/* What a running daemon takes over between two blocks. */
 struct change {
     struct bl_config      *config; /* NULL: the one it was started with */
     const struct bl_rules *rules;
@@ -67,21 +66,25 @@ struct daemon {
     struct change now;      /* what holds */
     struct change next;     /* read, and not yet on its way (`next_sent`) or not yet through */
     bool has_next, next_sent;
-    uv_work_t rereading;
-    bool reread_running, reread_again;
-    enum bl_code reread_code;
-    bl_err reread_err;
 
+    struct bl_sources *sources;      /* of this run, or the next one */
+    struct bl_sources *next_sources; /* when everything read of the present ones is committed */
+    bool renewing;                   /* the claim on its way is for them */
+
+    /* A job in the pool that reads configuration and rules, or only looks which logs there are.  None is begun while
+     * `next_sources` waits: it would go by what is about to change. */
+    uv_work_t work;
+    bool work_running, reread_again;
+    struct bl_sources *found;
+    enum bl_code work_code;
+    bl_err work_err;
+
+    atomic_size_t unread;    /* sources without memory for their join; relaxed: seen soon enough */
     atomic_bool stage_waits; /* for an empty batch; relaxed: only the watchdog looks */
     atomic_ullong refused;   /* by `trust: join`; the stage's; relaxed: for people */
     unsigned long long refused_said;
     uint64_t fed_mark;       /* submitted when the watchdog was fed last */
     unsigned unfed_s;
-
-    uv_work_t looking; /* for new logs, in the pool */
-    bool look_running;
-    uint64_t new_log[NEW_LOGS_MAX]; /* hashes of the paths that were named */
-    size_t new_logs;
 
     uv_timer_t flush_timer, patience;
     uv_signal_t on_term, on_int, on_hup;
@@ -102,6 +105,8 @@ struct daemon {
 
 /* Whatever moved, this moves what can move next. */
 void bl_wire_pump(struct daemon *d);
+/* `next_sources` are there: ends this run, once all that was read is committed. */
+void bl_wire_change_run(struct daemon *d);
 
 /* ---- wire_reload.c ---- */
 
@@ -109,6 +114,7 @@ void bl_wire_reread(struct daemon *d);      /* configuration and rules; again, i
 void bl_wire_move_change(struct daemon *d); /* a change that was read goes its way */
 void bl_wire_free_change(struct change *change);
 void bl_wire_look_for_logs(struct daemon *d);
+bool bl_wire_take_sources(struct daemon *d); /* between two runs: `next_sources`, if there are any; false: no memory */
 
 /* ---- wire_say.c ---- */
 

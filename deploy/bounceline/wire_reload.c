@@ -3,10 +3,12 @@
  * A reload reads configuration and rules in libuv's pool.  Every block carries the rules it is parsed and joined by;
  * what else the stage goes by follows in a CHANGE block, the first one with the new rules.  So blocks before it are
  * read by the old, blocks behind it by the new, whatever the number of workers.  When it was consumed nobody looks at
- * the old ones any more, and they are freed. */
+ * the old ones any more, and they are freed.
+ *
+ * Which logs are followed changes between two runs (wire.c), so that the sources of a run are fixed, and nothing has to
+ * be exact but what is exact anyway: where a run begins. */
 #include "wire_parts.h"
 
-#include "bounceline/hash.h"
 #include "log.h"
 #include "notify.h"
 #include "relays.h"
@@ -27,12 +29,34 @@ void bl_wire_free_change(struct change *change)
     *change = (struct change){0};
 }
 
-/* In the pool: it reads files. */
+/* In the pool, both: they read files and folders. */
+static void look(uv_work_t *work)
+{
+    struct daemon *d = work->data;
+    enum bl_code rc = bl_sources_of_same(&d->found, d->sources, &d->work_err);
+
+    d->work_code = rc == BL_OK ? bl_sources_look(d->found, d->sources, &d->work_err) : rc;
+}
+
+static enum bl_code find_sources(struct daemon *d, bl_err *err)
+{
+    const struct bl_config *config = d->next.config;
+    enum bl_code rc;
+
+    if (d->options->sources_given)
+        rc = bl_sources_of_same(&d->found, d->sources, err);
+    else if (config->sources == 0)
+        rc = bl_fail(err, BL_CONFIG, 0, "%s names no 'sources'", config->path ? config->path : "it");
+    else
+        rc = bl_sources_of_config(&d->found, config, err);
+    return rc == BL_OK ? bl_sources_look(d->found, d->sources, err) : rc;
+}
+
 static void reread(uv_work_t *work)
 {
     struct daemon *d = work->data;
     struct bl_rules_paths paths = d->options->rules_given;
-    bl_err *err = &d->reread_err;
+    bl_err *err = &d->work_err;
     enum bl_code rc = d->options->reread(d->options->reread_arg, &d->next.config, err);
 
     if (rc == BL_OK) {
@@ -43,7 +67,13 @@ static void reread(uv_work_t *work)
         d->next.relays = bl_relays_new(d->next.config->relay, d->next.config->relays);
         rc = d->next.relays ? BL_OK : bl_fail(err, BL_NO_MEMORY, 0, "no memory for the relays");
     }
-    d->reread_code = rc;
+    d->work_code = rc == BL_OK ? find_sources(d, err) : rc;
+}
+
+static void begin_work(struct daemon *d, uv_work_cb work, uv_after_work_cb done)
+{
+    d->work.data = d;
+    d->work_running = uv_queue_work(&d->loop, &d->work, work, done) == 0;
 }
 
 /* The one before is of no use to anybody any more. */
@@ -54,15 +84,28 @@ static void end_reload(struct daemon *d)
         bl_wire_reread(d);
 }
 
+/* What was found is what the next run follows, if it is anything else. */
+static void take_found(struct daemon *d)
+{
+    d->work_running = false;
+    if (d->work_code == BL_OK && d->state != CLOSING && bl_sources_differ(d->found, d->sources)) {
+        d->next_sources = d->found;
+        bl_wire_change_run(d);
+    } else {
+        bl_sources_free(d->found);
+    }
+    d->found = NULL;
+}
+
 static void reread_done(uv_work_t *work, int status)
 {
     struct daemon *d = work->data;
 
     (void)status;
-    d->reread_running = false;
-    if (d->state == CLOSING || d->reread_code != BL_OK) {
-        if (d->reread_code != BL_OK)
-            bl_log(3, "the configuration stays as it was: %s", d->reread_err.text);
+    take_found(d);
+    if (d->state == CLOSING || d->work_code != BL_OK) {
+        if (d->work_code != BL_OK)
+            bl_log(3, "the configuration stays as it was: %s", d->work_err.text);
         bl_wire_free_change(&d->next);
         end_reload(d);
         return;
@@ -75,12 +118,11 @@ void bl_wire_reread(struct daemon *d)
 {
     if (d->state == CLOSING)
         return;
-    d->reread_again = d->reread_running || d->has_next;
+    d->reread_again = d->work_running || d->has_next || d->next_sources;
     if (d->reread_again)
         return;
     bl_notify_reloading();
-    d->rereading.data = d;
-    d->reread_running = uv_queue_work(&d->loop, &d->rereading, reread, reread_done) == 0;
+    begin_work(d, reread, reread_done);
 }
 
 static void say_changes(const struct daemon *d)
@@ -127,43 +169,56 @@ void bl_wire_move_change(struct daemon *d)
     end_reload(d);
 }
 
-/* --- logs that came after the start --- */
+/* --- logs that come and go --- */
 
-/* The sources of tail and stage stand from the start on; what comes later is named at least.  In the pool, one job at
- * a time. */
-static void name_new_log(void *arg, const char *path, const char *pattern)
-{
-    struct daemon *d = arg;
-    uint64_t hash = bl_hash64((bl_slice){path, strlen(path)});
-
-    for (size_t i = 0; i < d->new_logs; i++)
-        if (d->new_log[i] == hash)
-            return;
-    if (d->new_logs == NEW_LOGS_MAX)
-        return;
-    d->new_log[d->new_logs++] = hash;
-    bl_log(4, "a new log matches '%s' and is not followed until the next start: %s", pattern, path);
-}
-
-static void look_for_logs(uv_work_t *work)
-{
-    struct daemon *d = work->data;
-
-    bl_sources_find_new(d->options->sources, name_new_log, d);
-}
-
-static void looked_for_logs(uv_work_t *work, int status)
+static void looked(uv_work_t *work, int status)
 {
     struct daemon *d = work->data;
 
     (void)status;
-    d->look_running = false;
+    if (d->work_code != BL_OK)
+        bl_log(3, "cannot look for new logs: %s", d->work_err.text);
+    take_found(d);
+    if (d->reread_again)
+        bl_wire_reread(d);
 }
 
 void bl_wire_look_for_logs(struct daemon *d)
 {
-    if (d->options->once || d->look_running || d->state == CLOSING)
+    if (d->options->once || d->state == CLOSING || d->work_running || d->has_next || d->next_sources)
         return;
-    d->looking.data = d;
-    d->look_running = uv_queue_work(&d->loop, &d->looking, look_for_logs, looked_for_logs) == 0;
+    begin_work(d, look, looked);
+}
+
+static void say_sources(const struct bl_sources *before, const struct bl_sources *now)
+{
+    for (size_t i = 0; i < now->n; i++)
+        if (now->v[i].is_new)
+            bl_log(5, "a new log is followed: %s", now->v[i].path);
+    for (size_t i = 0; i < before->n; i++)
+        if (!bl_sources_has(now, before->v[i].path))
+            bl_log(5, "a log is not followed any more: %s", before->v[i].path);
+    if (now->over > before->over)
+        bl_log(4, "%zu logs that match are not followed: %d are the most", now->over, BL_SOURCES_MAX);
+}
+
+bool bl_wire_take_sources(struct daemon *d)
+{
+    struct bl_sources *next = d->next_sources;
+    bl_err err;
+
+    if (!next)
+        return true;
+    d->next_sources = NULL;
+    if (bl_tail_follow(d->tail, next->logs, next->n, &err) != BL_OK) {
+        bl_log(3, "%s", err.text);
+        bl_sources_free(next);
+        return false;
+    }
+    say_sources(d->sources, next);
+    bl_sources_free(d->sources);
+    d->sources = next;
+    if (d->reread_again)
+        bl_wire_reread(d);
+    return true;
 }

@@ -46,7 +46,7 @@ void bl_wire_say_refused(struct daemon *d)
 void bl_wire_tell_status(struct daemon *d)
 {
     struct bl_tail_stats tail;
-    char refused[64] = "";
+    char refused[64] = "", over[48] = "";
     unsigned long long n = atomic_load_explicit(&d->refused, memory_order_relaxed);
 
     if (d->state == STARTING)
@@ -55,8 +55,10 @@ void bl_wire_tell_status(struct daemon *d)
         return;
     if (n)
         snprintf(refused, sizeof refused, ", %llu results not trusted", n);
+    if (d->sources->over)
+        snprintf(over, sizeof over, " (%zu more match)", d->sources->over);
     tail = bl_tail_stats(d->tail);
-    bl_notify("STATUS=following %zu logs, %" PRIu64 " lines counted, %" PRIu64 " MiB behind%s", bl_tail_sources(d->tail),
+    bl_notify("STATUS=following %zu logs%s, %" PRIu64 " lines counted, %" PRIu64 " MiB behind%s", d->sources->n, over,
               d->counted_lines, tail.lag_bytes >> 20, refused);
 }
 

@@ -1,4 +1,4 @@
-# ctest: label=quick timeout=180
+# ctest: label=quick timeout=300
 # The running daemon: SIGHUP under load, what systemd hears, what the log says.
 for tool in redis-server redis-cli python3; do
     command -v $tool >/dev/null || { echo "needs $tool"; exit 77; }

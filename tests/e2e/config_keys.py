@@ -100,7 +100,11 @@ class World:
 
     def daemon(self, *more):
         self.err_path = os.path.join(self.dir, "err")
-        return subprocess.Popen([BL, "run", "-c", self.config(), *more], stderr=open(self.err_path, "w"))
+        daemons.append(subprocess.Popen([BL, "run", "-c", self.config(), *more], stderr=open(self.err_path, "w")))
+        return daemons[-1]
+
+
+daemons = []
 
 
 def wait(until, seconds=20, what=""):
@@ -219,9 +223,9 @@ def sources():
     os.rename(w.log, w.log + ".1")
     w.write(w.log, log)
     w.write(w.dir + "/more.log", log)
-    wait(lambda: "not followed until the next start: " + w.dir + "/more.log" in open(w.err_path).read(), what="named")
-    assert stop(d) == 0 and open(w.err_path).read().count("a new log matches") == 1, "a rotated file is no new log"
-    assert w.stats()["lines"] == 2
+    wait(lambda: "a new log is followed: " + w.dir + "/more.log" in open(w.err_path).read(), what="followed")
+    wait(lambda: w.stats()["lines"] == 3, what="counted")
+    assert stop(d) == 0 and open(w.err_path).read().count("a new log") == 1, "a rotated file is no new log"
     w = World("sources: ['{dir}/none*.log', {log}]", log).ok()
     assert "nothing matches" in w.err and w.stats()["lines"] == 1
     w = World("sources: ['{dir}/none*.log']", log).run()
@@ -562,7 +566,7 @@ def main():
                     print(trouble)
                     failed = 1
     finally:
-        for server in servers:
+        for server in servers + [d for d in daemons if d.poll() is None]:
             server.terminate()
             server.wait()
         shutil.rmtree(ROOT, ignore_errors=True)

@@ -14,7 +14,7 @@ def wait(until, what, seconds=30):
         if got:
             return got
         time.sleep(0.02)
-    raise AssertionError(f"not within {seconds} s: {what}")
+    raise AssertionError(f"not within {seconds} s: {what() if callable(what) else what}")
 
 
 def line(i, to, result="sent", dsn="2.0.0", reply="250 2.0.0 Ok", relay="mx.example.net[192.0.2.1]:25"):
@@ -54,9 +54,9 @@ class Daemon:
                                         stdout=subprocess.DEVNULL,
                                         env={**os.environ, "NOTIFY_SOCKET": self.dir + "/notify", **(env or {})})
 
-    def configure(self, text):
+    def configure(self, text, sources=None):
         new = self.dir + "/c.yaml.new"
-        open(new, "w").write(f"node: mx\nstate: {self.dir}/state\nsources: [{self.log}]\n"
+        open(new, "w").write(f"node: mx\nstate: {self.dir}/state\nsources: [{self.log if sources is None else sources}]\n"
                              f"redis: {{url: 'unix:{REDIS}', prefix: '{self.prefix}'}}\n{text}\n")
         os.rename(new, self.dir + "/c.yaml")
 
@@ -71,10 +71,10 @@ class Daemon:
     def said(self):
         return open(self.err).read()
 
-    def reload(self, text, say):
+    def reload(self, text, say, sources=None):
         """Sends SIGHUP and waits for systemd's and our own word that it is through."""
         before, begin = self.said().count(say), time.time()
-        self.configure(text)
+        self.configure(text, sources)
         self.process.send_signal(signal.SIGHUP)
         wait(lambda: self.said().count(say) > before, say)
         reloading = wait(lambda: self.heard("RELOADING=1\nMONOTONIC_USEC=", begin), "RELOADING=1")
@@ -87,9 +87,9 @@ class Daemon:
     def redis(self, *words):
         return subprocess.run(["redis-cli", "-s", REDIS, *words], capture_output=True, text=True).stdout.strip()
 
-    def total(self, outcome):
+    def total(self, outcome, of="all|*"):
         days = [k for k in self.redis("KEYS", self.prefix + "{n:mx}:d:*").splitlines() if k]
-        return sum(int(self.redis("HGET", k, "all|*|" + outcome) or 0) for k in days)
+        return sum(int(self.redis("HGET", k, f"{of}|{outcome}") or 0) for k in days)
 
     def until(self, address):
         text = self.redis("GET", f"{self.prefix}{{p00}}:s:{address}")
@@ -176,6 +176,105 @@ def reload_changes_rules_and_level():
     assert not d.until("b@d.example"), "by the operator's rule nobody is suppressed for it"
     d.stop()
     assert "stopped; 2 lines" in d.said(), "log_level was taken over"
+
+
+def logs_come_and_go():
+    """New matches of a pattern are read from their first byte, under load, `from: end` or not; sources that a reload
+    brings and takes away; a rotated file is no new log; what is left is closed, and its join is whole again when it is
+    back: that fails when follow_plan.c and stage.c go by the positions of a snapshot that has not its join."""
+    d = Daemon()
+    hosts = d.dir + "/hosts"
+    pattern = f"{{files: {hosts}/*/mail.log*, from: end}}"
+    one, two, late = (d.dir + name for name in ("/one.log", "/two.log", "/late.log"))
+    written = [0]
+
+    def put(path, n):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "a") as log:
+            log.write("".join(line(written[0] + i, f"u{i}@d.example") for i in range(n)))
+        written[0] += n
+
+    def counted(what):
+        wait(lambda: d.total("delivered") == written[0], f"{what}: {d.total('delivered')} of {written[0]}")
+
+    def for_a_snapshot(path):
+        for _ in range(14):
+            put(path, 1)
+            time.sleep(0.5)
+
+    def is_open(path):
+        fds = f"/proc/{d.process.pid}/fd"
+        names = [os.readlink(f"{fds}/{fd}") for fd in os.listdir(fds) if os.path.lexists(f"{fds}/{fd}")]
+        return any(name.removesuffix(" (deleted)") == path for name in names)
+
+    def sources(*names, say="the configuration was taken over"):
+        d.reload("", say, sources=", ".join(names))
+
+    try:
+        wait(lambda: "Redis is there" in d.said(), "start")
+        sources(d.log, pattern)
+        wait(lambda: f"nothing matches '{hosts}/*/mail.log*' yet" in d.said(), "an empty pattern is said")
+        put(hosts + "/a/mail.log", 30)
+        put(d.log, 5)
+        counted("a new log")
+        os.rename(hosts + "/a/mail.log", hosts + "/a/mail.log.1")
+        put(hosts + "/a/mail.log", 10)
+        for name in "bcde":
+            put(f"{hosts}/{name}/mail.log", 1000)
+        for _ in range(200):  # while runs change
+            put(hosts + "/a/mail.log", 50)
+            put(d.log, 20)
+            time.sleep(0.03)
+        counted("four more under load")
+        assert d.said().count("a new log is followed: ") == 5, d.said()
+        with open(hosts + "/a/mail.log", "a") as log:  # its recipient is known to this log's join alone
+            log.write(line(0xE0000, "u@late.example", "deferred", "4.2.2", "host mx.example.net[192.0.2.1] said: 452 4.2.2 "
+                           "Mailbox full (in reply to RCPT TO command)"))
+        for_a_snapshot(d.log)
+        put(one, 7)
+        sources(d.log, one, late)
+        counted("a named one")
+        wait(lambda: not is_open(hosts + "/b/mail.log"), "what is left is closed")
+        assert d.said().count("a log is not followed any more: ") == 5 and is_open(one), d.said()
+        with open(hosts + "/a/mail.log", "a") as log:
+            log.write(line(written[0], "x@d.example"))
+            log.write(line(0, "").split(" postfix")[0] +
+                      f" postfix/qmgr[9]: {0xE0000 + 0x100000:X}: from=<s@e.example>, status=expired, returned to sender\n")
+        put(late, 3)
+        for_a_snapshot(one)  # without that log
+        counted("one that was waited for")
+        sources("nonsense", say="the configuration stays as it was: ")
+        sources(say="the configuration stays as it was: ")
+        put(one, 5)
+        counted("after bad ones")
+        sources(d.log, one, late, two, pattern)  # `a` goes on where it was: a line was missed
+        written[0] += 1
+        put(two, 4)
+        counted("back again")
+        wait(lambda: d.total("expired", "domain|late.example") == 1, "what was deferred before it was left is given up when it is back")
+    finally:
+        d.stop()
+    assert subprocess.run([BL, "verify", "-c", d.dir + "/c.yaml"], stdout=subprocess.DEVNULL).returncode == 0
+
+
+def the_most_logs():
+    """256 logs are followed; what is over that is counted, and takes the place of one that goes."""
+    d = Daemon()
+    for i in range(259):
+        os.makedirs(f"{d.dir}/hosts/{i:03}")
+        with open(f"{d.dir}/hosts/{i:03}/mail.log", "w") as log:
+            log.write(line(i, "u@d.example"))
+    try:
+        wait(lambda: "Redis is there" in d.said(), "start")
+        d.reload("", "the configuration was taken over", sources=f"{d.log}, {d.dir}/hosts/*/mail.log")
+        wait(lambda: "4 logs that match are not followed: 256 are the most" in d.said(), d.said)
+        wait(lambda: d.total("delivered") == 255, lambda: d.total("delivered"))
+        wait(lambda: d.heard("following 256 logs (4 more match)"), "systemd hears it")
+        d.reload("", "the configuration was taken over", sources=f"{d.dir}/hosts/*/mail.log")
+        wait(lambda: d.total("delivered") == 256, lambda: d.total("delivered"))
+        assert "3 logs that match" not in d.said(), "fewer are not said"
+    finally:
+        d.stop()
 
 
 def restart_is_named():
@@ -319,6 +418,7 @@ def main():
     failed = 0
     only = sys.argv[2:]
     for name, fn in [("reload under load", reload_under_load), ("reload changes rules and level", reload_changes_rules_and_level),
+                     ("logs come and go", logs_come_and_go), ("the most logs", the_most_logs),
                      ("a restart is named", restart_is_named), ("systemd hears", systemd_hears),
                      ("a worker hangs", lambda: a_thread_that_hangs_ends_the_feeding("worker")),
                      ("the stage hangs", lambda: a_thread_that_hangs_ends_the_feeding("stage")),

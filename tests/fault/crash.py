@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Kills the daemon at random under a writer that appends and rotates; then everything must add up.
 
-    crash.py PROGRAM [--kills N] [--seed N] [--partitions N] [--flushes] [--expect-failure no-fence|no-slot-positions]
+    crash.py PROGRAM [--kills N] [--seed N] [--partitions N] [--flushes] [--hosts N]
+             [--expect-failure no-fence|no-slot-positions]
 
 A writer appends numbered lines of an invented Postfix to a log and rotates it, at times compressing what was
 rotated, whether the daemon runs or not.  Between the daemon and Redis stands a relay, so that the harness
@@ -18,6 +19,9 @@ decides what becomes of bytes that are on their way when the daemon dies:
 
 At the end the log is read to its end and Redis must hold what was written: outcome totals, and of every
 address the verdict and the queue ids of its failures, newest first, against a dictionary kept by the writer.
+With --hosts the daemon is given a pattern instead of a log, and more logs come while all this happens, at random moments,
+each with a stream and rotations of its own; some that are known leave the configuration and come back.
+
 With --expect-failure the daemon runs with one protection switched off (BOUNCELINE_TEST), meets what that
 protection is against, and the comparison must fail: that is how one knows it would.
 """
@@ -64,9 +68,9 @@ class Mail:
                                   "Greylisted, come back later (in reply to RCPT TO command)"),
     )
 
-    def __init__(self, rng):
-        self.rng = rng
-        self.number = 0
+    def __init__(self, rng, host=0):
+        self.rng, self.host = rng, host
+        self.number = host << 24  # queue ids, and addresses, of its own: order is within a log
         self.lines = 0
         # Event time: an hour ago and a millisecond a line, so that no stamp is ever in the future.
         self.time_ms = int(time.time() * 1000) - 3600 * 1000
@@ -99,7 +103,7 @@ class Mail:
             return self.finish(self.waiting.pop(self.rng.randrange(len(self.waiting))))
         self.number += 1
         queue_id = f"{0x4000000000 + self.number:X}"
-        address = f"user{self.rng.randrange(ADDRESSES)}@d{self.rng.randrange(40)}.example"
+        address = f"user{self.rng.randrange(ADDRESSES)}@d{self.rng.randrange(40)}.h{self.host}.example"
         lines = [
             self.line("cleanup", f"{queue_id}: message-id=<{self.number}@sender.example>"),
             self.line("qmgr", f"{queue_id}: from=<list-{self.number}@sender.example>, size=900, nrcpt=1 (queue active)"),
@@ -129,7 +133,7 @@ class Writer:
         self.seconds_per_file = seconds_per_file
         self.file = open(self.path, "ab", buffering=0)
         self.rotations = self.packed = self.bytes = 0
-        self.stop = False
+        self.stop = self.rests = False
 
     def append(self, text):
         data = text.encode()
@@ -145,9 +149,11 @@ class Writer:
         return sorted((int(n.split(".")[2]), n) for n in names if n.startswith("mail.log."))
 
     async def is_followed(self):
+        """Redis knows a file of this log; the fourth word of a position is its inode."""
         if not self.followed:
-            fields = await self.redis.call("HKEYS", f"bl:{{n:{NODE}}}:pos")
-            self.followed = any("|g|" in f for f in fields)
+            fields = await self.redis.call("HGETALL", f"bl:{{n:{NODE}}}:pos")
+            inode = str(os.fstat(self.file.fileno()).st_ino)
+            self.followed = any("|g|" in f and v.split()[3] == inode for f, v in zip(fields[::2], fields[1::2]))
         return self.followed
 
     async def rotate(self):
@@ -179,13 +185,94 @@ class Writer:
 
     async def run(self):
         while not self.stop:
-            for _ in range(max(1, self.rate // 150)):
+            for _ in range(0 if self.rests else max(1, self.rate // 150)):
                 self.append("".join(self.mail.next()))
             # A first start reads what is named and no rotated siblings: nobody can know of a file that was
             # rotated away before the daemon had ever seen it.
-            if self.rng.random() < 0.02 / self.seconds_per_file and await self.is_followed():
+            if not self.rests and self.rng.random() < 0.02 / self.seconds_per_file and await self.is_followed():
                 await self.rotate()
             await asyncio.sleep(0.02)
+
+
+class Hosts:
+    """One log, or with --hosts one in a folder for each host, more and more of them; together what the model is."""
+
+    def __init__(self, options, directory, rng, words, redis):
+        self.options, self.folder, self.rng, self.words, self.redis = options, f"{directory}/log", rng, words, redis
+        self.config = f"{directory}/c.yaml"
+        self.writers, self.tasks, self.without, self.left, self.stop = [], [], None, 0, False
+        self.add()
+
+    def add(self):
+        host = len(self.writers)
+        folder = f"{self.folder}/{host}" if self.options.hosts else self.folder
+        os.makedirs(folder, exist_ok=True)
+        rate = self.options.rate // (1 + self.options.hosts)
+        self.writers.append(Writer(folder, Mail(self.words, host), self.words, rate, self.options.file_seconds, self.redis))
+        self.tasks.append(asyncio.create_task(self.writers[-1].run()))
+
+    def configure(self):
+        """What the daemon is to follow: all, or for a while all but one host."""
+        names = [f"'{self.folder}/*/mail.log*'"]
+        if self.without is not None:
+            names = [f"'{self.folder}/[!{self.without}]/mail.log*'"]
+        with open(self.config + ".new", "w") as f:
+            f.write(f"sources: [{', '.join(names)}]\n")
+        os.rename(self.config + ".new", self.config)
+
+    async def change(self, daemon):
+        """At random moments, whether the daemon runs or not: a host comes, one is left out, one is back.  One that is
+        left out rests, for a file that is rotated away meanwhile is not there when it is back."""
+        while not self.stop:
+            await asyncio.sleep(self.rng.uniform(0.1, 1.2))
+            if self.stop:
+                return
+            if len(self.writers) <= self.options.hosts and self.rng.random() < 0.6:
+                self.add()
+            elif self.without is None and len(self.writers) > 1:
+                out = self.rng.randrange(len(self.writers))
+                if await self.writers[out].is_followed():
+                    self.without = out
+                    self.left += 1
+                    self.writers[out].rests = True
+            else:
+                self.back()
+            self.configure()
+            if self.rng.random() < 0.7:
+                daemon.reload()
+
+    def back(self):
+        if self.without is not None:
+            self.writers[self.without].rests = False
+        self.without = None
+
+    async def end(self):
+        self.stop = True
+        self.back()
+        if self.options.hosts:
+            self.configure()
+        for writer in self.writers:
+            writer.stop = True
+        await asyncio.gather(*self.tasks)
+
+    def forget_followed(self):
+        for writer in self.writers:
+            writer.followed = False
+
+    @property
+    def lines(self):
+        return sum(w.mail.lines for w in self.writers)
+
+    def model(self):
+        """What all logs say together."""
+        whole = Mail(self.words)
+        for writer in self.writers:
+            mail = writer.mail
+            whole.lines += mail.lines
+            whole.outcomes += mail.outcomes
+            whole.failures.update(mail.failures)
+            whole.suppressed.update(mail.suppressed)
+        return whole
 
 
 class Relay:
@@ -265,14 +352,17 @@ class Relay:
 
 
 class Daemon:
-    def __init__(self, options, directory, url, log, mail):
-        self.options, self.directory, self.url, self.log, self.mail = options, directory, url, log, mail
+    def __init__(self, options, directory, url, hosts):
+        self.options, self.directory, self.url, self.hosts = options, directory, url, hosts
         self.process = None
         self.errors = open(f"{directory}/daemon.err", "ab")
 
     def command(self, *more):
+        log = self.hosts.writers[0].path
         # With --flushes the rotated files are not named: the state directory must remember them.
-        names = [self.log] if self.options.flushes else sorted(glob.glob(f"{self.log}*"))
+        names = [log] if self.options.flushes else sorted(glob.glob(f"{log}*"))
+        if self.options.hosts:
+            names = ["-c", self.hosts.config]
         return [self.options.program, "run", *more, "--redis", self.url, "--state", f"{self.directory}/state",
                 "--node", NODE, *names]
 
@@ -286,6 +376,14 @@ class Daemon:
             environment["BOUNCELINE_TEST"] = self.options.expect_failure
         self.process = await asyncio.create_subprocess_exec(
             *self.command(), env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=self.errors, stderr=self.errors)
+
+    def reload(self):
+        """SIGHUP ends a process that has not come to say otherwise."""
+        with contextlib.suppress(AttributeError, OSError):
+            with open(f"/proc/{self.process.pid}/status", encoding="ascii") as f:
+                masks = [int(line.split()[1], 16) for line in f if line.startswith(("SigIgn", "SigCgt"))]
+            if not self.died() and (masks[0] | masks[1]) & 1:
+                self.process.send_signal(signal.SIGHUP)
 
     def remark(self, text):
         self.errors.write(f"{text}\n".encode())
@@ -439,13 +537,13 @@ def deal(rng, kinds):
         yield from deck
 
 
-async def flush(options, redis, writer):
-    writer.followed = False  # see Writer.run: as far as Redis knows this is a first start
+async def flush(options, redis, hosts):
+    hosts.forget_followed()  # see Writer.run: as far as Redis knows this is a first start
     await redis.call("EVAL", "redis.call('FLUSHALL') redis.call('HSET', 'bl:meta', 'partitions', ARGV[1])", 0,
                      options.partitions)
 
 
-async def torment(kind, options, rng, relay, daemon, tally, redis, writer):
+async def torment(kind, options, rng, relay, daemon, tally, redis, hosts):
     """One life of the daemon."""
     await daemon.start()
     await asyncio.sleep(rng.uniform(*options.life))
@@ -453,7 +551,7 @@ async def torment(kind, options, rng, relay, daemon, tally, redis, writer):
         kind = "plain"  # a first start: only what is named can be read
     flush_first = kind == "flush" and rng.random() < 0.7
     if flush_first:
-        await flush(options, redis, writer)
+        await flush(options, redis, hosts)
     delay = rng.uniform(0.2, 1.5)
     relay.disturb(kind, delay)
     if kind not in ("plain", "term"):
@@ -464,10 +562,10 @@ async def torment(kind, options, rng, relay, daemon, tally, redis, writer):
     if daemon.died():
         raise Stuck(f"the daemon ended by itself with {daemon.process.returncode}\n{daemon.complaints()}")
     code = await daemon.end(signal.SIGTERM if kind == "term" else signal.SIGKILL)
-    daemon.remark(f"--- {kind}, at line {daemon.mail.lines} of the log")
+    daemon.remark(f"--- {kind}, at line {hosts.lines} of the log")
     tally[kind] += 1
     if kind == "flush" and not flush_first:
-        await flush(options, redis, writer)
+        await flush(options, redis, hosts)
     if kind == "term" and code != 0:
         raise Stuck(f"after SIGTERM the daemon ended with {code}\n{daemon.complaints()}")
     if rng.random() < 0.2:
@@ -476,7 +574,7 @@ async def torment(kind, options, rng, relay, daemon, tally, redis, writer):
 
 async def session(options, directory, tally):
     # One source of chance each: how fast the machine is must not change what is done.
-    plan, rng, words = (random.Random(f"{options.seed} {what}") for what in ("plan", "moments", "words"))
+    plan, rng, words, comings = (random.Random(f"{options.seed} {what}") for what in ("plan", "moments", "words", "hosts"))
     kinds = AGAINST[options.expect_failure] if options.expect_failure else FLUSHES if options.flushes else KINDS
     os.mkdir(f"{directory}/log")
     redis = Redis(f"{directory}/redis.sock")
@@ -485,25 +583,31 @@ async def session(options, directory, tally):
     await redis.call("HSET", "bl:meta", "partitions", options.partitions)
     relay = Relay(f"{directory}/relay.sock", redis.path)
     await relay.start()
-    mail = Mail(words)
-    writer = Writer(f"{directory}/log", mail, words, options.rate, options.file_seconds, redis)
-    daemon = Daemon(options, directory, f"unix:{relay.path}", writer.path, mail)
-    writing = asyncio.create_task(writer.run())
+    hosts = Hosts(options, directory, comings, words, redis)
+    hosts.configure()
+    daemon = Daemon(options, directory, f"unix:{relay.path}", hosts)
+    changing = asyncio.create_task(hosts.change(daemon)) if options.hosts else None
     try:
         for kind in itertools.islice(deal(plan, kinds), options.kills):
-            await torment(kind, options, rng, relay, daemon, tally, redis, writer)
-        writer.stop = True
-        await writing
+            await torment(kind, options, rng, relay, daemon, tally, redis, hosts)
+        await hosts.end()
+        if changing:
+            await changing
         await relay.settle()
         code = await daemon.once(f"unix:{redis.path}")
         if code != 0:
             raise Stuck(f"run --once ended with {code}\n{daemon.complaints()}")
-        tally["lines"], tally["bytes"] = mail.lines, writer.bytes
-        tally["rotations"], tally["compressed"] = writer.rotations, writer.packed
+        mail = hosts.model()
+        tally["lines"], tally["bytes"] = mail.lines, sum(w.bytes for w in hosts.writers)
+        tally["rotations"], tally["compressed"] = (sum(w.rotations for w in hosts.writers),
+                                                   sum(w.packed for w in hosts.writers))
+        tally["logs"], tally["logs left for a while"] = len(hosts.writers), hosts.left
         return (await compare_totals(options, redis, f"unix:{redis.path}", mail)
                 + await compare_addresses(options, redis, mail))
     finally:
-        writer.stop = True
+        hosts.stop = True
+        for writer in hosts.writers:
+            writer.stop = True
         if daemon.process and not daemon.died():
             await daemon.end(signal.SIGKILL)
         await redis.end()
@@ -519,6 +623,7 @@ def main():
     args.add_argument("--life", type=float, nargs=2, default=(0.2, 2.0), metavar="S", help="seconds before trouble")
     args.add_argument("--file-seconds", type=float, default=2.5, help="from one rotation to the next, on average")
     args.add_argument("--flushes", action="store_true", help="Redis comes back empty at times")
+    args.add_argument("--hosts", type=int, default=0, help="so many more logs come while it runs, at most 8")
     args.add_argument("--expect-failure", choices=tuple(AGAINST))
     args.add_argument("--keep", action="store_true", help="when it fails, keep the folder with log, state, messages")
     options = args.parse_args()

@@ -214,24 +214,39 @@ struct bl_resume *rig_resume(struct rig *rig)
     return resume;
 }
 
-void rig_start_from(struct rig *rig, const char *const *names, struct bl_resume *resume)
+void rig_follow(struct rig *rig, const char *const *names)
 {
     static const char *const plain[] = {"mail.log", NULL};
-    static const struct bl_tail_events events = {
-        .want = want, .refuse = refuse, .block = on_block, .end = on_end, .note = on_note};
     const char *paths[16];
     char store[16][256];
+    struct bl_log *logs;
+    size_t n;
     bl_err err;
 
     if (!names)
         names = plain;
-    for (rig->options.n = 0; names[rig->options.n]; rig->options.n++) {
-        snprintf(store[rig->options.n], 256, "%s/%s", rig->dir, names[rig->options.n]);
-        paths[rig->options.n] = store[rig->options.n];
+    for (n = 0; names[n]; n++) {
+        snprintf(store[n], 256, "%s/%s", rig->dir, names[n]);
+        paths[n] = store[n];
     }
-    rig->options.paths = paths;
+    if (bl_siblings_fold(paths, n, &logs, &n, NULL, &err) != BL_OK)
+        fail_msg("%s", err.text);
+    for (size_t i = 0; i < n; i++)
+        logs[i].from_end = rig->from_end;
+    if (bl_tail_follow(rig->tail, logs, n, &err) != BL_OK)
+        fail_msg("%s", err.text);
+    bl_siblings_free_logs(logs, n);
+}
+
+void rig_start_from(struct rig *rig, const char *const *names, struct bl_resume *resume)
+{
+    static const struct bl_tail_events events = {
+        .want = want, .refuse = refuse, .block = on_block, .end = on_end, .note = on_note};
+    bl_err err;
+
     if (bl_tail_new(&rig->tail, &rig->loop, &rig->options, &events, rig, &err) != BL_OK)
         fail_msg("%s", err.text);
+    rig_follow(rig, names);
     rig_begin_run(rig);
     bl_tail_start(rig->tail, resume);
     bl_resume_free(resume);

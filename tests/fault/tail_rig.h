@@ -25,6 +25,7 @@ struct rig {
     char dir[128];
     char log[160]; /* dir/mail.log */
     struct bl_tail_options options;
+    bool from_end;
     uv_loop_t loop;
     uv_timer_t tick;
     struct bl_tail *tail;
@@ -56,6 +57,7 @@ extern bool rig_watch;
 
 /* Paths are names inside the folder.  `names` NULL-terminated; none: mail.log. */
 void rig_start(struct rig *rig, const char *const *names);
+void rig_follow(struct rig *rig, const char *const *names); /* these from the next run on */
 void rig_start_from(struct rig *rig, const char *const *names, struct bl_resume *resume); /* frees resume */
 struct bl_resume *rig_resume(struct rig *rig); /* one slot: what was handed out */
 void rig_stop(struct rig *rig);

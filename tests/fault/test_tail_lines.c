@@ -261,6 +261,8 @@ static void a_snapshot_of_the_join_says_where_to_begin(void **state)
     assert_non_null(snapshot);
     slot_at(rig, resume, 0, 20);
     assert_int_equal(bl_positions_copy(&snapshot->positions, &resume->slot[0]), BL_OK);
+    snapshot->sources = 1;
+    snapshot->source[0] = snapshot->positions.v[0].source;
     slot_at(rig, resume, 0, 80);
     slot_at(rig, resume, 1, 50);
     resume->snapshot = snapshot;
@@ -270,6 +272,29 @@ static void a_snapshot_of_the_join_says_where_to_begin(void **state)
     assert_int_equal(rig->trail[0].begin, line_end(rig, 20));
     assert_int_equal(rig->warm_lines, 0);
     assert_true(a_block_ends_at(rig, line_end(rig, 50)));
+}
+
+/* The source came, or was left and came back, since the snapshot was taken: its positions there are but a copy, and the
+ * join of it begins with the first line.  Fails when the plan goes by the positions alone, or takes it for cold. */
+static void a_snapshot_without_the_join_of_a_source_says_nothing_of_it(void **state)
+{
+    struct rig *rig = *state;
+    struct bl_resume *resume = after_100_lines(rig);
+    struct bl_snapshot *snapshot = calloc(1, sizeof *snapshot);
+
+    assert_non_null(snapshot);
+    slot_at(rig, resume, 0, 80);
+    slot_at(rig, resume, 1, 80);
+    assert_int_equal(bl_positions_copy(&snapshot->positions, &resume->slot[0]), BL_OK);
+    snapshot->sources = 1;
+    snapshot->source[0] = snapshot->positions.v[0].source + 1;
+    resume->snapshot = snapshot;
+    rig->options.warm_up_bytes = 100;
+    rig_start_from(rig, NULL, resume);
+    rig_wait(rig, 100);
+    assert_int_equal(rig->trail[0].begin, 0);
+    assert_int_equal(rig->warm_lines, 0);
+    assert_true(a_block_ends_at(rig, line_end(rig, 80)));
 }
 
 /* A slot finished a file whose last line had no newline; another is behind: the border must be there. */
@@ -315,6 +340,7 @@ int main(void)
         TEST(a_slot_that_has_nothing_of_it_starts_at_0),
         TEST(a_cold_join_is_warmed_by_lines_before_every_slot),
         TEST(a_snapshot_of_the_join_says_where_to_begin),
+        TEST(a_snapshot_without_the_join_of_a_source_says_nothing_of_it),
         TEST(a_slot_that_stopped_without_newline_is_a_border_too),
     };
 

@@ -480,7 +480,7 @@ static void a_new_run_does_not_move_the_end_that_was_begun_from(void **state)
 {
     struct rig *rig = *state;
 
-    rig->options.from_end = true;
+    rig->from_end = true;
     rig_append(rig, "mail.log", "SEQ999999 before the start\n", 27);
     rig_start(rig, NULL);
     rig_wait_note(rig, "is new");
@@ -660,19 +660,6 @@ static void once_with_what_is_no_file_and_an_archive_that_is_none(void **state)
     assert_int_equal(notes_with(rig, "trying again"), 0);
 }
 
-static void standard_input_is_refused(void **state)
-{
-    struct rig *rig = *state;
-    static const char *const paths[] = {"mail.log", "-"};
-    struct bl_tail_options options = {.paths = paths, .n = 2};
-    struct bl_tail_events events = {0};
-    struct bl_tail *tail;
-    bl_err err;
-
-    assert_int_equal(bl_tail_new(&tail, &rig->loop, &options, &events, NULL, &err), BL_USAGE);
-    assert_string_equal(err.text, "run reads files; standard input: bounceline scan -");
-}
-
 static void once_with_nothing_but_rotated_files(void **state)
 {
     struct rig *rig = *state;
@@ -734,7 +721,7 @@ static void from_end_skips_what_is_there_and_nothing_later(void **state)
     static const char *const names[] = {"mail.log", "mail.log.1", NULL};
     uint64_t size;
 
-    rig->options.from_end = true;
+    rig->from_end = true;
     rig_write(rig, "mail.log.1", 100);
     rig_write(rig, "mail.log", 100);
     size = 0;
@@ -768,6 +755,90 @@ static void from_end_skips_what_is_there_and_nothing_later(void **state)
         assert_int_equal(rig->times[i], 1);
 }
 
+/* How many descriptors this process has on the file, whatever its name is now. */
+static unsigned open_ones(uint64_t inode)
+{
+    DIR *all = opendir("/proc/self/fd");
+    unsigned n = 0;
+
+    assert_non_null(all);
+    for (struct dirent *entry; (entry = readdir(all)) != NULL;) {
+        struct stat st;
+
+        n += fstatat(dirfd(all), entry->d_name, &st, 0) == 0 && st.st_ino == inode;
+    }
+    closedir(all);
+    return n;
+}
+
+static void next_run(struct rig *rig, const char *const *names)
+{
+    struct bl_resume *resume = rig_resume(rig);
+
+    bl_tail_pause(rig->tail);
+    rig_follow(rig, names);
+    rig_begin_run(rig);
+    bl_tail_start(rig->tail, resume);
+    bl_resume_free(resume);
+}
+
+/* One comes and is read from its start; the other one goes on, with a file that only we have; then it is left, and
+ * its descriptor with it. */
+static void other_logs_from_the_next_run_on(void **state)
+{
+    struct rig *rig = *state;
+    static const char *const both[] = {"mail.log", "sub/other.log", NULL}, *const other[] = {"sub/other.log", NULL};
+    int deleted = rig_open(rig, "mail.log");
+    uint64_t inode = rig_inode(rig, "mail.log");
+
+    rig_write(rig, "mail.log", 100);
+    rig_start(rig, NULL);
+    rig_wait(rig, 100);
+    assert_int_equal(mkdir(rig_path(rig, "sub"), 0755), 0);
+    rig_write(rig, "sub/other.log", 50);
+    rig_withhold(rig);
+    rig_write_fd(rig, deleted, 10);
+    rig_remove(rig, "mail.log");
+    rig->withheld = 0;
+    next_run(rig, both);
+    rig_wait(rig, 160);
+    assert_int_equal(bl_tail_sources(rig->tail), 2);
+    assert_int_equal(open_ones(inode), 2);
+    next_run(rig, other);
+    rig_write(rig, "sub/other.log", 5);
+    rig_wait(rig, 165);
+    assert_int_equal(bl_tail_sources(rig->tail), 1);
+    assert_int_equal(open_ones(inode), 1); /* the writer's */
+    rig_write_fd(rig, deleted, 10);
+    rig_settle(rig);
+    assert_int_equal(rig->lines, 165);
+    assert_int_equal(rig->doubles, 0);
+    close(deleted);
+}
+
+static void a_log_is_left_while_it_is_read(void **state)
+{
+    static const char *const other[] = {"other.log", NULL}, *const none[] = {NULL};
+    struct rig *rig = *state;
+
+    rig_write(rig, "mail.log", 1000);
+    rig_write(rig, "other.log", 10);
+    rig_start(rig, NULL); /* a job is under way */
+    next_run(rig, other);
+    rig_wait(rig, 10);
+    rig_settle(rig);
+    assert_int_equal(rig->lines, 10);
+    next_run(rig, none);
+    bl_tail_kick(rig->tail);
+    rig_write(rig, "other.log", 10);
+    rig_spin(rig, 100);
+    assert_int_equal(rig->lines, 10);
+    next_run(rig, NULL);
+    rig_wait(rig, 1010);
+    next_run(rig, none);
+    rig_stop(rig);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
@@ -793,11 +864,12 @@ int main(void)
         TEST(a_new_run_does_not_move_the_end_that_was_begun_from),
         TEST(closing_while_busy_is_clean),
         TEST(two_logs_do_not_mix),
+        TEST(other_logs_from_the_next_run_on),
+        TEST(a_log_is_left_while_it_is_read),
         TEST(t37_what_was_read_into_another_redis_is_read_again),
         TEST(once_reads_to_the_end_and_leaves_half_a_line_of_the_log_itself),
         TEST(once_with_a_file_that_is_missing),
         TEST(once_with_what_is_no_file_and_an_archive_that_is_none),
-        TEST(standard_input_is_refused),
         TEST(once_with_nothing_but_rotated_files),
         TEST(once_with_a_damaged_archive_reads_what_there_is),
         TEST(once_gives_up_a_file_that_cannot_be_read),

@@ -102,14 +102,12 @@ static void start(void)
     static const struct bl_tail_events events = {
         .want = want, .refuse = refuse, .block = on_model_block, .end = on_end, .note = on_model_note};
     struct bl_resume *resume = forget_uncommitted();
-    const char *const paths[] = {rig->log};
     bl_err err;
 
-    rig->options.paths = paths;
-    rig->options.n = 1;
     rig->notes = 0;
     if (bl_tail_new(&rig->tail, &rig->loop, &rig->options, &events, rig, &err) != BL_OK)
         fail_msg("%s", err.text);
+    rig_follow(rig, NULL);
     bl_tail_start(rig->tail, resume);
     bl_resume_free(resume);
 }

@@ -125,6 +125,7 @@ static void begin_run(struct bl_pipeline *p)
     assert_non_null(resume);
     resume->run = 1;
     resume->partitions = 1;
+    resume->sources = 1;
     block->kind = BL_BLOCK_RESET;
     block->payload = resume;
     bl_pipeline_submit(p, block);
@@ -133,7 +134,7 @@ static void begin_run(struct bl_pipeline *p)
 static void run(unsigned workers)
 {
     struct bl_rules *old[BLOCKS] = {NULL}, *now = make_rules(0);
-    struct bl_stage_options stage_options = {.sources = 1, .join_entries = 4096, .join_text_bytes = 1 << 20,
+    struct bl_stage_options stage_options = {.join_entries = 4096, .join_text_bytes = 1 << 20,
                                              .batch_fields = 50, .batch_events = 50, .filter_cap = 16,
                                              .snapshot_blocks = 1 << 30, .snapshot_flushes = 1 << 30};
     struct world w = {.stage = bl_stage_new(now, &stage_options), .batch = bl_batch_new()};

@@ -67,8 +67,8 @@ struct bl_batch *bl_batch_new(void);
 void             bl_batch_free(struct bl_batch *batch);
 void             bl_batch_clear(struct bl_batch *batch);
 
-/* Positions of every slot, as claimed: slot[0] the counters, slot[1 + p] partition p.  What the
- * pipeline starts from. */
+/* Positions of every slot, as claimed: slot[0] the counters, slot[1 + p] partition p; and the sources, which do
+ * not change while a run lasts.  What the pipeline starts from. */
 struct bl_resume {
     uint32_t            run;
     uint64_t            dataset;
@@ -77,11 +77,14 @@ struct bl_resume {
     struct bl_snapshot *snapshot; /* of the join, not after any slot; NULL: cold */
     struct bl_positions remembered; /* when no slot has anything: files that were read into a Redis that is
                                      * gone; as far as they exist they are read again from their start */
+    size_t              sources;
+    uint64_t            source[BL_SOURCES_MAX]; /* bl_hash64 of each one's path, in the order of block.source */
+    bool                known_only[BL_SOURCES_MAX]; /* an address moves only by a queue id that the join knows */
 };
 
 void bl_resume_free(struct bl_resume *resume);
 
-/* A copy; of the snapshot only its positions, not the join images.  NULL without memory. */
+/* A copy; of the snapshot only its positions and sources, not the join images.  NULL without memory. */
 struct bl_resume *bl_resume_copy(const struct bl_resume *resume);
 
 /* Addresses that have a record, for the filter that spares Redis the successes. */

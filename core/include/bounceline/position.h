@@ -21,6 +21,7 @@ enum {
     BL_HEAD_BYTES = 4096,       /* how much of the head is hashed, at most */
     BL_TAIL_BYTES = 4096,       /* how much before the offset is hashed, at most */
     BL_GENERATIONS_MAX = 65536, /* per list: more are refused; the store prunes far below */
+    BL_SOURCES_MAX = 256,       /* logs that are followed at a time */
     BL_LOG_FILES_MAX = 4096,    /* files of one log that are looked at: so many of it are never pruned */
     BL_POSITION_TEXT_MAX = 256
 };

@@ -15,8 +15,6 @@
 
 #include "bounceline/position.h"
 
-enum { BL_SOURCES_MAX = 64 };
-
 struct bl_snapshot {
     uint64_t            dataset;
     struct bl_positions positions;
@@ -29,6 +27,9 @@ struct bl_snapshot {
 void         bl_snapshot_free(struct bl_snapshot *snapshot);
 enum bl_code bl_snapshot_encode(const struct bl_snapshot *snapshot, char **out, size_t *out_n);
 enum bl_code bl_snapshot_decode(bl_slice file, struct bl_snapshot **out, bl_err *err);
+
+/* Does it hold the join of this source?  If not, its positions of the source are only a copy of what slots had. */
+bool bl_snapshot_has(const struct bl_snapshot *snapshot, uint64_t source);
 
 /* True when no slot is behind the snapshot anywhere. */
 bool bl_snapshot_usable(const struct bl_snapshot *snapshot, const struct bl_positions *slots, size_t n);

@@ -1,6 +1,8 @@
 /* stage.h -- the serial end of the pipeline: join, filter, batch
  *
- * Takes blocks in log order and makes batches.  One for the whole process; each source has its own join.
+ * Takes blocks in log order and makes batches.  One for the whole process; each source has its own join.  The
+ * sources come with RESET (bl_resume): the join of one that is not among them any more is freed, one that is new
+ * gets its own.
  * A block that brings another rule set (block.rules) changes the stage's and the joins', before anything of
  * it is counted; the set before is not looked at again.  Its categories must be the same ones: what an open
  * batch has counted is named by number (bl_rules_same_categories).
@@ -22,10 +24,7 @@
 struct bl_stage;
 
 struct bl_stage_options {
-    size_t sources;
-    uint64_t source[BL_SOURCES_MAX]; /* bl_hash64 of each source's path */
-    size_t join_entries, join_text_bytes;
-    bool known_only[BL_SOURCES_MAX]; /* an address moves only by a queue id that the join knows */
+    size_t join_entries, join_text_bytes; /* of each source */
     /* What was accepted there is only handed on: relayed, not delivered.  NULL: nowhere.  On the stage thread. */
     bool (*is_relay)(void *arg, const bl_event *event);
     void *relay_arg;
@@ -42,6 +41,7 @@ struct bl_stage_stats {
     uint64_t unknown_refused; /* not believed, by known_only */
     uint64_t filter_hits, events_lost; /* lost: no memory, counted and never silent */
     bool     filter_full;
+    size_t   unread;     /* sources of this run without memory for a join: their blocks are not taken */
 };
 
 struct bl_stage *bl_stage_new(const struct bl_rules *rules, const struct bl_stage_options *options);
