@@ -129,18 +129,42 @@ static inline bool is_exim_body(bl_slice in)
     return word.n < 2 || word.p[word.n - 1] != ':' || word.p[1] == '=';
 }
 
+/* Takes the stamp and the blank behind it; `*zoned`: with a zone.  Lines of one second begin alike, so the last stamp is
+ * remembered, in its shortest form. */
+static inline bool take_exim_stamp(bl_slice *in, struct bl_stamper *stamper, int64_t *time_us,
+                                   bool *zoned)
+{
+    const char *begin = in->p;
+
+    *zoned = false;
+    if (stamper->has_exim && memcmp(begin, stamper->exim, sizeof stamper->exim) == 0 &&
+        begin[20] != '+' && begin[20] != '-') {
+        *time_us = stamper->exim_us;
+        *in = bl_slice_drop(*in, sizeof stamper->exim);
+        return true;
+    }
+    if (!bl_stamp_take_rfc3339(stamper, in, time_us))
+        return false;
+    *zoned = in->p[-6] == ' ' && (in->p[-5] == '+' || in->p[-5] == '-'); /* 19 bytes were taken at least */
+    if (!bl_slice_take(in, BL_SLICE(" ")))
+        return false;
+    if (in->p == begin + sizeof stamper->exim) {
+        memcpy(stamper->exim, begin, sizeof stamper->exim);
+        stamper->exim_us = *time_us;
+        stamper->has_exim = true;
+    }
+    return true;
+}
+
 /* The main log file: no host, and nobody's tag.  Only Exim puts a blank before the zone. */
 RARELY bool read_exim_head(bl_slice line, struct bl_stamper *stamper, bl_syslog *out)
 {
     static const bl_slice program = BL_SLICE_INIT("exim");
     bl_slice rest = line;
-    const char *zone;
+    bool zoned;
 
-    if (!has_exim_stamp(line) || !bl_stamp_take_rfc3339(stamper, &rest, &out->time_us))
-        return false;
-    zone = rest.p - 6; /* 19 bytes were taken at least */
-    if (!bl_slice_take(&rest, BL_SLICE(" ")) ||
-        !(is_exim_body(rest) || (zone[0] == ' ' && (zone[1] == '+' || zone[1] == '-'))))
+    if (!has_exim_stamp(line) || !take_exim_stamp(&rest, stamper, &out->time_us, &zoned) ||
+        !(zoned || is_exim_body(rest)))
         return false;
     out->host = bl_slice_head(rest, 0);
     out->program = program;
@@ -665,8 +689,8 @@ static inline bool take_field_address(bl_slice *in, struct exim_fields *fields, 
 }
 
 /* Takes one field, `in` begins at its name; what is not known is passed over.  A colon that ends
- * the word ends the head. */
-static inline void take_exim_field(bl_slice *in, struct exim_fields *out)
+ * the word ends the head.  Inlined once, where success is told. */
+ALWAYS_INLINE void take_exim_field_here(bl_slice *in, struct exim_fields *out)
 {
     bl_slice rest = *in, word, value;
     size_t end;
@@ -733,6 +757,11 @@ static inline void take_exim_field(bl_slice *in, struct exim_fields *out)
     } else if (word.p[0] == 'Q' && bl_slice_starts(word, BL_SLICE("QT="))) {
         out->delay_ms = read_exim_time(bl_slice_drop(word, 3));
     }
+}
+
+RARELY void take_exim_field(bl_slice *in, struct exim_fields *out)
+{
+    take_exim_field_here(in, out);
 }
 
 /* -- why it failed ---------------------------------------------------------------------------- */
@@ -1056,7 +1085,7 @@ static inline void read_exim_sent_fields(bl_slice in, struct exim_fields *fields
         if (in.p[0] == ' ')
             in = bl_slice_drop(in, 1);
         else
-            take_exim_field(&in, fields);
+            take_exim_field_here(&in, fields);
     }
 }
 
@@ -1163,7 +1192,8 @@ static inline enum bl_exim_line read_exim_delivery(const bl_syslog *head, bl_sli
     if (out->code) {
         bl_slice rest = bl_slice_drop(out->text, 4);
 
-        if (!bl_status_take(&rest, &out->enhanced) || out->enhanced.class_ != 2)
+        out->enhanced = read_dsn(bl_slice_head(rest, bl_window_find(rest, ' ')));
+        if (out->enhanced.class_ != 2)
             out->enhanced = (bl_status){0, 0, 0};
     }
     out->text = respell_exim(room, out->text, true);

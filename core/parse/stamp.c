@@ -99,6 +99,7 @@ void bl_stamper_refer(struct bl_stamper *stamper, int64_t reference_s)
     stamper->seen_n = 0;
     stamper->head_n = stamper->plain_n = 0;
     stamper->head_care = 0;
+    stamper->has_exim = false;
 }
 
 static bool two_digits(const char *p, unsigned *out)

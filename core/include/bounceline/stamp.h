@@ -48,6 +48,9 @@ struct bl_stamper {
     uint32_t heads;     /* how many were remembered so far */
     uint8_t  head_form;               /* what stands behind it: syslog_read.h */
     size_t   plain_n;                 /* head_n where that is a tag, else 0 */
+    char     exim[20]; /* the last stamp of a main log without fraction and zone, and its blank; exim_read.h */
+    bool     has_exim;
+    int64_t  exim_us;
 };
 
 void bl_stamper_init(struct bl_stamper *stamper, const bl_zone *zone);
