@@ -1202,6 +1202,14 @@ static inline enum bl_exim_line read_exim_delivery(const bl_syslog *head, bl_sli
 
 /* -- the life of a message -------------------------------------------------------------------- */
 
+/* `A=MECHANISM[:USER[:SENDER]]` */
+static inline bl_slice exim_user(bl_slice word)
+{
+    word = bl_slice_drop(word, bl_slice_find_byte(word, ':'));
+    (void)bl_slice_take(&word, BL_SLICE(":"));
+    return bl_slice_head(word, bl_slice_find_byte(word, ':'));
+}
+
 /* `id=` of a message id that may hold anything; subject, sender or recipients may follow. */
 RARELY bl_slice exim_message_id(bl_slice in)
 {
@@ -1250,9 +1258,7 @@ static inline enum bl_exim_line read_exim_arrival(const bl_syslog *head, bl_slic
         end = bl_window_find(in, ' ');
         word = bl_slice_head(in, end);
         if (word.n > 2 && word.p[0] == 'A' && word.p[1] == '=') {
-            word = bl_slice_drop(word, bl_slice_find_byte(word, ':'));
-            if (bl_slice_take(&word, BL_SLICE(":")))
-                out->orig_recipient = bl_slice_head(word, bl_slice_find_byte(word, ':'));
+            out->orig_recipient = exim_user(word);
         } else if (bl_slice_starts(word, BL_SLICE("DN=\""))) {
             end = 3 + exim_quoted_end(bl_slice_drop(in, 3));
         }
@@ -1299,9 +1305,9 @@ RARELY enum bl_phase phase_of_exim_refusal(bl_slice in)
  * <A>: discarded by RCPT ACL`.  `*word` is the first word that is no field: the recipient, where the next server
  * refused what went through to it. */
 RARELY bool take_exim_refusal_head(bl_slice *in, struct exim_fields *fields, bl_slice *word,
-                                   enum bl_outcome *outcome)
+                                   bl_slice *user, enum bl_outcome *outcome)
 {
-    *word = bl_slice_head(*in, 0);
+    *word = *user = bl_slice_head(*in, 0);
     *outcome = BL_REJECTED;
     while (in->n) {
         if (in->p[0] == ' ') {
@@ -1316,6 +1322,8 @@ RARELY bool take_exim_refusal_head(bl_slice *in, struct exim_fields *fields, bl_
         } else {
             if (word->n == 0 && in->n > 1 && in->p[1] != '=')
                 *word = bl_slice_head(*in, bl_window_find(*in, ' '));
+            if (bl_slice_starts(*in, BL_SLICE("A=")))
+                *user = exim_user(bl_slice_head(*in, bl_window_find(*in, ' ')));
             take_exim_field(in, fields);
             if (fields->ended)
                 return false; /* `H=mx [ip]: SMTP error ...` */
@@ -1370,16 +1378,17 @@ RARELY void fill_exim_refusal(bl_slice text, bl_record *out, bl_reply *reply)
 RARELY enum bl_exim_line read_exim_refusal(const bl_syslog *head, bl_slice id, bl_exim_room *room,
                                            bl_record *out, bl_reply *reply)
 {
-    bl_slice in = head->body, text = {NULL, 0}, word;
+    bl_slice in = head->body, text = {NULL, 0}, word, user;
     struct exim_fields fields = {.delay_ms = -1};
     enum bl_outcome outcome;
     size_t colon;
 
-    if (!take_exim_refusal_head(&in, &fields, &word, &outcome))
+    if (!take_exim_refusal_head(&in, &fields, &word, &user, &outcome))
         return BL_EXIM_OTHER;
     begin_record(head, id, BL_RECORD_REJECT, out);
     out->mta = BL_MTA_EXIM;
     out->outcome = (uint8_t)outcome;
+    out->orig_recipient = user;
     out->phase = (uint8_t)phase_of_exim_refusal(in);
     out->peer_host = fields.host;
     out->peer_ip = fields.ip;

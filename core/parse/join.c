@@ -287,6 +287,9 @@ static void emit_reject(struct bl_join *join, uint32_t ref, const bl_record *rec
         add_known(join, &event, entry_at(join, ref));
     if (record->peer_host.n || record->peer_ip.n)
         event.client = client_text(join, record);
+    event.orig_recipient = (bl_slice){0};
+    if (record->orig_recipient.n)
+        event.sasl_user = record->orig_recipient;
     join->fn(join->arg, &event);
 }
 

@@ -670,6 +670,21 @@ RARELY bool take_client(bl_slice *in, bl_record *out)
     return true;
 }
 
+/* smtpd: ` sasl_method=M sasl_username=U`, U in `<>` when a milter refused. */
+RARELY void find_sasl_user(bl_slice in, bl_record *out)
+{
+    static const bl_slice name = BL_SLICE_INIT(" sasl_username=");
+    size_t at = bl_slice_find(in, name);
+
+    if (at == SIZE_MAX)
+        return;
+    in = bl_slice_drop(in, at + name.n);
+    in = bl_slice_head(in, bl_window_find(in, ' '));
+    if (bl_slice_take(&in, BL_SLICE("<")))
+        in.n -= bl_slice_ends(in, BL_SLICE(">"));
+    out->orig_recipient = in;
+}
+
 /* `RCPT from HOST[IP]: 550 5.1.1 <A>: Recipient address rejected: TEXT; from=<A> to=<B> proto=P
  * helo=<H>`; a proxy's refusal names no client: `END-OF-MESSAGE: 554 5.7.0 TEXT; from=...` */
 RARELY bool read_refusal(bl_slice in, bool has_client, bl_record *out, bl_slice *text)
@@ -685,6 +700,7 @@ RARELY bool read_refusal(bl_slice in, bool has_client, bl_record *out, bl_slice 
     if (end != SIZE_MAX) {
         in = bl_slice_drop(in, end);
         take_envelope(&in, out);
+        find_sasl_user(in, out);
     }
     return true;
 }

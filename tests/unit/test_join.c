@@ -317,6 +317,10 @@ static void a_reject_is_told_with_its_client(void **state)
     feed(reject);
     assert_true(says(
         "rejected A1 to=bob@y.example from=anna@shop.example id=<m1@x> client=client.example["));
+    reject.orig_recipient = BL_SLICE("user");
+    feed(reject);
+    assert_true(says("user=user"));
+    reject.orig_recipient = (bl_slice){0};
     reject.outcome = BL_DISCARDED; /* or throws it away */
     feed(reject);
     assert_true(says(
