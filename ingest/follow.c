@@ -58,12 +58,22 @@ uint64_t bl_follow_source(const struct bl_follow *f)
     return f->source;
 }
 
+/* No file has the name of the log any more, and that is its end. */
+static bool ends(const struct bl_follow *f)
+{
+    return f->log->may_end && f->options.vacant_ms > 0 && f->looked && f->empty;
+}
+
 struct bl_tail_stats bl_follow_stats(const struct bl_follow *f)
 {
     struct bl_tail_stats stats = f->stats;
+    bool open = false;
 
-    for (size_t i = 0; i < f->n; i++)
+    for (size_t i = 0; i < f->n; i++) {
         stats.lag_bytes += bl_generation_lag(f->v[i]);
+        open |= bl_generation_is_open(f->v[i]);
+    }
+    stats.vacant = ends(f) && !open;
     stats.unread += f->given_up;
     stats.damaged = f->damaged;
     return stats;
@@ -178,10 +188,10 @@ static void read_failed(struct bl_follow *f, struct bl_generation *g, const bl_e
 
 /* For how long nothing has come.  A file that was the log in this run is watched for the whole grace: its
  * writer may linger.  Of one that was rotated before, the time of its last write tells. */
-static bool is_quiet(struct bl_follow *f, struct bl_generation *g)
+static bool is_quiet(struct bl_follow *f, struct bl_generation *g, uint64_t for_ms)
 {
     uint64_t read_at = g->placed ? g->splitter.read_at : g->at;
-    int64_t grace_ms = (int64_t)f->options.grace_ms;
+    int64_t grace_ms = (int64_t)for_ms;
 
     if (read_at != g->quiet_size || g->live || g->quiet_since_ms == 0) {
         g->quiet_size = read_at;
@@ -196,7 +206,7 @@ static bool is_quiet(struct bl_follow *f, struct bl_generation *g)
 static bool is_final(struct bl_follow *f, size_t index)
 {
     struct bl_generation *g = f->v[index];
-    bool quiet = is_quiet(f, g), younger = false;
+    bool quiet = is_quiet(f, g, f->options.grace_ms), younger = false;
 
     if (g->file.packing != BL_PLAIN)
         return g->clean_end || (g->damaged && (quiet || f->options.once));
@@ -204,7 +214,10 @@ static bool is_final(struct bl_follow *f, size_t index)
         return !g->live;
     for (size_t k = index + 1; k < f->n; k++)
         younger |= f->v[k]->present || bl_generation_is_open(f->v[k]);
-    return !g->live && younger && quiet;
+    if (younger)
+        return !g->live && quiet;
+    /* The last one is kept as long as it may be written to; for ever, unless the log may end. */
+    return ends(f) && is_quiet(f, g, f->options.vacant_ms);
 }
 
 enum outcome { FILLED, NOTHING, LOOK_FIRST };

@@ -165,6 +165,7 @@ static void compare(struct bl_follow *f, struct bl_look *look, bool last)
     report_orphans(f);
     count_unread(f, look);
     keep_wanting(f, look);
+    f->empty = look->list.n == 0;
     bl_follow_forget_vanished(f);
     f->looked |= !look->moved || last;
     f->told |= f->looked;

@@ -45,6 +45,7 @@ struct bl_follow {
     bool told;       /* in this process: what is said at the first sight of a file was said */
     bool first;      /* no slot knew anything of this source */
     bool waiting;    /* for a file that fails */
+    bool empty;      /* no file was listed at the last look */
     bool holding;    /* a file could not be told at the last look */
     bool unsettled;  /* names still moved at the last look: a file may have been missed */
     bool complained; /* about the list of siblings */

@@ -24,7 +24,8 @@ struct bl_log {
     char **named;  /* the files of it that were named, absolute */
     size_t named_n;
     bool   alone;  /* only its siblings were named, not the log: nothing else is looked at */
-    bool   from_end; /* at first sight: begin at the end; the owner's to set */
+    bool   from_end; /* at first sight: begin at the end; this and the next are the owner's to set */
+    bool   may_end;  /* is given up when no file of it is left (tail.h: vacant_ms) */
 };
 
 /* Folds paths into logs, in the order named: rotated names into that of the log, when it is named too, or exists, or

@@ -392,6 +392,7 @@ static void add_stats(struct bl_tail_stats *all, const struct bl_tail_stats *one
     all->truncations += one->truncations;
     all->copies_skipped += one->copies_skipped;
     all->missing += one->missing;
+    all->vacant += one->vacant;
     all->unread += one->unread;
     all->damaged += one->damaged;
 }
@@ -400,7 +401,7 @@ static void add_stats(struct bl_tail_stats *all, const struct bl_tail_stats *one
 static void leave_source(struct bl_tail *t, struct source *s)
 {
     s->stats.lag_bytes = 0;
-    s->stats.missing = s->stats.unread = s->stats.damaged = 0;
+    s->stats.missing = s->stats.vacant = s->stats.unread = s->stats.damaged = 0;
     add_stats(&t->past, &s->stats);
     s->left = true;
     if (!s->busy)
@@ -456,6 +457,11 @@ size_t bl_tail_sources(const struct bl_tail *t)
 const char *bl_tail_source_path(const struct bl_tail *t, size_t index)
 {
     return t->source[index]->log.path;
+}
+
+bool bl_tail_source_ended(const struct bl_tail *t, size_t index)
+{
+    return t->source[index]->stats.vacant > 0;
 }
 
 void bl_tail_start(struct bl_tail *t, const struct bl_resume *resume)

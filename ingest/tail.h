@@ -30,6 +30,8 @@ struct bl_tail_options {
     bool               watch;    /* inotify; false: the sweep alone (tests) */
     uint64_t           sweep_ms; /* 1000 */
     uint64_t           grace_ms; /* a renamed file is read until it was quiet for this long: 60 000 */
+    uint64_t           vacant_ms; /* of a log that may end: no file has its name, and none of it grew for so long;
+                                   * 0: never */
     uint64_t           warm_up_bytes; /* read back to warm a cold join: 1 MiB */
 };
 
@@ -46,6 +48,7 @@ struct bl_tail_stats {
     uint64_t lost_bytes;  /* disappeared before they were read, or turned up too late for it */
     uint64_t rotations, truncations, copies_skipped;
     size_t   missing;     /* sources without a readable file now */
+    size_t   vacant;      /* sources that ended: no file of them is left, nor open */
     /* With `once`, valid when `end` came: */
     size_t   unread;      /* named files, and others that were due, that could not be read */
     size_t   damaged;     /* archives of which only a part could be had */
@@ -61,6 +64,7 @@ enum bl_code bl_tail_new(struct bl_tail **out, uv_loop_t *loop, const struct bl_
 enum bl_code bl_tail_follow(struct bl_tail *tail, struct bl_log *logs, size_t n, bl_err *err);
 size_t      bl_tail_sources(const struct bl_tail *tail);
 const char *bl_tail_source_path(const struct bl_tail *tail, size_t index);
+bool        bl_tail_source_ended(const struct bl_tail *tail, size_t index); /* it may end, and is read to its end */
 
 /* Begins, or begins again after a rewind: forgets what was read and starts at the oldest position of any
  * slot (at the snapshot's, when there is one).  Ends blocks at every slot's offset, so that each block

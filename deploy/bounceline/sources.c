@@ -299,6 +299,7 @@ static enum bl_code add_new(struct bl_sources *s, const struct bl_sources *befor
     leave_out_known(log, before);
     log->from_end = s->named[named].from_end &&
                     !(s->named[named].is_pattern && find_name(before, s->named[named].text) != SIZE_MAX);
+    log->may_end = s->named[named].is_pattern;
     take_log(s, log, path, named, true);
     return BL_OK;
 }

@@ -698,6 +698,7 @@ static enum bl_code start_tail(struct daemon *d, bl_err *err)
         .watch = true,
         .sweep_ms = SWEEP_MS,
         .grace_ms = GRACE_MS,
+        .vacant_ms = d->options->vacant_ms,
         .warm_up_bytes = WARM_UP_BYTES,
     };
 

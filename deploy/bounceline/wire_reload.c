@@ -187,6 +187,8 @@ void bl_wire_look_for_logs(struct daemon *d)
 {
     if (d->options->once || d->state == CLOSING || d->work_running || d->has_next || d->next_sources)
         return;
+    for (size_t i = 0; i < d->sources->n; i++)
+        d->sources->v[i].vacant = bl_tail_source_ended(d->tail, i);
     begin_work(d, look, looked);
 }
 

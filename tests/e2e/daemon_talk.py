@@ -257,6 +257,31 @@ def logs_come_and_go():
     assert subprocess.run([BL, "verify", "-c", d.dir + "/c.yaml"], stdout=subprocess.DEVNULL).returncode == 0
 
 
+def a_log_that_vanished_is_left():
+    """Its folder was removed: nothing of it is kept; when it is back it is a new file."""
+    d = Daemon(env={"BOUNCELINE_TEST": "vacant-soon"})
+    folder = d.dir + "/hosts/a"
+
+    def put(first):
+        os.makedirs(folder, exist_ok=True)
+        open(folder + "/mail.log", "w").write("".join(line(first + i, "u@d.example") for i in range(10)))
+
+    try:
+        wait(lambda: "Redis is there" in d.said(), "start")
+        put(0)
+        d.reload("", "the configuration was taken over", sources=f"{d.log}, {d.dir}/hosts/*/mail.log")
+        wait(lambda: d.total("delivered") == 10, "counted")
+        shutil.rmtree(folder)
+        wait(lambda: f"a log is not followed any more: {folder}/mail.log" in d.said(), "left")
+        fds = f"/proc/{d.process.pid}/fd"
+        wait(lambda: not any("deleted" in os.readlink(f"{fds}/{fd}") for fd in os.listdir(fds)), "closed")
+        put(100)
+        wait(lambda: d.total("delivered") == 20, "counted again")
+        assert d.said().count("a log is not followed") == 1, "what is named by its path stays"
+    finally:
+        d.stop()
+
+
 def the_most_logs():
     """256 logs are followed; what is over that is counted, and takes the place of one that goes."""
     d = Daemon()
@@ -419,6 +444,7 @@ def main():
     only = sys.argv[2:]
     for name, fn in [("reload under load", reload_under_load), ("reload changes rules and level", reload_changes_rules_and_level),
                      ("logs come and go", logs_come_and_go), ("the most logs", the_most_logs),
+                     ("a log that vanished", a_log_that_vanished_is_left),
                      ("a restart is named", restart_is_named), ("systemd hears", systemd_hears),
                      ("a worker hangs", lambda: a_thread_that_hangs_ends_the_feeding("worker")),
                      ("the stage hangs", lambda: a_thread_that_hangs_ends_the_feeding("stage")),

@@ -231,8 +231,10 @@ void rig_follow(struct rig *rig, const char *const *names)
     }
     if (bl_siblings_fold(paths, n, &logs, &n, NULL, &err) != BL_OK)
         fail_msg("%s", err.text);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         logs[i].from_end = rig->from_end;
+        logs[i].may_end = rig->may_end;
+    }
     if (bl_tail_follow(rig->tail, logs, n, &err) != BL_OK)
         fail_msg("%s", err.text);
     bl_siblings_free_logs(logs, n);

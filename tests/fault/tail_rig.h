@@ -25,7 +25,7 @@ struct rig {
     char dir[128];
     char log[160]; /* dir/mail.log */
     struct bl_tail_options options;
-    bool from_end;
+    bool from_end, may_end;
     uv_loop_t loop;
     uv_timer_t tick;
     struct bl_tail *tail;

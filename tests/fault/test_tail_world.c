@@ -816,6 +816,41 @@ static void other_logs_from_the_next_run_on(void **state)
     close(deleted);
 }
 
+/* Deleted, and its writer still there: it ends when it was quiet for long, not before; a log that may not end is kept
+ * for ever.  What came between is counted, and the position says that there is no more. */
+static void a_log_that_may_end_ends_when_nothing_of_it_is_left(void **state)
+{
+    for (int may_end = 0; may_end < 2; may_end++) {
+        struct rig *rig = *state;
+        int writer = rig_open(rig, "mail.log");
+        uint64_t inode = rig_inode(rig, "mail.log"), before = rig->lines;
+
+        rig->may_end = may_end;
+        rig->options.vacant_ms = 600;
+        rig_write_fd(rig, writer, 10);
+        rig_start(rig, NULL);
+        rig_wait(rig, before + 10);
+        assert_false(bl_tail_source_ended(rig->tail, 0));
+        rig_remove(rig, "mail.log");
+        for (int i = 0; i < 5; i++) {
+            rig_spin(rig, 250);
+            rig_write_fd(rig, writer, 1);
+        }
+        rig_wait(rig, before + 15);
+        assert_false(bl_tail_source_ended(rig->tail, 0));
+        rig_spin(rig, 1500);
+        assert_int_equal(bl_tail_source_ended(rig->tail, 0), may_end);
+        assert_int_equal(open_ones(inode), may_end ? 1 : 2);
+        assert_int_equal(rig->at.v[rig->at.n - 1].finished, may_end);
+        rig_write(rig, "mail.log", 3); /* there is one again */
+        rig_wait(rig, before + 18);
+        assert_false(bl_tail_source_ended(rig->tail, 0));
+        close(writer);
+        rig_stop(rig);
+        rig_expect_all(rig);
+    }
+}
+
 static void a_log_is_left_while_it_is_read(void **state)
 {
     static const char *const other[] = {"other.log", NULL}, *const none[] = {NULL};
@@ -866,6 +901,7 @@ int main(void)
         TEST(two_logs_do_not_mix),
         TEST(other_logs_from_the_next_run_on),
         TEST(a_log_is_left_while_it_is_read),
+        TEST(a_log_that_may_end_ends_when_nothing_of_it_is_left),
         TEST(t37_what_was_read_into_another_redis_is_read_again),
         TEST(once_reads_to_the_end_and_leaves_half_a_line_of_the_log_itself),
         TEST(once_with_a_file_that_is_missing),
