@@ -479,9 +479,11 @@ static bool take_options(struct scan *scan, int argc, char **argv, int *exit_cod
             return false;
         }
     }
-    if (optind == argc)
+    if (scan->json && scan->events)
+        *exit_code = bl_usage("scan", "--json is one object for all, --events one for each result: not both");
+    else if (optind == argc)
         *exit_code = bl_usage("scan", "which log? a file, or - for standard input");
-    return optind < argc;
+    return *exit_code == 0;
 }
 
 int cmd_scan(int argc, char **argv)

@@ -4,16 +4,15 @@
 #include "config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <libfyaml.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "bounceline/alloc.h"
 #include "bounceline/snapshot.h"
 #include "config_parts.h"
+#include "file.h"
 #include "redis_keys.h"
 #include "redis_url.h"
 #include "suggest.h"
@@ -104,7 +103,7 @@ static const struct key keys[] = {
     {"retention.days", DURATION, false, C(days_ms), 7 * DAY, 36600 * DAY, NULL, 0},
 };
 
-enum { KEYS = BL_COUNT(keys), NAME_MAX_BYTES = 64 };
+enum { KEYS = BL_COUNT(keys), NAME_MAX_BYTES = 64, PASSWORD_FILE_MAX = 64 << 10 };
 
 struct reader {
     struct bl_config *config;
@@ -608,30 +607,17 @@ void bl_config_free(struct bl_config *config)
     bl_free(config);
 }
 
+/* A file that is not there may be none at all; anything else that is wrong with it is an error. */
 static enum bl_code read_file(const char *path, struct bl_config_errors *errors, bl_err *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    enum bl_code rc = BL_OK;
-    ssize_t got = 1;
+    bl_err why = {0};
+    enum bl_code rc = bl_file_read(path, BL_CONFIG_BYTES_MAX, &errors->text, &errors->text_n, &why);
 
-    if (fd < 0)
-        return bl_fail(err, errno == ENOENT ? BL_NO_INPUT : BL_IO, errno, "cannot open '%.150s': %s", path, strerror(errno));
-    errors->text = bl_malloc(BL_CONFIG_BYTES_MAX + 1);
-    if (!errors->text)
-        rc = bl_fail(err, BL_NO_MEMORY, 0, "no memory to read '%.150s'", path);
-    while (rc == BL_OK && got > 0 && errors->text_n <= BL_CONFIG_BYTES_MAX) {
-        got = read(fd, errors->text + errors->text_n, BL_CONFIG_BYTES_MAX + 1 - errors->text_n);
-        if (got < 0 && errno == EINTR)
-            got = 1;
-        else if (got < 0)
-            rc = bl_fail(err, BL_IO, errno, "cannot read '%.150s': %s", path, strerror(errno));
-        else
-            errors->text_n += (size_t)got;
-    }
-    if (rc == BL_OK && errors->text_n > BL_CONFIG_BYTES_MAX)
-        rc = bl_fail(err, BL_CONFIG, 0, "'%.150s' is longer than %d bytes", path, BL_CONFIG_BYTES_MAX);
-    close(fd);
-    return rc;
+    if (rc == BL_NO_INPUT && why.sys != ENOENT)
+        rc = BL_IO;
+    else if (rc == BL_LIMIT)
+        rc = BL_CONFIG;
+    return rc == BL_OK ? rc : bl_fail(err, rc, why.sys, "%s", why.text);
 }
 
 /* What libfyaml found.  Its places count lines from 1 as well. */
@@ -795,24 +781,20 @@ enum bl_code bl_config_read(const char *path, struct bl_config **out, struct bl_
 enum bl_code bl_config_password(const struct bl_config *config, char *out, size_t cap, bl_err *err)
 {
     const char *path = config->redis.password_file;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    ssize_t n;
+    char *text = NULL;
+    size_t n = 0;
 
-    if (fd < 0)
-        return bl_fail(err, BL_CONFIG, errno, "cannot open '%.150s': %s", path, strerror(errno));
-    n = read(fd, out, cap);
-    close(fd);
-    if (n < 0)
-        return bl_fail(err, BL_CONFIG, errno, "cannot read '%.150s': %s", path, strerror(errno));
-    if ((size_t)n < cap)
-        out[n] = '\0';
-    n = (ssize_t)bl_slice_find_byte((bl_slice){out, (size_t)n}, '\n');
-    if ((size_t)n >= cap)
+    if (bl_file_read(path, PASSWORD_FILE_MAX, &text, &n, err) != BL_OK)
+        return BL_CONFIG;
+    n = bl_slice_find_byte((bl_slice){text, n}, '\n');
+    if (n < cap)
+        memcpy(out, text, n);
+    bl_free(text);
+    if (n >= cap)
         return bl_fail(err, BL_CONFIG, 0, "the password in '%.150s' is longer than %zu bytes", path, cap - 1);
     out[n] = '\0';
-    n = (ssize_t)strcspn(out, "\r\n");
-    out[n] = '\0';
-    if (n == 0)
+    out[strcspn(out, "\r")] = '\0';
+    if (out[0] == '\0')
         return bl_fail(err, BL_CONFIG, 0, "the first line of '%.150s' is empty: there should be a password", path);
     return BL_OK;
 }

@@ -6,18 +6,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "options.h"
 
 static enum bl_code open_file(const char *path, bool standard, int *out, struct stat *st, bl_err *err)
 {
-    int fd = standard ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    enum bl_code rc = BL_OK;
+    int fd = -1;
 
-    if (fd < 0)
-        return bl_fail(err, BL_NO_INPUT, errno, "cannot open '%s': %s", path, strerror(errno));
-    if (fstat(fd, st) != 0 || S_ISDIR(st->st_mode)) {
-        close(fd);
-        return bl_fail(err, BL_NO_INPUT, EISDIR, "cannot read '%s': it is a directory", path);
+    if (!standard) {
+        rc = bl_file_open_log(path, &fd, st, err);
+    } else if ((fd = dup(STDIN_FILENO)) < 0 || fstat(fd, st) != 0 || S_ISDIR(st->st_mode)) {
+        rc = bl_fail(err, BL_NO_INPUT, fd < 0 ? errno : EISDIR, "cannot read standard input: %s",
+                     strerror(fd < 0 ? errno : EISDIR));
+        if (fd >= 0)
+            close(fd);
     }
+    if (rc != BL_OK)
+        return rc;
     (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     *out = fd;
     return BL_OK;

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "bounceline/alloc.h"
+#include "file.h"
 
 bool bl_rules_paths_add(struct bl_rules_paths *paths, const char *path)
 {
@@ -17,55 +18,25 @@ bool bl_rules_paths_add(struct bl_rules_paths *paths, const char *path)
     return true;
 }
 
-/* Reading stops one byte beyond the limit, which the compiler then complains of. */
-static enum bl_code read_text(FILE *file, const char *path, bl_slice *out, bl_err *err)
-{
-    size_t n = 0, room = 16 << 10;
-    char *text = bl_malloc(room), *more;
-
-    while (text) {
-        n += fread(text + n, 1, room - n, file);
-        if (n < room || room > BL_RULES_TEXT_MAX)
-            break;
-        room *= 2;
-        more = bl_realloc(text, room);
-        if (!more)
-            bl_free(text);
-        text = more;
-    }
-    if (!text)
-        return bl_fail(err, BL_NO_MEMORY, 0, "out of memory reading '%s'", path);
-    if (ferror(file)) {
-        bl_free(text);
-        return bl_fail(err, BL_IO, errno, "cannot read '%s': %s", path, strerror(errno));
-    }
-    *out = (bl_slice){text, n};
-    return BL_OK;
-}
-
 enum bl_code bl_rules_file_read(struct bl_rules_files *files, const char *path, bl_err *err)
 {
     struct bl_rules_file item = {{NULL, strlen(path)}, {NULL, 0}};
-    FILE *file;
+    char *name, *text;
     enum bl_code rc;
-    char *name;
 
     if (files->n == BL_RULES_FILES)
         return bl_fail(err, BL_LIMIT, 0, "more than %d files of rules", BL_RULES_FILES);
-    file = fopen(path, "rb");
-    if (!file)
-        return bl_fail(err, BL_NO_INPUT, errno, "cannot open '%s': %s", path, strerror(errno));
-    rc = read_text(file, path, &item.text, err);
-    fclose(file);
+    rc = bl_file_read(path, BL_RULES_TEXT_MAX, &text, &item.text.n, err);
     if (rc != BL_OK)
-        return rc;
+        return rc == BL_LIMIT ? BL_BAD_INPUT : rc;
     name = bl_malloc(item.name.n + 1);
     if (!name) {
-        bl_free((void *)(uintptr_t)item.text.p);
+        bl_free(text);
         return bl_fail(err, BL_NO_MEMORY, 0, "out of memory reading '%s'", path);
     }
     memcpy(name, path, item.name.n + 1);
     item.name.p = name;
+    item.text.p = text;
     files->v[files->n++] = item;
     return BL_OK;
 }

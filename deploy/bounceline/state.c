@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "bounceline/alloc.h"
+#include "file.h"
 
 enum { KEEP_SNAPSHOTS = 4, SNAPSHOT_MAX_BYTES = 1 << 30, PATH_ROOM = 4096 + 64 };
 
@@ -192,26 +193,12 @@ out:
 static struct bl_snapshot *read_snapshot(const char *path)
 {
     struct bl_snapshot *snapshot = NULL;
-    struct stat st;
-    char *file = NULL;
-    size_t n = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char *file;
+    size_t n;
 
-    if (fd < 0 || fstat(fd, &st) != 0 || st.st_size <= 0 || st.st_size > SNAPSHOT_MAX_BYTES)
-        goto out;
-    file = bl_malloc((size_t)st.st_size);
-    while (file && n < (size_t)st.st_size) {
-        ssize_t got = read(fd, file + n, (size_t)st.st_size - n);
-
-        if (got <= 0)
-            goto out;
-        n += (size_t)got;
-    }
-    if (file)
-        bl_snapshot_decode((bl_slice){file, n}, &snapshot, NULL);
-out:
-    if (fd >= 0)
-        close(fd);
+    if (bl_file_read(path, SNAPSHOT_MAX_BYTES, &file, &n, NULL) != BL_OK)
+        return NULL;
+    bl_snapshot_decode((bl_slice){file, n}, &snapshot, NULL);
     bl_free(file);
     return snapshot;
 }

@@ -234,6 +234,32 @@ def sources():
     assert w.ok(w.log).stats()["lines"] == 1, "files on the command line replace the sources"
 
 
+@case("sources", "rules")
+def check_config_says_what_it_comes_to():
+    w = World("sources: ['{dir}/h?.log', {log}, '{dir}/none*.log', {dir}/late.log, {dir}/folder]")
+    os.mkdir(w.dir + "/folder")
+    for i in range(9):
+        w.write(f"{w.dir}/h{i}.log", "")
+    w.ok(command=("check-config",))
+    assert w.out.startswith(f"OK\n{w.dir}/h?.log: 9 logs now\n    {w.dir}/h0.log: there\n"), w.out
+    for said in ("    ... and 1 more\n", f"{w.log}: there\n", f"{w.dir}/none*.log: nothing yet", f"{w.dir}/late.log: not there yet\n",
+                 f"{w.dir}/folder: not a regular file\n"):
+        assert said in w.out, (said, w.out)
+    assert w.err == "", w.err
+    w.write(w.dir + "/bad.rules", "no rule\n")
+    for how in {"env": {**os.environ, "BOUNCELINE_RULES": w.dir + "/bad.rules"}}, {}:
+        assert w.run(*([] if how else ["--rules", w.dir + "/bad.rules"]), command=("check-config",), **how).code == 78, how
+        assert "bad.rules:1:1" in w.err, w.err
+    assert w.ok(command=("check-config",)), "neither holds for long"
+    os.mkfifo(w.dir + "/fifo")
+    for path in w.dir + "/fifo", w.dir, "/dev/zero":
+        done = subprocess.run([BL, "check-config", "-c", path], capture_output=True, text=True, timeout=20)
+        assert done.returncode == 78 and ": it is a" in done.stderr, (path, done)
+    w = World("redis: {{url: 'unix:{redis}', user: writer, password_file: {dir}/fifo}}", sent(60, "4A", "a@example.net"))
+    os.mkfifo(w.dir + "/fifo")
+    assert w.run().code == 78 and "it is a FIFO" in w.err, (w.code, w.err)
+
+
 @case("sources.from")
 def sources_from():
     def outcome(where):

@@ -151,10 +151,8 @@ done
 
 # --- the bar: on a terminal, when it takes a while; never with NO_COLOR
 seq 1 100000 | sed 's/.*/no mail & in here, so that it takes more than one block/' >long.log
-mkfifo slow.log
 for no_color in '' 1; do
-    timeout 30 sh -c 'sleep 1.2 >slow.log' &
-    script -qec "NO_COLOR=$no_color TERM=xterm $BL scan slow.log long.log >/dev/null" /dev/null </dev/null >talk
+    script -qec "sleep 1.2 | NO_COLOR=$no_color TERM=xterm $BL scan - long.log >/dev/null" /dev/null </dev/null >talk
     check "a bar with NO_COLOR='$no_color'" $([ -n "$no_color" ] && echo 0 || echo 1) "$(grep -c '\[#*\.*\] *[0-9]* %   ' talk)"
 done
 
@@ -205,6 +203,17 @@ for how in '' --json --events; do
         [ -s plain ] && cmp -s plain other || fail "scan $how $other differs from scan $how all.log"
     done
 done
+
+# --- by the name of an open descriptor, as a shell's <(...) gives it; what would block or never end is refused
+[ "$("$BL" scan --json /dev/fd/3 3<all.log | md5sum)" = "$("$BL" scan --json all.log | md5sum)" ] || fail "/dev/fd/3"
+[ "$(cat all.log | "$BL" scan --json /dev/stdin | md5sum)" = "$("$BL" scan --json all.log | md5sum)" ] || fail "/dev/stdin"
+mkfifo fifo
+for what in fifo /dev/zero .; do
+    timeout 20 "$BL" scan $what >/dev/null 2>refused && fail "scan $what"
+    grep -q "cannot read '$what': it is" refused || fail "scan $what says: $(cat refused)"
+done
+"$BL" scan --json --events all.log >both 2>&1
+[ $? = 64 ] && grep -q 'not both' both || fail "--json --events"
 
 "$BL" scan --events mail.log | cmp -s plain - && fail "the comparison sees no difference"
 

@@ -14,6 +14,7 @@
 #include "../../deploy/bounceline/config.c"
 #include "../../deploy/bounceline/config_errors.c"
 #include "../../deploy/bounceline/config_value.c"
+#include "../../deploy/bounceline/file.c"
 #include "../../deploy/bounceline/output.c"
 #include "../../deploy/bounceline/relays.c"
 #include "../../deploy/bounceline/suggest.c"

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <unistd.h>
 
+#include "../../deploy/bounceline/file.c"
 #include "../../deploy/bounceline/rules_set.c"
 
 static char folder[] = "/tmp/bl_rules_XXXXXX";
