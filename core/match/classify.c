@@ -145,11 +145,12 @@ static struct gap next_code(bl_slice text, size_t at)
 
 static bool in_address(char c)
 {
-    static const uint8_t ends[256] = {['<'] = 1, ['>'] = 1, ['('] = 1, [')'] = 1,  ['['] = 1,
-                                      [']'] = 1, ['"'] = 1, [','] = 1, ['\''] = 1, [';'] = 1,
-                                      [':'] = 1, ['|'] = 1, ['{'] = 1, ['}'] = 1};
+    static const uint8_t ends[256] = {['<'] = 1,  ['>'] = 1,  ['('] = 1,  [')'] = 1,  ['['] = 1,  [']'] = 1,
+                                      ['"'] = 1,  [','] = 1,  ['\''] = 1, [';'] = 1,  [':'] = 1,  ['|'] = 1,
+                                      ['{'] = 1,  ['}'] = 1,  [' '] = 1,  ['\t'] = 1, ['\n'] = 1, ['\v'] = 1,
+                                      ['\f'] = 1, ['\r'] = 1};
 
-    return !ends[(uint8_t)c] && !bl_is_blank_byte(c);
+    return !ends[(uint8_t)c];
 }
 
 /* The next address: what hangs together around an @, not before `at`. */
