@@ -62,6 +62,12 @@ bool bl_address_changes_end(struct bl_address_changes *changes)
     return !failed;
 }
 
+uint64_t bl_address_changes_raise(const struct bl_address_changes *changes)
+{
+    return changes->list[BL_ADDRESS_FRESH].n || changes->list[BL_ADDRESS_KNOWN].n ||
+           changes->list[BL_ADDRESS_FORGOTTEN].n;
+}
+
 void bl_address_changes_arguments(const struct bl_address_changes *changes, bl_slice argv[BL_ADDRESS_LISTS])
 {
     for (size_t i = 0; i < BL_ADDRESS_LISTS; i++)
@@ -158,13 +164,15 @@ static void add_verdict(struct bl_address_changes *changes, const bl_redis_key *
     bl_pack_decimal(pack, ends_ms);
 }
 
-/* The record itself; false when it is past keeping. */
-static bool add_record(struct bl_address_changes *changes, const bl_redis_key *key, bl_slice address,
-                       struct bl_address_record *record, int64_t forget_ms, int64_t now_ms)
+/* The record itself; no text when it is past keeping. */
+static struct bl_address_text_at add_record(struct bl_address_changes *changes, const bl_redis_key *key,
+                                            bl_slice address,
+                                            struct bl_address_record *record, int64_t forget_ms, int64_t now_ms)
 {
     struct bl_pack *pack = grow(changes, BL_ADDRESS_VERSIONS, 2);
     enum bl_address_list list = record->version == 0 ? BL_ADDRESS_FRESH : BL_ADDRESS_KNOWN;
     char text[BL_ADDRESS_TEXT_MAX];
+    size_t n, end;
 
     bl_pack_text(pack, bl_redis_key_slice(key));
     bl_pack_decimal(pack, (int64_t)record->version);
@@ -175,19 +183,23 @@ static bool add_record(struct bl_address_changes *changes, const bl_redis_key *k
             bl_pack_text(pack, bl_redis_key_slice(key));
             bl_pack_text(pack, address);
         }
-        return false;
+        return (struct bl_address_text_at){0};
     }
     pack = grow(changes, list, 3);
     bl_pack_text(pack, bl_redis_key_slice(key));
-    bl_pack_text(pack, (bl_slice){text, bl_address_text(record, text)});
+    n = bl_address_text(record, text);
+    bl_pack_text(pack, (bl_slice){text, n});
+    end = pack->n;
     bl_pack_decimal(pack, forget_ms);
-    return true;
+    return (struct bl_address_text_at){pack, end - n, n};
 }
 
-void bl_address_changes_add(struct bl_address_changes *changes, const struct bl_redis_keys *keys, bl_slice address,
-                            struct bl_address_record *record, enum bl_change change,
-                            const struct bl_suppress_policy *policy, int64_t now_ms)
+struct bl_address_text_at
+bl_address_changes_add(struct bl_address_changes *changes, const struct bl_redis_keys *keys, bl_slice address,
+                       struct bl_address_record *record, enum bl_change change,
+                       const struct bl_suppress_policy *policy, int64_t now_ms)
 {
+    struct bl_address_text_at text;
     bl_redis_key record_key = bl_redis_key_address(keys, 'a', address);
     bl_redis_key verdict_key = bl_redis_key_address(keys, 's', address);
     char verdict[BL_ADDRESS_VERDICT_MAX];
@@ -196,11 +208,13 @@ void bl_address_changes_add(struct bl_address_changes *changes, const struct bl_
     int64_t ends_ms = verdict_n ? record->until_ms : 0;
 
     changes->rows++;
-    if (add_record(changes, &record_key, address, record, forget_ms, now_ms))
+    text = add_record(changes, &record_key, address, record, forget_ms, now_ms);
+    if (text.n)
         add_place(changes, address, record, forget_ms, now_ms);
     add_verdict(changes, &verdict_key, (bl_slice){verdict, verdict_n}, ends_ms);
     if (change != BL_CHANGE_NONE && change != BL_CHANGE_NOTED)
         add_entry(changes, address, record, change, ends_ms);
+    return text;
 }
 
 /* ---- by hand ---- */

@@ -47,10 +47,25 @@ struct bl_address_changes {
 void bl_address_changes_begin(struct bl_address_changes *changes);
 void bl_address_changes_release(struct bl_address_changes *changes);
 
+/* Where a record's text stands among the changes, until they begin anew; none: the record is forgotten. */
+struct bl_address_text_at {
+    const struct bl_pack *pack;
+    size_t at, n;
+};
+
+static inline bl_slice bl_address_text_slice(struct bl_address_text_at text)
+{
+    return text.n ? (bl_slice){text.pack->bytes + text.at, text.n} : (bl_slice){0};
+}
+
 /* Adds one record and raises its version.  `change`: the verdict's change, or NOTED. */
-void bl_address_changes_add(struct bl_address_changes *changes, const struct bl_redis_keys *keys, bl_slice address,
-                            struct bl_address_record *record, enum bl_change change,
-                            const struct bl_suppress_policy *policy, int64_t now_ms);
+struct bl_address_text_at
+bl_address_changes_add(struct bl_address_changes *changes, const struct bl_redis_keys *keys, bl_slice address,
+                       struct bl_address_record *record, enum bl_change change,
+                       const struct bl_suppress_policy *policy, int64_t now_ms);
+
+/* By how much address.lua will raise the partition's `changes`. */
+uint64_t bl_address_changes_raise(const struct bl_address_changes *changes);
 
 /* False without memory, then or earlier. */
 bool bl_address_changes_end(struct bl_address_changes *changes);

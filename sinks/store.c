@@ -31,6 +31,7 @@ enum {
     LEASE_MS = 30000, TICK_MS = 1000, RETRY_MIN_MS = 100, RETRY_MAX_MS = 10000, WRONG_MS = 10000,
     DENIED_MS = 60000, IN_FLIGHT_BYTES = 8 << 20,
     LAZY_TICKS = 3, SEEN_TICKS = 10,
+    ADDRESS_EVENTS = 4096, /* 60 ms of Redis */
     LEVEL_ERROR = 3, LEVEL_WARNING = 4, LEVEL_NOTICE = 5
 };
 
@@ -418,9 +419,10 @@ void bl_store_submit(struct bl_store *store, struct bl_batch *batch)
         bl_store_trouble(store, BL_RESP_HOLD, "memory", "no memory for the queue of batches");
         return;
     }
-    bl_store_count(store);
+    /* Addresses first: Redis looks for their records while the counters are being packed. */
     for (unsigned i = 1; i <= store->keys.partitions && store->state == BL_STORE_READY; i++)
         bl_store_address_advance(&store->slot[i]);
+    bl_store_count(store);
     bl_store_settle_batches(store);
 }
 
@@ -600,6 +602,8 @@ static void set_defaults(struct bl_store_options *options)
         options->denied_ms = DENIED_MS;
     if (!options->partitions)
         options->partitions = 1;
+    if (!options->address_events)
+        options->address_events = ADDRESS_EVENTS;
 }
 
 static void free_store(struct bl_store *store)

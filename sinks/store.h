@@ -34,6 +34,7 @@ struct bl_store_options {
     const struct bl_rules *rules; /* looked at while opening only: the names of categories */
     const struct bl_counter_limits *limits; /* copied; NULL: the defaults */
     unsigned    partitions;       /* only when this store creates the dataset: 1 */
+    size_t      address_events;   /* 4 096: waiting batches are written together until they have so many */
     uint64_t    tick_ms;          /* leases, lazy positions, other hosts' changes: 1 000 */
     uint64_t    retry_max_ms;     /* 10 000: longest back-off while Redis refuses for now */
     uint64_t    wrong_ms;         /* 10 000: after a key that is not ours, or another server */

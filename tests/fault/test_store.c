@@ -8,7 +8,8 @@
  *
  * Negative controls: a_late_commit_... with no_fence counts lines twice; cuts_between_slots_... with
  * no_slot_positions ends with other records; changes_by_hand_... with a writer that does not count its changes loses
- * some.  All are run here and must fail. */
+ * some.  All are run here and must fail.  Half of them fail, too, when newest_text() of store_address.c forgets what the
+ * write before makes of a record. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -499,6 +500,7 @@ static int set_up(void **state)
     snprintf(w->options.url.path, sizeof w->options.url.path, "%s", w->proxy_path);
     w->lines = 6000;
     w->per_batch = 100;
+    w->options.address_events = 20; /* about two batches: others wait, and are read ahead */
     w->domains = 700;
     w->base_ms = (int64_t)time(NULL) * 1000 - 60000;
     for (size_t i = 0; i < WINDOW; i++) {
