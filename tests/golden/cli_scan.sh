@@ -43,6 +43,20 @@ e = [json.loads(l) for l in open("events")]
 assert len(e) == 5, len(e)
 print(e[4]["outcome"], e[4]["recipient"], e[4]["queue_id"])')"
 
+# --- repetitions in a stream of counted messages: each counts wherever blocks end, for any number of threads
+python3 - "$S" >counted.raw <<'PY'
+import sys
+for i in range(6000): # 2 MB: some borders fall between a line and its repetition
+    for text in (f"postfix/smtpd[1]: NOQUEUE: reject: RCPT from h[192.0.2.9]: 550 5.1.1 <{'x' * (i % 97)}@a.example>: no; "
+                 f"from=<s@c.example> to=<{'x' * (i % 97)}@a.example> proto=SMTP helo=<h>", "last message repeated 2 times"):
+        message = f"<22>{sys.argv[1]}:00+00:00 mx1 {text}"
+        sys.stdout.write(f"{len(message)} {message}")
+PY
+for jobs in 1 2 4; do
+    check "counted, -j $jobs" "12000 18000 0" "$("$BL" scan -j $jobs --json counted.raw | python3 -c '
+import json, sys; j = json.load(sys.stdin); print(j["lines"], j["outcomes"]["rejected"], j["unparsed"])')"
+done
+
 # --- what a door throws away is discarded, what it only says is nothing, and neither is unparsed
 door="postfix/smtpd[1]: NOQUEUE:"
 sed "s|^|$S:00+00:00 mx1 |" >door.log <<LOG
