@@ -20,14 +20,11 @@ void bl_snapshot_free(struct bl_snapshot *snapshot)
     bl_free(snapshot);
 }
 
+/* Of everything but the join images. */
 static size_t size_at_most(const struct bl_snapshot *s)
 {
-    size_t n = HEAD_BYTES + 3 * sizeof(uint64_t);
-
-    n += s->positions.n * (2 * sizeof(uint64_t) + BL_POSITION_TEXT_MAX);
-    for (size_t i = 0; i < s->sources; i++)
-        n += 2 * sizeof(uint64_t) + s->join_n[i];
-    return n;
+    return HEAD_BYTES + 3 * sizeof(uint64_t) + s->positions.n * (2 * sizeof(uint64_t) + BL_POSITION_TEXT_MAX) +
+           s->sources * 2 * sizeof(uint64_t);
 }
 
 static char *put(char *at, const void *bytes, size_t n)
@@ -42,34 +39,61 @@ static char *put_u64(char *at, uint64_t value)
     return put(at, &value, sizeof value);
 }
 
-enum bl_code bl_snapshot_encode(const struct bl_snapshot *s, char **out, size_t *out_n)
+static char *put_positions(char *at, const struct bl_positions *positions)
 {
-    char *file = bl_malloc(size_at_most(s));
-    char *at = file + HEAD_BYTES;
-
-    if (!file)
-        return BL_NO_MEMORY;
-    at = put_u64(at, s->dataset);
-    at = put_u64(at, s->positions.n);
-    for (size_t i = 0; i < s->positions.n; i++) {
+    at = put_u64(at, positions->n);
+    for (size_t i = 0; i < positions->n; i++) {
         char text[BL_POSITION_TEXT_MAX];
-        size_t n = bl_position_text(&s->positions.v[i], text);
+        size_t n = bl_position_text(&positions->v[i], text);
 
-        at = put_u64(at, s->positions.v[i].generation);
+        at = put_u64(at, positions->v[i].generation);
         at = put_u64(at, n);
         at = put(at, text, n);
     }
+    return at;
+}
+
+static void add_piece(struct bl_snapshot_file *file, const char *from, size_t n)
+{
+    file->piece[file->pieces++] = (bl_slice){from, n};
+}
+
+/* Of everything behind the checksum. */
+static uint64_t checksum_of(const struct bl_snapshot_file *file)
+{
+    XXH3_state_t state;
+
+    XXH3_64bits_reset(&state);
+    for (size_t i = 0; i < file->pieces; i++) {
+        bl_slice piece = i == 0 ? bl_slice_drop(file->piece[0], HEAD_BYTES) : file->piece[i];
+
+        if (piece.n)
+            XXH3_64bits_update(&state, piece.p, piece.n);
+    }
+    return XXH3_64bits_digest(&state);
+}
+
+enum bl_code bl_snapshot_encode(const struct bl_snapshot *s, struct bl_snapshot_file *out)
+{
+    char *from = bl_malloc(size_at_most(s)), *at;
+
+    if (!from)
+        return BL_NO_MEMORY;
+    out->memory = from;
+    out->pieces = 0;
+    at = put_u64(from + HEAD_BYTES, s->dataset);
+    at = put_positions(at, &s->positions);
     at = put_u64(at, s->sources);
     for (size_t i = 0; i < s->sources; i++) {
         at = put_u64(at, s->source[i]);
         at = put_u64(at, s->join_n[i]);
-        at = put(at, s->join[i], s->join_n[i]);
+        add_piece(out, from, (size_t)(at - from));
+        add_piece(out, s->join[i], s->join_n[i]);
+        from = at;
     }
-    memcpy(file, magic, sizeof magic);
-    put_u64(file + sizeof magic,
-            bl_hash64((bl_slice){file + HEAD_BYTES, (size_t)(at - file) - HEAD_BYTES}));
-    *out = file;
-    *out_n = (size_t)(at - file);
+    add_piece(out, from, (size_t)(at - from));
+    memcpy(out->memory, magic, sizeof magic);
+    put_u64(out->memory + sizeof magic, checksum_of(out));
     return BL_OK;
 }
 

@@ -133,18 +133,25 @@ void bl_state_close(struct bl_state *state)
     state->lock_fd = -1;
 }
 
-static bool write_all(int fd, const char *bytes, size_t n)
+static bool write_all(int fd, bl_slice bytes)
 {
-    while (n > 0) {
-        ssize_t wrote = write(fd, bytes, n);
+    while (bytes.n > 0) {
+        ssize_t wrote = write(fd, bytes.p, bytes.n);
 
         if (wrote < 0 && errno == EINTR)
             continue;
         if (wrote <= 0)
             return false;
-        bytes += wrote;
-        n -= (size_t)wrote;
+        bytes = bl_slice_drop(bytes, (size_t)wrote);
     }
+    return true;
+}
+
+static bool write_pieces(int fd, const struct bl_snapshot_file *file)
+{
+    for (size_t i = 0; i < file->pieces; i++)
+        if (!write_all(fd, file->piece[i]))
+            return false;
     return true;
 }
 
@@ -162,17 +169,17 @@ enum bl_code bl_state_save_snapshot(struct bl_state *state, const struct bl_snap
 {
     char temporary[PATH_ROOM], path[PATH_ROOM];
     uint64_t number[64];
-    char *file = NULL;
-    size_t n = 0;
+    struct bl_snapshot_file file = {0};
+    size_t n;
     int fd = -1;
-    enum bl_code rc = bl_snapshot_encode(snapshot, &file, &n);
+    enum bl_code rc = bl_snapshot_encode(snapshot, &file);
 
     if (rc != BL_OK)
         return bl_fail(err, rc, 0, "no memory to write a snapshot");
     snprintf(temporary, sizeof temporary, "%s/join.tmp", state->dir);
     snprintf(path, sizeof path, "%s/join.%llu", state->dir, (unsigned long long)state->next_snapshot);
     fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0 || !write_all(fd, file, n) || fsync(fd) != 0 || rename(temporary, path) != 0) {
+    if (fd < 0 || !write_pieces(fd, &file) || fsync(fd) != 0 || rename(temporary, path) != 0) {
         rc = bl_fail(err, BL_IO, errno, "cannot write '%s': %s", path, strerror(errno));
         goto out;
     }
@@ -186,7 +193,7 @@ enum bl_code bl_state_save_snapshot(struct bl_state *state, const struct bl_snap
 out:
     if (fd >= 0)
         close(fd);
-    bl_free(file);
+    bl_free(file.memory);
     return rc;
 }
 

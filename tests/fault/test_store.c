@@ -1,4 +1,4 @@
-/* ctest: label=quick timeout=110 */
+/* ctest: label=quick timeout=200 */
 /* The store against a real redis-server that is stopped, killed, refused, flushed, cut off and written to by
  * others.  The oracle is always the same: a log of numbered lines that exists only as arithmetic is read
  * until every slot has it all; then the counters equal the number of lines, by outcome, in every kind of
@@ -1358,9 +1358,9 @@ static bool versions_add_up(struct world *w)
     return versions == written;
 }
 
-static void write_against_each_other(struct world *w, void (*other)(struct world *w, unsigned turn))
+static void write_against_each_other(struct world *w, size_t lines, void (*other)(struct world *w, unsigned turn))
 {
-    w->lines = 30000;
+    w->lines = lines;
     w->per_batch = 200;
     hand_start(w);
     open_store(w);
@@ -1373,7 +1373,7 @@ static void changes_by_hand_and_by_log_never_overwrite_each_other(void **state)
 {
     struct world *w = *state;
 
-    write_against_each_other(w, interfere);
+    write_against_each_other(w, 30000, interfere);
     assert_true(versions_add_up(w));
     assert_true(bl_store_stats(w->store).conflicts > 0);
     hand_stop();
@@ -1384,7 +1384,7 @@ static void a_change_that_is_not_counted_is_overwritten(void **state)
 {
     struct world *w = *state;
 
-    write_against_each_other(w, interfere_unseen);
+    write_against_each_other(w, 15000, interfere_unseen);
     assert_false(versions_add_up(w));
     hand_stop();
 }

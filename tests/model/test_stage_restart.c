@@ -22,6 +22,7 @@
 
 #include "bounceline/alloc.h"
 #include "bounceline/stage.h"
+#include "snapshot_file.h"
 
 enum { LOG_CAP = 1 << 20, MESSAGES = 400, TRACE_CAP = 1 << 20, KEPT = 3, ROUNDS = 60 };
 
@@ -282,7 +283,7 @@ static struct bl_resume *resume_of(const struct slot *slots, enum fault fault)
 
         if (!kept[i] || !bl_snapshot_usable(kept[i], resume->slot, 2))
             continue;
-        assert_int_equal(bl_snapshot_encode(kept[i], &file, &n), BL_OK);
+        file = snapshot_file(kept[i], &n);
         assert_int_equal(bl_snapshot_decode((bl_slice){file, n}, &resume->snapshot, NULL), BL_OK);
         bl_free(file);
     }
