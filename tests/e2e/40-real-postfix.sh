@@ -2,36 +2,17 @@
 # A real Postfix sends to a server that takes, defers, bounces, greylists and blocks by recipient, partly
 # through a content filter, while logrotate rotates its log; the daemon must have counted for each recipient
 # exactly what it was answered, and have suppressed those whose mailbox is at fault, nobody else.
-#
-# In a network of its own, where 192.0.2.10 is "elsewhere" (what goes to loopback is relayed, not delivered).
 set -u
-export TZ=UTC LC_ALL=C PATH="$PATH:/usr/sbin:/sbin"
 HERE=$(cd "$(dirname "$0")" && pwd)
 BL=${BL_PROGRAM:-$1/bounceline}
+. "$HERE/../support/real_mta.sh"
 for tool in postfix redis-server logrotate python3 unshare ip; do
     command -v $tool >/dev/null || { echo "needs $tool"; exit 77; }
 done
-[ "$(id -u)" = 0 ] || { echo "needs root: Postfix changes users"; exit 77; }
-if [ -z "${BL_OWN_NETWORK:-}" ]; then
-    unshare -n true 2>/dev/null || { echo "needs a network namespace"; exit 77; }
-    BL_OWN_NETWORK=1 exec unshare -n sh "$0" "$@"
-fi
-ip link set lo up && ip addr add 192.0.2.10/32 dev lo || exit 1
-
-DIR=$(mktemp -d) || exit 1
-chmod 755 "$DIR"
-sink='' daemon=''
-stop_all() {
-    postfix -c "$DIR/etc" status >/dev/null 2>&1 && postfix -c "$DIR/etc" abort >/dev/null 2>&1
-    for pid in $sink $daemon; do kill "$pid" 2>/dev/null; done
-    wait
-    rm -rf "$DIR"
-}
-trap stop_all EXIT
-cd "$DIR" || exit 1
-unset BOUNCELINE_REDIS BOUNCELINE_NODE
-export BOUNCELINE_STATE="$DIR/state"
-fail() { echo "FAILED: $*"; exit 1; }
+own_network -n "$@"
+stop_server() { postfix -c "$DIR/etc" status >/dev/null 2>&1 && postfix -c "$DIR/etc" abort >/dev/null 2>&1; }
+queued() { postqueue -c "$DIR/etc" -j | wc -l; }
+enter_folder
 
 mkdir etc queue data log
 chown postfix data
@@ -91,44 +72,17 @@ CONF
 printf '"%s/log/mail.log" {\n su root root\n rotate 9\n size 1\n compress\n delaycompress\n nocreate\n postrotate\n  postfix -c %s/etc reload >/dev/null 2>&1\n endscript\n}\n' \
     "$DIR" "$DIR" >rotate.conf
 
-python3 "$HERE/../support/smtp_sink.py" 192.0.2.10:2525 answers 127.0.0.1:10025 127.0.0.1:2526 2>sink.err &
-sink=$!
+start_sink
 postfix -c "$DIR/etc" start >start 2>&1 || { cat start log/mail.log; fail "Postfix does not start"; }
 for _ in $(seq 50); do [ -s log/mail.log ] && break; sleep 0.1; done
-"$BL" run log/mail.log 2>run.err &
-daemon=$!
-
-packed() { for f in log/*.gz; do [ -e "$f" ] && zcat "$f"; done | wc -l; }
-: >refused
-for wave in 1 2 3; do
-    python3 "$HERE/../support/mail_truth.py" send 127.0.0.1:2526 127.0.0.1:2527 $wave >>refused || fail "sending wave $wave"
-    sleep 2
-    logrotate --state rotate.state rotate.conf || fail "logrotate"
-done
-for _ in $(seq 120); do
-    postqueue -c "$DIR/etc" -p | grep -q 'queue is empty' && break
-    sleep 0.5
-done
-postqueue -c "$DIR/etc" -p | grep -q 'queue is empty' || fail "the queue does not run dry: $(postqueue -c "$DIR/etc" -p | tail -3)"
+start_daemon log/mail.log
+send_waves
 postfix -c "$DIR/etc" stop >/dev/null 2>&1
-for _ in $(seq 60); do
-    written=$(($(cat log/mail.log log/mail.log.[0-9] 2>/dev/null | wc -l) + $(packed)))
-    counted=$("$BL" stats --json 2>/dev/null | python3 -c 'import json,sys; print(json.load(sys.stdin)["lines"])')
-    [ "$written" = "$counted" ] && break
-    sleep 0.5
-done
-[ "$written" = "$counted" ] || { cat run.err; ls -l log; fail "$counted of $written lines counted"; }
-kill $daemon
-wait $daemon || { cat run.err; fail "run ended with $?"; }
-daemon=
-[ ! -s sink.err ] || { cat sink.err; fail "the sink stumbled"; }
-
-"$BL" stats --json >stats.json && "$BL" suppress list --json >list.json && "$BL" verify || fail "stats, list, verify"
-python3 "$HERE/../support/mail_truth.py" compare answers refused stats.json list.json || fail "they differ"
-echo "$written lines in $(ls log | wc -l) files"
+finish_daemon
+compare
 
 # The comparison sees one answer that was another, and one verdict too many.
 sed '0,/"class": 5/s//"class": 2/' answers >other
-! python3 "$HERE/../support/mail_truth.py" compare other refused stats.json list.json >/dev/null || fail "a wrong answer is not seen"
+! python3 "$SUPPORT/mail_truth.py" compare other refused stats.json list.json >/dev/null || fail "a wrong answer is not seen"
 "$BL" suppress add blocked-100@blocked100.example >/dev/null && "$BL" suppress list --json >more.json
-! python3 "$HERE/../support/mail_truth.py" compare answers refused stats.json more.json >/dev/null || fail "a wrong verdict is not seen"
+! python3 "$SUPPORT/mail_truth.py" compare answers refused stats.json more.json >/dev/null || fail "a wrong verdict is not seen"

@@ -22,11 +22,11 @@ category is one of those that the truth's own label stands for.
 import argparse
 import collections
 import glob
-import json
 import os
 import re
-import subprocess
 import sys
+
+from real_truth import AGREES, MEANS, by_recipient, canonical, load, scan, with_instances
 
 # Which instances wrote which file.
 FILES = {
@@ -35,83 +35,7 @@ FILES = {
     "syslog-rfc5424.log": "SU", "syslog-tcp-octet-counted.raw": "SU",
 }
 PREFIXES = ("syslog-rfc3339.log", "syslog-rfc5424.log", "syslog-tcp-octet-counted.raw")
-MEANS = {
-    "sent": {"delivered", "relayed", "discarded"},
-    "bounced": {"bounced", "dropped"},
-    "expired": {"expired"},
-    "deferred": {"deferred"},
-}
-CATEGORIES = {
-    "user_unknown": {"invalid-recipient"},
-    "disabled": {"inactive-mailbox"},
-    "mailbox_full": {"mailbox-full"},
-    "greylist": {"greylisted"},
-    "rate_limit": {"rate-limited", "recipient-rate-limited"},
-    "temp_system": {"remote-system-error", "remote-system-full", "sender-domain-invalid", "dns-temporary"},
-    "size": {"message-too-large"},
-    "spam": {"content-rejected"},
-    "dnsbl": {"ip-blocklisted", "poor-reputation", "domain-blocklisted"},
-    "dkim": {"dkim-failed"},
-    "dmarc": {"dmarc-failed"},
-    "spf": {"spf-failed"},
-    "loop": {"mail-loop"},
-    "policy": {"policy-rejected", "sender-rejected", "recipient-restricted", "attachment-rejected",
-               "sender-domain-invalid", "content-rejected", "malformed-message", "relay-denied", "tls-required",
-               "smtp-auth-required", "missing-ptr", "null-mx", "protocol-error", "too-many-recipients",
-               "poor-reputation", "auth-failed"},
-    "relay": {"relay-denied"},
-    "syntax": {"bad-address-syntax"},
-    "virus": {"virus-detected", "attachment-rejected"},
-}
 ID = re.compile(r"id=(\S+)")
-
-
-def canonical(address):
-    """One form for every spelling: quotes and escapes resolved, case folded, the domain as A-labels."""
-    if not address:
-        return ""
-    local, at, domain = address.rpartition("@")
-    if not at:
-        local, domain = domain, ""
-    if len(local) > 1 and local[0] == '"' and local[-1] == '"':
-        local = re.sub(r"\\(.)", r"\1", local[1:-1])
-    labels = []
-    for label in domain.lower().split("."):
-        try:
-            labels.append(label if label.isascii() else label.encode("idna").decode())
-        except UnicodeError:
-            labels.append(label)
-    return local.lower() + "@" + ".".join(labels)
-
-
-def scan(program, log):
-    done = subprocess.run([program, "scan", "--events", log], stdout=subprocess.PIPE, check=False)
-    if done.returncode != 0:
-        sys.exit(f"real_exim: scan --events {log} ended with {done.returncode}")
-    return [json.loads(line) for line in done.stdout.decode("utf-8", "replace").splitlines()]
-
-
-def load_truth(path):
-    with open(path, encoding="utf-8") as f:
-        rows = [json.loads(line) for line in f]
-    # Addresses made by an alias name no instance: theirs is that of the message they came from.
-    by_sender = {r["from"]: r["inst"] for r in rows if r["inst"]}
-    for row in rows:
-        row["inst"] = row["inst"] or by_sender.get(row["from"])
-    return rows
-
-
-def by_recipient(events):
-    """(sender, recipient) -> its events in order; and the same by the address before an alias."""
-    direct, original = collections.defaultdict(list), collections.defaultdict(list)
-    for event in events:
-        if event["outcome"] == "rejected":
-            continue
-        sender = canonical(event.get("sender"))
-        direct[sender, canonical(event.get("recipient"))].append(event)
-        if "orig_recipient" in event:
-            original[sender, canonical(event["orig_recipient"])].append(event)
-    return direct, original
 
 
 def ended_ids(log):
@@ -155,7 +79,7 @@ def compare_answers(row, events, score, notes):
         compare("enhanced", event.get("enhanced") == status, event.get("enhanced"))
     said = printed([event.get("reply", "")])
     compare("text", said.startswith(printed(attempt["reply"])[:900]), event.get("reply"))
-    wanted = CATEGORIES.get(attempt.get("cls"))
+    wanted = AGREES.get(attempt.get("cls"))
     if wanted and "category" in event:
         score["with cls"] += 1
         compare("category", event["category"] in wanted, f"{attempt['cls']} / {event['category']} {event['rule']}")
@@ -240,7 +164,7 @@ def main():
     differences, notes = [], []
     for path in sorted(glob.glob(f"{options.directory}/real-exim-*.expected.jsonl")):
         run = os.path.basename(path)[:-len(".expected.jsonl")]
-        truth = load_truth(path)
+        truth = with_instances(load(path))
         whole = None
         for file, instances in FILES.items():
             log, name = f"{options.directory}/{run}-{file}", f"{run[10:]} {file}"

@@ -9,101 +9,24 @@ refused, known without the log.  A recipient is right, missing (the log speaks o
 wrong.  A rendering that ends before the run did is judged by the messages whose end it holds.  Of a right one the
 last answer is compared too: reply code, enhanced code, text, and whether the category agrees with the meaning that
 the peer's script gave to its reply; and the sender and the queue id that the client was told.
-
-Addresses are compared in one form: quotes and escapes of the local part resolved, case folded, the domain
-as A-labels.
 """
 import argparse
 import collections
 import glob
-import json
 import os
 import re
-import subprocess
 import sys
+
+from real_truth import AGREES, MEANS, by_recipient, canonical, load, scan, with_instances
 
 FIELDS = ("code", "enhanced", "text", "sender", "queue id", "category", "refused")
 WHOLE = {"rfc3164", "journald-short", "postlogd"}  # hold a run's end
 POSTLOGD = "P"  # the instance that wrote no syslog
 
 
-# What the truth calls it, and the outcomes that say the same.  An alias that was forwarded and an LMTP server on
-# this host take mail, as the truth sees it; whether that counts as a delivery is for the program to say.
-MEANS = {
-    "sent": {"delivered", "relayed", "discarded"},
-    "bounced": {"bounced", "dropped"},
-    "expired": {"expired"},
-    "deferred": {"deferred"},
-}
-# The meaning of a peer's reply, and the categories that say the same.
-AGREES = {
-    "user_unknown": {"invalid-recipient"},
-    "disabled": {"inactive-mailbox"},
-    "mailbox_full": {"mailbox-full"},
-    "greylist": {"greylisted"},
-    "rate_limit": {"rate-limited", "recipient-rate-limited", "too-many-recipients", "poor-reputation"},
-    "policy": {"policy-rejected", "recipient-restricted", "sender-domain-invalid"},
-    "spam": {"content-rejected", "poor-reputation", "attachment-rejected"},
-    "virus": {"virus-detected"},
-    "dnsbl": {"ip-blocklisted"},
-    "dmarc": {"dmarc-failed"},
-    "spf": {"spf-failed"},
-    "dkim": {"dkim-failed"},
-    "relay": {"relay-denied"},
-    "size": {"message-too-large"},
-    "loop": {"mail-loop"},
-    "syntax": {"bad-address-syntax", "protocol-error"},
-    "timeout": {"connection-failed"},
-    "conn_lost": {"connection-failed"},
-    "temp_system": {"remote-system-error", "remote-system-full", "sender-domain-invalid"},
-}
-
-
-def canonical(address):
-    if not address:
-        return ""
-    local, at, domain = address.rpartition("@")
-    if not at:
-        local, domain = domain, ""
-    if len(local) > 1 and local[0] == '"' and local[-1] == '"':
-        local = re.sub(r"\\(.)", r"\1", local[1:-1])
-    labels = []
-    for label in domain.lower().split("."):
-        try:
-            labels.append(label if label.isascii() else label.encode("idna").decode())
-        except UnicodeError:
-            labels.append(label)
-    return local.lower() + "@" + ".".join(labels)
-
-
-def load(path):
-    with open(path, encoding="utf-8") as f:
-        return [json.loads(line) for line in f]
-
-
-def scan(program, log):
-    done = subprocess.run([program, "scan", "--events", log], stdout=subprocess.PIPE, check=False)
-    if done.returncode != 0:
-        sys.exit(f"scan --events {log} ended with {done.returncode}")
-    return [json.loads(line) for line in done.stdout.decode("utf-8", "replace").splitlines()]
-
-
 def plain(text):
     """Bytes that a log shows in its own way (controls, the truth's \\xNN) as question marks."""
     return re.sub(r"[\x00-\x1f\x7f\ufffd]|\\x[0-9A-Fa-f]{2}|[^\x00-\x7f]", "?", text)
-
-
-def by_recipient(events):
-    """(sender, recipient) -> its events in order; and the same by the address before an alias."""
-    direct, original = collections.defaultdict(list), collections.defaultdict(list)
-    for event in events:
-        if event["outcome"] == "rejected" or "recipient" not in event:
-            continue
-        sender = canonical(event.get("sender"))
-        direct[sender, canonical(event["recipient"])].append(event)
-        if "orig_recipient" in event:
-            original[sender, canonical(event["orig_recipient"])].append(event)
-    return direct, original
 
 
 def queued_as(row):
@@ -234,9 +157,7 @@ def runs_of(directory):
 
 
 def rows_for(name, rows):
-    # Addresses made by an alias name no instance: theirs is that of the message they came from.
-    by_sender = {r["from"]: r["inst"] for r in rows if r["inst"]}
-    return [r for r in rows if ((r["inst"] or by_sender.get(r["from"])) == POSTLOGD) == (name == "postlogd")]
+    return [r for r in rows if (r["inst"] == POSTLOGD) == (name == "postlogd")]
 
 
 def main():
@@ -251,8 +172,8 @@ def main():
     for run, renderings in sorted(runs_of(options.directory).items()):
         if options.run not in (None, run):
             continue
-        truth = load(f"{options.directory}/{run}.expected.jsonl")
-        refused = load(f"{options.directory}/{run}.refused.jsonl")
+        truth = with_instances(load(f"{options.directory}/{run}.expected.jsonl"))
+        refused = with_instances(load(f"{options.directory}/{run}.refused.jsonl"))
         print(run)
         for name, log in renderings:
             rendering = Rendering(name, log, options.program)
