@@ -629,15 +629,16 @@ static void print_json(const struct verify *verify)
 
 static void print_text(const struct verify *verify)
 {
-    char bytes[BL_TEXT_NUMBER_MAX], skipped[BL_TEXT_NUMBER_MAX], count[BL_TEXT_NUMBER_MAX];
+    char bytes[BL_TEXT_NUMBER_MAX], skipped[BL_TEXT_NUMBER_MAX], count[BL_TEXT_NUMBER_MAX], files[BL_TEXT_NUMBER_MAX];
 
-    bl_output_format(verify->out, "%s   %zu nodes, %" PRIu64 " log files, %s counted",
-                     verify->session.place, verify->session.nodes, verify->generations,
-                     bl_text_bytes(verify->bytes, bytes));
+    bl_output_format(verify->out, "%s   %s, %s, %s counted", verify->session.place,
+                     bl_text_count(verify->session.nodes, "node", count),
+                     bl_text_count(verify->generations, "log file", files), bl_text_bytes(verify->bytes, bytes));
     if (verify->skipped)
         bl_output_format(verify->out, " (%s of it passed over unread)",
                          bl_text_bytes(verify->skipped, skipped));
-    bl_output_format(verify->out, ", %s addresses\n", bl_text_number(verify->addresses, count));
+    bl_output_format(verify->out, ", %s address%s\n", bl_text_number(verify->addresses, count),
+                     verify->addresses == 1 ? "" : "es");
     for (size_t i = 0; i < verify->faults && i < FAULTS_KEPT; i++) {
         bl_output_put(verify->out, BL_SLICE("  "));
         bl_text_put(verify->out, (bl_slice){verify->fault[i], strlen(verify->fault[i])},

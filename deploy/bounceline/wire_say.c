@@ -58,8 +58,8 @@ void bl_wire_tell_status(struct daemon *d)
     if (d->sources->over)
         snprintf(over, sizeof over, " (%zu more match)", d->sources->over);
     tail = bl_tail_stats(d->tail);
-    bl_notify("STATUS=following %zu logs%s, %" PRIu64 " lines counted, %" PRIu64 " MiB behind%s", d->sources->n, over,
-              d->counted_lines, tail.lag_bytes >> 20, refused);
+    bl_notify("STATUS=following %zu log%s%s, %" PRIu64 " lines counted, %" PRIu64 " MiB behind%s", d->sources->n,
+              d->sources->n == 1 ? "" : "s", over, d->counted_lines, tail.lag_bytes >> 20, refused);
 }
 
 /* With --once somebody waits: a line that is written over on a terminal, else one every ten seconds. */

@@ -6,4 +6,6 @@ done
 here=$(dirname "$0")
 unset BOUNCELINE_REDIS BOUNCELINE_STATE BOUNCELINE_NODE BOUNCELINE_CONFIG BOUNCELINE_RULES NOTIFY_SOCKET JOURNAL_STREAM
 export TZ=UTC LC_ALL=C BOUNCELINE_CONFIG=/dev/null
-exec python3 "$here/daemon_talk.py" "${BL_PROGRAM:-$1/bounceline}"
+program=${BL_PROGRAM:-$1/bounceline}
+shift
+exec python3 "$here/daemon_talk.py" "$program" "$@"

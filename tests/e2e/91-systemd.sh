@@ -137,7 +137,7 @@ put var/log/mail.log
 inside systemctl start bounceline || { fail "start"; journal; exit 1; }
 [ "$(show ActiveState) $(show Type) $(show SubState)" = "active notify running" ] || fail "no READY: $(show ActiveState) $(show SubState)"
 until_true 20 "the log is counted" counted
-until_true 20 "a status" sh -c 'case "$1" in "following 1 logs"*) ;; *) false ;; esac' sh "$(sleep 6; show StatusText)"
+until_true 20 "a status" sh -c 'case "$1" in "following 1 log,"*) ;; *) false ;; esac' sh "$(sleep 6; show StatusText)"
 [ "$(stat -c '%U %a' "$root/var/lib/bounceline" | sed 's/.* //')" = 700 ] || fail "the state directory"
 
 # the sandbox, as the kernel has it
