@@ -96,7 +96,7 @@ static enum bl_code read_all(int fd, const char *path, size_t first_bytes, size_
 enum bl_code bl_file_read(const char *path, size_t max_bytes, char **out, size_t *out_n, bl_err *err)
 {
     struct stat st;
-    int fd;
+    int fd = -1;
     enum bl_code rc = open_any(path, &fd, &st, err);
 
     if (rc != BL_OK)
@@ -123,7 +123,7 @@ static bool is_open_already(const char *path)
 
 enum bl_code bl_file_open_log(const char *path, int *out, struct stat *st, bl_err *err)
 {
-    int fd, flags;
+    int fd = -1, flags;
     enum bl_code rc = open_any(path, &fd, st, err);
 
     if (rc != BL_OK)

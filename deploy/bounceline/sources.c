@@ -60,7 +60,7 @@ static enum bl_code hand_over(struct bl_sources **out, struct bl_sources *s, enu
 
 enum bl_code bl_sources_of_config(struct bl_sources **out, const struct bl_config *config, bl_err *err)
 {
-    struct bl_sources *s;
+    struct bl_sources *s = NULL;
     size_t names = 0;
     enum bl_code rc;
 
@@ -83,7 +83,7 @@ enum bl_code bl_sources_of_config(struct bl_sources **out, const struct bl_confi
 
 enum bl_code bl_sources_of_arguments(struct bl_sources **out, char *const *path, size_t n, bool from_end, bl_err *err)
 {
-    struct bl_sources *s;
+    struct bl_sources *s = NULL;
     enum bl_code rc = new_set(&s, n, err);
 
     if (rc != BL_OK)
@@ -99,7 +99,7 @@ enum bl_code bl_sources_of_arguments(struct bl_sources **out, char *const *path,
 
 enum bl_code bl_sources_of_same(struct bl_sources **out, const struct bl_sources *like, bl_err *err)
 {
-    struct bl_sources *s;
+    struct bl_sources *s = NULL;
     enum bl_code rc = new_set(&s, like->named_n, err);
 
     if (rc != BL_OK)
