@@ -84,17 +84,20 @@ static void end_reload(struct daemon *d)
         bl_wire_reread(d);
 }
 
-/* What was found is what the next run follows, if it is anything else. */
+/* What was found is what the next run follows, if it is anything else.  The job is over before: where no run is under
+ * way the next one takes its sources at once, and then may read everything again. */
 static void take_found(struct daemon *d)
 {
+    struct bl_sources *found = d->found;
+
+    d->found = NULL;
     d->work_running = false;
-    if (d->work_code == BL_OK && d->state != CLOSING && bl_sources_differ(d->found, d->sources)) {
-        d->next_sources = d->found;
+    if (d->work_code == BL_OK && d->state != CLOSING && bl_sources_differ(found, d->sources)) {
+        d->next_sources = found;
         bl_wire_change_run(d);
     } else {
-        bl_sources_free(d->found);
+        bl_sources_free(found);
     }
-    d->found = NULL;
 }
 
 static void reread_done(uv_work_t *work, int status)
@@ -102,16 +105,17 @@ static void reread_done(uv_work_t *work, int status)
     struct daemon *d = work->data;
 
     (void)status;
-    take_found(d);
-    if (d->state == CLOSING || d->work_code != BL_OK) {
-        if (d->work_code != BL_OK)
-            bl_log(3, "the configuration stays as it was: %s", d->work_err.text);
+    /* Known before anything else happens: while there is a change nobody reads another one over it. */
+    d->has_next = d->state != CLOSING && d->work_code == BL_OK;
+    if (d->work_code != BL_OK)
+        bl_log(3, "the configuration stays as it was: %s", d->work_err.text);
+    if (!d->has_next)
         bl_wire_free_change(&d->next);
+    take_found(d);
+    if (d->has_next)
+        bl_wire_pump(d);
+    else
         end_reload(d);
-        return;
-    }
-    d->has_next = true;
-    bl_wire_pump(d);
 }
 
 void bl_wire_reread(struct daemon *d)
