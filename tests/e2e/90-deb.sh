@@ -4,33 +4,15 @@
 # machine uses; or a bare root that is there already, in BL_BARE_ROOT (it is copied, not changed).
 set -u
 SOURCE=${BL_SOURCE:-$(cd "$(dirname "$0")/../.." && pwd)}
-[ "$(id -u)" = 0 ] || { echo "needs root, for chroot"; exit 77; }
-. "$SOURCE/deploy/packages.sh"
-for package in $PACKAGE_PACKAGES; do
-    is_installed "$package" || { echo "needs $package"; exit 77; }
-done
+. "$SOURCE/tests/support/bare_root.sh"
+need_package_tools chroot
 DIR=$(mktemp -d) || exit 1
 root="$DIR/root"
 trap 'umount "$root/proc" 2>/dev/null; rm -rf "$DIR"' EXIT
-if [ -n "${BL_BARE_ROOT:-}" ]; then
-    cp -a "$BL_BARE_ROOT" "$root"
-else
-    command -v debootstrap >/dev/null || { echo "needs debootstrap"; exit 77; }
-    mirror=$(apt-cache policy | sed -n 's/^ *[0-9]* \(https*:[^ ]*\) bookworm\/main .*/\1/p' | head -n 1)
-    [ -n "$mirror" ] || { echo "needs a mirror of Debian 12 in apt's sources"; exit 77; }
-    debootstrap --variant=minbase bookworm "$root" "$mirror" >"$DIR/log" 2>&1 || { tail "$DIR/log"; echo "no debootstrap here"; exit 77; }
-fi
-cp /etc/resolv.conf "$root/etc/resolv.conf"
-mkdir -p "$root/proc"
-mount -t proc proc "$root/proc" || { echo "cannot mount"; exit 77; }
 bad=0
 fail() { echo "FAILED: $*"; bad=1; }
-in_root() { chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 "$@"; }
-
-sh "$SOURCE/deploy/package.sh" >"$DIR/log" 2>&1 || { cat "$DIR/log"; exit 1; }
-cp "$SOURCE"/build/deb/bounceline_*.deb "$root/tmp/bounceline.deb"
-in_root apt-get -qq update >"$DIR/log" 2>&1 || { tail "$DIR/log"; echo "no mirror here"; exit 77; }
-in_root apt-get -qq -y install /tmp/bounceline.deb >"$DIR/log" 2>&1 || { tail -n 30 "$DIR/log"; fail "install"; }
+make_root "${BL_BARE_ROOT:-}"
+install_package || fail "install"
 
 in_root bounceline --version | grep -q '^bounceline [0-9]' || fail "--version"
 in_root bounceline check-config | grep -qx OK || fail "the configuration it brings"

@@ -7,11 +7,8 @@
 # /bin/kill), for one.
 set -u
 SOURCE=${BL_SOURCE:-$(cd "$(dirname "$0")/../.." && pwd)}
-[ "$(id -u)" = 0 ] || { echo "needs root, for namespaces"; exit 77; }
-. "$SOURCE/deploy/packages.sh"
-for package in $PACKAGE_PACKAGES; do
-    is_installed "$package" || { echo "needs $package"; exit 77; }
-done
+. "$SOURCE/tests/support/bare_root.sh"
+need_package_tools namespaces
 for tool in unshare nsenter pivot_root findmnt; do
     command -v $tool >/dev/null || { echo "needs $tool"; exit 77; }
 done
@@ -32,22 +29,8 @@ bad=0
 fail() { echo "FAILED: $*"; bad=1; }
 
 # --- a root with systemd and the package
-if [ -n "${BL_SYSTEMD_ROOT:-}" ]; then
-    cp -a "$BL_SYSTEMD_ROOT" "$root"
-else
-    command -v debootstrap >/dev/null || { echo "needs debootstrap"; exit 77; }
-    mirror=$(apt-cache policy | sed -n 's/^ *[0-9]* \(https*:[^ ]*\) bookworm\/main .*/\1/p' | head -n 1)
-    [ -n "$mirror" ] || { echo "needs a mirror of Debian 12 in apt's sources"; exit 77; }
-    debootstrap --variant=minbase --include=systemd bookworm "$root" "$mirror" >"$DIR/log" 2>&1 ||
-        { tail "$DIR/log"; echo "no debootstrap here"; exit 77; }
-fi
-cp /etc/resolv.conf "$root/etc/resolv.conf"
-in_root() { chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 "$@"; }
-sh "$SOURCE/deploy/package.sh" >"$DIR/log" 2>&1 || { cat "$DIR/log"; exit 1; }
-cp "$SOURCE"/build/deb/bounceline_*.deb "$root/root/bounceline.deb"
-mount -t proc proc "$root/proc" || { echo "cannot mount"; exit 77; }
-in_root apt-get -qq update >"$DIR/log" 2>&1 || { tail "$DIR/log"; echo "no mirror here"; exit 77; }
-in_root apt-get -qq -y install /root/bounceline.deb >"$DIR/log" 2>&1 || { tail -n 30 "$DIR/log"; fail "install"; exit 1; }
+make_root "${BL_SYSTEMD_ROOT:-}" --include=systemd
+install_package || { fail "install"; exit 1; }
 umount "$root/proc"
 in_root systemctl mask redis-server.service >/dev/null 2>&1 # not the one that we start
 
