@@ -45,7 +45,6 @@ struct worker {
 };
 
 struct bl_pipeline {
-    void *memory, *workers_memory; /* as allocated: not aligned */
     struct bl_pipeline_options options;
     struct trip *trips; /* one for each block, in no order */
     struct trip end;
@@ -63,17 +62,6 @@ struct bl_pipeline {
     struct worker *workers;
     _Alignas(CACHE_LINE) atomic_uint_fast64_t consumed; /* stage */
 };
-
-/* Zeroed and on a cache line of its own; `*memory` is what to free. */
-static void *on_cache_line(size_t bytes, void **memory)
-{
-    char *raw = bl_calloc(1, bytes + CACHE_LINE);
-
-    if (!raw)
-        return NULL;
-    *memory = raw;
-    return raw + (CACHE_LINE - (uintptr_t)raw % CACHE_LINE);
-}
 
 static enum bl_code channel_init(struct channel *c, size_t items)
 {
@@ -220,7 +208,7 @@ static enum bl_code make_workers(struct bl_pipeline *p)
         p->parser = bl_worker_new(&p->options.zone);
         return p->parser ? BL_OK : BL_NO_MEMORY;
     }
-    p->workers = on_cache_line(p->workers_n * sizeof *p->workers, &p->workers_memory);
+    p->workers = bl_table_new(p->workers_n, sizeof *p->workers);
     if (!p->workers)
         return BL_NO_MEMORY;
     for (unsigned i = 0; i < p->workers_n && rc == BL_OK; i++) {
@@ -257,13 +245,11 @@ static enum bl_code start_threads(struct bl_pipeline *p, bl_err *err)
 
 enum bl_code bl_pipeline_start(struct bl_pipeline **out, const struct bl_pipeline_options *options, bl_err *err)
 {
-    void *memory = NULL;
-    struct bl_pipeline *p = on_cache_line(sizeof *p, &memory);
+    struct bl_pipeline *p = bl_table_new(1, sizeof *p); /* on a cache line, as its members ask */
     enum bl_code rc;
 
     if (!p)
         return bl_fail(err, BL_NO_MEMORY, 0, "cannot start the pipeline: out of memory");
-    p->memory = memory;
     p->options = *options;
     p->workers_n = options->workers < BL_WORKERS_MAX ? options->workers : BL_WORKERS_MAX;
     p->blocks = options->blocks ? options->blocks : 2 * (size_t)p->workers_n + 4;
@@ -395,6 +381,6 @@ void bl_pipeline_stop(struct bl_pipeline *p)
     channel_release(&p->free);
     bl_free(p->trips);
     bl_free(p->kept);
-    bl_free(p->workers_memory);
-    bl_free(p->memory);
+    bl_table_free(p->workers);
+    bl_table_free(p);
 }
