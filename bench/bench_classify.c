@@ -14,7 +14,8 @@
  * Up to all shipped both grow: a rule that is taken away takes its words out of the replies, too.  From all shipped to
  * 5 000 only the tables do: those rules say nothing about these replies, and should cost nothing.
  *
- *   bench_classify --once [N]  only classifies the 4 096 replies N times, side by side: for callgrind */
+ *   bench_classify --once [N [RULES [FOLDER]]]  only classifies the 4 096 replies N times, side by side, with that many
+ *       rules of the folder or with what ships: for callgrind --toggle-collect=bl_classify_many */
 #include "../core/match/compile.h"
 #include "../core/match/phrases.h"
 #include "bench_hs.h"
@@ -275,23 +276,32 @@ static double least(double a, double b)
     return a < b ? a : b;
 }
 
-/* The replies' seconds a byte with about `want` rules. */
-static bool time_with(size_t want, size_t have, size_t n_phrases, double bytes)
+/* About `want` rules; NULL when they do not compile. */
+static struct bl_rules *rules_of(size_t want, size_t have, size_t n_phrases)
 {
     struct part part = {0, have, want < have ? want : have};
     char *more = want > have ? more_rules(want - have, n_phrases) : NULL;
-    struct bl_rules *rules;
-    double best = 1e9, alone_s = 1e9;
+    struct bl_rules *rules = NULL;
     bl_err err = {0};
-    size_t n = n_files, ends = 0;
+    size_t n = n_files;
 
     if (more)
         files[n++] = (struct bl_rules_file){BL_SLICE("more.rules"), {more, strlen(more)}};
-    if (bl_rules_compile_part(files, n, more ? NULL : is_in_part, &part, &rules, &err) != BL_OK) {
+    if (bl_rules_compile_part(files, n, more ? NULL : is_in_part, &part, &rules, &err) != BL_OK)
         fprintf(stderr, "bench_classify: %zu rules: %s\n", want, err.text);
-        free(more);
+    free(more);
+    return rules;
+}
+
+/* The replies' seconds a byte with about `want` rules. */
+static bool time_with(size_t want, size_t have, size_t n_phrases, double bytes)
+{
+    struct bl_rules *rules = rules_of(want, have, n_phrases);
+    double best = 1e9, alone_s = 1e9;
+    size_t ends = 0;
+
+    if (!rules)
         return false;
-    }
     for (int sample = 0; sample < SAMPLES; sample++) {
         double t0 = now_s(), t1;
 
@@ -305,7 +315,6 @@ static bool time_with(size_t want, size_t have, size_t n_phrases, double bytes)
            bl_rules_count(rules) - 1, best / bytes * 1e9, alone_s / bytes * 1e9,
            rules->phrases.n_cells * sizeof *rules->phrases.cells, (double)ends / REPLIES);
     bl_rules_free(rules);
-    free(more);
     return true;
 }
 
@@ -326,6 +335,35 @@ static void print_sizes(void)
            cells, pairs, words, codes, per_rule, infos, cells + pairs + words + codes + per_rule + infos);
 }
 
+static bool read_model(const char *folder, struct rt_model *model, size_t *n_phrases)
+{
+    bl_err err = {0};
+    struct rt_report report = {.err = &err};
+
+    if (!read_rules(folder) || bl_rules_text_read(model, files, n_files, n_files, &report) != BL_OK) {
+        fprintf(stderr, "bench_classify: cannot read the rules: %s\n", err.text);
+        return false;
+    }
+    *n_phrases = list_phrases(model, all_phrases, PHRASES_MAX);
+    return true;
+}
+
+static int classify_only(int times, size_t want, const char *folder)
+{
+    const struct bl_rules *rules = bl_rules_builtin();
+    struct rt_model model;
+    size_t n_phrases;
+
+    if (want) {
+        if (!read_model(folder, &model, &n_phrases))
+            return 1;
+        rules = rules_of(want, model.rules.n, n_phrases);
+    }
+    while (rules && times-- > 0)
+        bl_classify_many(rules, replies, together, REPLIES);
+    return !rules;
+}
+
 int main(int argc, char **argv)
 {
     const struct bl_rules *rules = bl_rules_builtin();
@@ -333,32 +371,20 @@ int main(int argc, char **argv)
     struct bench_hs hs = {0};
     size_t n_phrases, ends = 0, scanned = 0, vetoes = 0;
     bool has_hs;
-    struct rt_report report = {.err = NULL};
     struct rt_model model;
     size_t bytes = 0, found = 0;
-    bl_err err = {0};
 
-    if (argc > 1 && strcmp(argv[1], "--once") == 0) {
-        corpus_replies_init();
-        for (size_t i = 0; i < REPLIES; i++)
-            make_reply(i);
-        for (int i = argc > 2 ? atoi(argv[2]) : 1; i > 0; i--)
-            bl_classify_many(rules, replies, together, REPLIES);
-        return 0;
-    }
-    report.err = &err;
-    if (!read_rules(argc > 1 ? argv[1] : "core/rules") ||
-        bl_rules_text_read(&model, files, n_files, n_files, &report) != BL_OK) {
-        fprintf(stderr, "bench_classify: cannot read the rules: %s\n", err.text);
-        return 1;
-    }
-    n_phrases = list_phrases(&model, all_phrases, PHRASES_MAX);
-    has_hs = bench_hs_build(&hs, all_phrases, n_phrases);
     corpus_replies_init();
     for (size_t i = 0; i < REPLIES; i++) {
         make_reply(i);
         bytes += replies[i].text.n;
     }
+    if (argc > 1 && strcmp(argv[1], "--once") == 0)
+        return classify_only(argc > 2 ? atoi(argv[2]) : 1, argc > 3 ? (size_t)atoi(argv[3]) : 0,
+                             argc > 4 ? argv[4] : "core/rules");
+    if (!read_model(argc > 1 ? argv[1] : "core/rules", &model, &n_phrases))
+        return 1;
+    has_hs = bench_hs_build(&hs, all_phrases, n_phrases);
     per_byte = (double)bytes / REPLIES / 1e9;
     for (int sample = 0; sample < SAMPLES; sample++) {
         double t0 = now_s(), t1, t2, t3, t4, t5;

@@ -421,22 +421,43 @@ static size_t uses_of(const struct rt_rule *rule)
     return rule->n_phrases > 1 ? rule->uses_n : rule->n_phrases;
 }
 
+/* All samples behind each other, for the caller to free; NULL without memory. */
+static char *join_samples(const struct compiler *c, bl_slice *out)
+{
+    size_t room = 1, n = 0;
+    char *text;
+
+    for (size_t i = 0; i < c->model.samples.n; i++)
+        room += rt_sample(&c->model, i)->text.n + 1;
+    text = bl_malloc(room);
+    for (size_t i = 0; text && i < c->model.samples.n; i++) {
+        bl_slice sample = rt_sample(&c->model, i)->text;
+
+        memcpy(text + n, sample.p, sample.n);
+        n += sample.n;
+        text[n++] = ' ';
+    }
+    *out = (bl_slice){text, n};
+    return text;
+}
+
 static enum bl_code build_phrases(struct compiler *c)
 {
     struct bl_phrase_use *uses;
     size_t n = 0, used = 0;
+    bl_slice usual;
+    char *samples = join_samples(c, &usual);
     enum bl_code rc;
 
     for (size_t i = 0; i < c->model.rules.n; i++)
         n += uses_of(rt_rule(&c->model, i));
     uses = bl_calloc(n + 1, sizeof *uses);
-    if (!uses)
-        return no_memory(c);
-    for (uint32_t i = 0; i < c->model.rules.n; i++)
+    for (uint32_t i = 0; uses && i < c->model.rules.n; i++)
         for (size_t j = 0; j < uses_of(rt_rule(&c->model, i)); j++)
             uses[used++] = use_of(c, i, j);
-    rc = bl_links_build(c->arena, uses, n, c->rules, c->err);
+    rc = uses && samples ? bl_links_build(c->arena, uses, n, usual, c->rules, c->err) : no_memory(c);
     bl_free(uses);
+    bl_free(samples);
     return rc;
 }
 

@@ -31,10 +31,11 @@ enum { EACH_MAX = UINT8_MAX, TABLE_MAX = UINT16_MAX };
 struct build {
     struct bl_rules *rules;
     struct bl_phrase_use *uses; /* sorted: those of a phrase together */
-    uint32_t *uses_from;        /* n_words + 1: where the uses of each word begin */
-    bl_slice *phrases;
+    bl_slice *phrases;          /* n_words, by text */
+    uint32_t *uses_from;        /* n_words + 1: where the uses of each phrase begin */
+    uint16_t *phrase_of;        /* of each word: its place among the phrases */
     uint16_t *shorter;
-    struct bl_word *words;
+    struct bl_word *words; /* by the numbers that the automaton puts out */
     struct bl_mask *masks;
     uint32_t *slots; /* hash table over masks: where they stand; 0: free */
     uint32_t slots_mask, step;
@@ -91,7 +92,9 @@ static void set_bit(struct bl_mask *mask, uint32_t link)
 /* Adds the links that a word stands in front of and behind. */
 static void fill_masks(const struct build *b, size_t word, struct bl_mask *first, struct bl_mask *later)
 {
-    for (uint32_t i = b->uses_from[word]; i < b->uses_from[word + 1]; i++) {
+    size_t phrase = b->phrase_of[word];
+
+    for (uint32_t i = b->uses_from[phrase]; i < b->uses_from[phrase + 1]; i++) {
         const struct bl_rule *rule = &b->rules->rules[b->uses[i].rule];
         uint32_t part = b->uses[i].part;
 
@@ -195,9 +198,11 @@ static bool have_singles(struct build *b, size_t n)
 /* Those of one word. */
 static enum bl_code add_singles_of(struct build *b, size_t word, enum bl_layer layer)
 {
-    if (!have_singles(b, b->uses_from[word + 1] - b->uses_from[word]))
+    size_t phrase = b->phrase_of[word];
+
+    if (!have_singles(b, b->uses_from[phrase + 1] - b->uses_from[phrase]))
         return no_memory(b);
-    for (uint32_t i = b->uses_from[word]; i < b->uses_from[word + 1]; i++) {
+    for (uint32_t i = b->uses_from[phrase]; i < b->uses_from[phrase + 1]; i++) {
         const struct bl_rule *rule = &b->rules->rules[b->uses[i].rule];
 
         if (rule->parts == 1 && (rule->tier <= BL_TIER_VETO_CODES) == (layer == BL_LAYER_VETOES))
@@ -219,7 +224,7 @@ static enum bl_code add_singles(struct build *b, size_t at)
             rc = add_singles_of(b, i - 1, layer);
         if (rc == BL_OK && b->n_singles - from > EACH_MAX)
             rc = bl_fail(b->err, BL_LIMIT, 0, "more than %d rules are '%.*s' alone, or an end of it", EACH_MAX,
-                         (int)b->phrases[at].n, b->phrases[at].p);
+                         (int)b->phrases[b->phrase_of[at]].n, b->phrases[b->phrase_of[at]].p);
         if (b->n_singles > from)
             qsort(b->singles + from, b->n_singles - from, sizeof *b->singles, by_rank);
         word->n_singles[layer] = (uint8_t)(b->n_singles - from);
@@ -253,12 +258,13 @@ static enum bl_code keep_tables(struct build *b, struct bl_arena *arena)
     return rules->words && rules->singles && rules->masks ? BL_OK : no_memory(b);
 }
 
-static enum bl_code add_words(struct build *b, struct bl_arena *arena)
+static enum bl_code add_words(struct build *b, bl_slice usual, struct bl_arena *arena)
 {
-    enum bl_code rc = bl_phrases_build(arena, b->phrases, b->n_words, &b->rules->phrases, b->shorter, b->err);
+    struct bl_phrases_from from = {b->phrases, b->n_words, usual};
+    enum bl_code rc = bl_phrases_build(arena, &from, &b->rules->phrases, b->phrase_of, b->shorter, b->err);
 
     for (size_t i = 0; i < b->n_words && rc == BL_OK; i++) {
-        b->words[i] = (struct bl_word){.length = (uint8_t)b->phrases[i].n, .shorter = b->shorter[i]};
+        b->words[i] = (struct bl_word){.length = (uint8_t)b->phrases[b->phrase_of[i]].n, .shorter = b->shorter[i]};
         rc = add_masks(b, i);
         if (rc == BL_OK)
             rc = add_singles(b, i);
@@ -266,8 +272,8 @@ static enum bl_code add_words(struct build *b, struct bl_arena *arena)
     return rc == BL_OK ? keep_tables(b, arena) : rc;
 }
 
-enum bl_code bl_links_build(struct bl_arena *arena, struct bl_phrase_use *uses, size_t n, struct bl_rules *rules,
-                            bl_err *err)
+enum bl_code bl_links_build(struct bl_arena *arena, struct bl_phrase_use *uses, size_t n, bl_slice usual,
+                            struct bl_rules *rules, bl_err *err)
 {
     struct build b = {.rules = rules, .uses = uses, .slots_mask = 1, .err = err};
     enum bl_code rc = BL_NO_MEMORY;
@@ -275,22 +281,24 @@ enum bl_code bl_links_build(struct bl_arena *arena, struct bl_phrase_use *uses, 
     b.step = rules->n_links / 64 / BL_MASK + 1;
     while (b.slots_mask < 8 * n + 2) /* four masks a word */
         b.slots_mask *= 2;
-    b.uses_from = bl_calloc(n + 1, sizeof *b.uses_from);
     b.phrases = bl_calloc(n + 1, sizeof *b.phrases);
+    b.uses_from = bl_calloc(n + 1, sizeof *b.uses_from);
+    b.phrase_of = bl_calloc(n + 1, sizeof *b.phrase_of);
     b.shorter = bl_calloc(n + 1, sizeof *b.shorter);
     b.words = bl_calloc(n + 1, sizeof *b.words);
     b.slots = bl_calloc(b.slots_mask, sizeof *b.slots);
     b.slots_mask--;
-    if (b.uses_from && b.phrases && b.shorter && b.words && b.slots && have_mask(&b)) {
+    if (b.phrases && b.uses_from && b.phrase_of && b.shorter && b.words && b.slots && have_mask(&b)) {
         memset(b.masks, 0, b.step * sizeof *b.masks); /* the empty one */
         b.n_masks = b.step;
         list_words(&b, n);
-        rc = add_words(&b, arena);
+        rc = add_words(&b, usual, arena);
     } else {
         rc = no_memory(&b);
     }
-    bl_free(b.uses_from);
     bl_free(b.phrases);
+    bl_free(b.uses_from);
+    bl_free(b.phrase_of);
     bl_free(b.shorter);
     bl_free(b.words);
     bl_free(b.slots);

@@ -13,10 +13,18 @@
 
 #include "tables.h"
 
-/* `phrases`: all different; their places are the numbers that the automaton puts out.  `shorter`: for each, 1 + the
- * longest other one that it ends with, 0 for none. */
-enum bl_code bl_phrases_build(struct bl_arena *arena, const bl_slice *phrases, size_t n, struct bl_phrases *out,
-                              uint16_t *shorter, bl_err *err);
+/* What the automaton is made from.  `usual` reads as most texts do: what it visits and ends most lies close together,
+ * that is all it decides. */
+struct bl_phrases_from {
+    const bl_slice *phrases; /* all different */
+    size_t n;
+    bl_slice usual;
+};
+
+/* The automaton puts out numbers 0..n-1: `phrase_of` says which phrase each stands for, `shorter` 1 + the number of
+ * the longest other one that it ends with, 0 for none. */
+enum bl_code bl_phrases_build(struct bl_arena *arena, const struct bl_phrases_from *from, struct bl_phrases *out,
+                              uint16_t *phrase_of, uint16_t *shorter, bl_err *err);
 
 enum { BL_CLASS_OTHER = 1, BL_CLASS_BLANK = 2, BL_END_BYTE = 3 /* read behind a text; `$` in a phrase */ };
 
