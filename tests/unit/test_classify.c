@@ -317,6 +317,23 @@ static void common_replies_get_their_category(void **state)
 
 /* The sender, the message or a system is at fault, whatever else is said. */
 static const char *const keeps[] = {
+    "550 Host name does not exist: mail.example.com",
+    "550 From domain does not exist",
+    "550 5.7.1 sending mailbox not found",
+    "550 SPF: no such domain example.com",
+    "550 5.7.1 no valid MX for envelope domain",
+    "550 Domain example.com does not exist (sender)",
+    "550 5.7.1 Link to a domain that does not exist",
+    "521 5.2.1 we will not accept delivery of this",
+    "552 5.2.1 Subject is mandatory",
+    "550 Ihre Domain existiert nicht",
+    "550 Votre domaine n'existe pas",
+    "550 Su dominio no existe",
+    "550 Twoje konto zostało zablokowane",
+    "550 Ваш домен не найден",
+    "550 Uw account is geblokkeerd",
+    "550 Indirizzo IP non valido",
+    "550 Nieznany adres IP",
     "550 Absender-Domain existiert nicht",
     "550 L'adresse de l'expéditeur n'existe pas",
     "550 5.1.1 El remitente no existe",
@@ -378,6 +395,18 @@ static const char *const keeps[] = {
 
 /* The address is at fault, and what it is made of is not read. */
 static const char *const suppresses[] = {
+    "550 5.1.1 Is not a valid email address",
+    "550 distribution list not found",
+    "550 invalid local part",
+    "550 Cannot verify recipient",
+    "550 She is no longer part of our team",
+    "550 Dieses Postfach wurde gelöscht",
+    "550 Cette adresse n'existe plus",
+    "550 Konto usunięte",
+    "550 Аккаунт удалён",
+    "550 帐户已被冻结",
+    "550 受信者がいません",
+    "550 받는 사람을 찾을 수 없습니다",
     "550 5.1.1 <a@example.com>: Recipient address rejected: User unknown in virtual mailbox table",
     "550 5.1.1 <a@example.com>: Recipient address rejected: User unknown in relay recipient table",
     "550 5.1.1 <a@example.com>: Recipient address rejected: undeliverable address: host mx.example.com[192.0.2.1] "
