@@ -4,9 +4,10 @@
  * smallest index decides.  The code trie and the rules without phrases give the first candidate;
  * then the automaton passes over the text, and where phrases end is written down.
  *
- * What was written down is judged at the end, when it is known what all came.  First the rules of one phrase,
- * and for those with several which of their links have a phrase in front and one behind (links.c): a few ORs a
- * word.  Only these are followed through the text, and of them only those that can still beat the best.
+ * What was written down is judged at the end, when it is known what all came.  First the rules of one phrase, and for
+ * those with several which of their links have a phrase in front and a later one behind (links.c).  Only rules whose
+ * links all have, and that can still beat the best, are followed through the text.  Words that came are looked at in
+ * loops without a branch that depends on them, since nothing tells a branch beforehand; what is found is a set of bits.
  *
  * A multi-line reply repeats its code before each line ("550-5.7.28 too much 550-5.7.28 mail"),
  * which would cut phrases in two, and an address may be made of any words: those repetitions and all
@@ -45,7 +46,8 @@ struct ending {
     uint32_t word, end;
 };
 
-/* Half a kilobyte of text has some fifty.  What has more is judged in parts, without leaving anything out. */
+/* Half a kilobyte of text has some fifty.  What has more is judged in parts, without leaving anything out.  A set of them
+ * is a word of 64 bits. */
 enum { ENDINGS = 64 };
 
 struct lane {
@@ -317,7 +319,7 @@ static void come_first(const struct bl_rules *rules, struct lane *lane, uint32_t
         begin(lane, sequence, end, length);
 }
 
-/* The phrase behind a link. */
+/* The phrase behind a link that was chosen. */
 static void come_later(const struct bl_rules *rules, struct lane *lane, uint32_t at, uint32_t end, uint32_t length)
 {
     const struct bl_link *link = &rules->links[at];
@@ -331,61 +333,69 @@ static void come_later(const struct bl_rules *rules, struct lane *lane, uint32_t
         return; /* overlaps the phrase before, or too far behind it */
     s->last_end = end;
     lane->seen[sequence]++;
-    if (link->last && wanted(rules, link->rule, lane))
+    if (link->last)
         note(rules, lane, (struct evidence){link->rule, s->first_end, s->first_length, end});
 }
 
-/* Links that have a word in front, and behind. */
+static const struct bl_word *word_of(const struct bl_rules *rules, const struct lane *lane, uint32_t ending)
+{
+    return &rules->words[lane->endings[ending].word];
+}
+
+/* What the endings come to: links whose phrase in front ended earlier than the one behind, and a bit for each ending
+ * with a rule of its own that is better than the best. */
 struct came {
-    struct bl_mask first[BL_MASKS_MAX], later[BL_MASKS_MAX];
+    struct bl_mask links[BL_MASKS_MAX];
+    uint64_t singles;
 };
 
-/* Rules that are all of one word. */
-static void try_singles(const struct bl_rules *rules, struct lane *lane, const struct bl_word *word,
-                        enum bl_layer layer, uint32_t end)
-{
-    const uint16_t *single =
-        rules->singles + word->singles + (layer == BL_LAYER_RULES ? 0 : word->n_singles[BL_LAYER_RULES]);
-
-    for (uint32_t i = 0; i < word->n_singles[layer] && single[i] < lane->best.rule; i++)
-        if (wanted(rules, single[i], lane))
-            note(rules, lane, (struct evidence){single[i], end, rules->rules[single[i]].link, end});
-}
-
-static inline void add_mask(struct bl_mask *to, const struct bl_mask *from)
-{
-    for (int i = 0; i < BL_MASK; i++)
-        to->bits[i] |= from->bits[i];
-}
-
+/* From the last ending to the first, because then a bit is shifted in by one addition. */
 static void gather(const struct bl_rules *rules, const struct lane *lane, struct came *came)
 {
     for (uint32_t at = 0; at < rules->mask_step; at++) {
-        struct bl_mask first = {{0}}, later = {{0}}; /* these stay in registers */
+        const struct bl_mask *masks = rules->masks + at;
+        struct bl_mask ahead = {{0}}, links = {{0}}; /* these stay in registers */
+        uint32_t best = lane->best.rule;
 
-        for (uint32_t i = 0; i < lane->n_endings; i++) {
-            const struct bl_word *word = &rules->words[lane->endings[i].word];
+        came->singles = 0;
+        for (uint32_t i = lane->n_endings; i-- > 0;) {
+            const struct bl_word *word = word_of(rules, lane, i);
+            const struct bl_mask *first = &masks[word->all_first], *later = &masks[word->all_later];
 
-            add_mask(&first, &rules->masks[word->all_first + at]);
-            add_mask(&later, &rules->masks[word->all_later + at]);
+            came->singles += came->singles + (word->strongest < best);
+            for (int k = 0; k < BL_MASK; k++) {
+                links.bits[k] |= ahead.bits[k] & first->bits[k];
+                ahead.bits[k] |= later->bits[k];
+            }
         }
-        came->first[at] = first;
-        came->later[at] = later;
+        came->links[at] = links;
     }
 }
 
-/* Which of 64 links from `from` on are worth to be followed. */
+/* Rules that are all of one word. */
+static void try_singles(const struct bl_rules *rules, struct lane *lane, enum bl_layer layer, uint32_t ending)
+{
+    const uint16_t *single = rules->singles + word_of(rules, lane, ending)->singles;
+    uint32_t end = lane->endings[ending].end;
+
+    for (; *single < lane->best.rule; single++)
+        if (is_veto(&rules->rules[*single]) == (layer == BL_LAYER_VETOES) && wanted(rules, *single, lane))
+            note(rules, lane, (struct evidence){*single, end, rules->rules[*single].link, end});
+}
+
+/* Of the 64 links from `from` on that came, those of rules that are complete and could still win. */
 static uint64_t choose(const struct bl_rules *rules, struct lane *lane, enum bl_layer layer, uint32_t from,
-                       uint64_t bits)
+                       uint64_t came)
 {
     uint64_t chosen = 0;
 
-    for (; bits; bits &= bits - 1) {
-        uint32_t rule = rules->links[from + (uint32_t)__builtin_ctzll(bits)].rule;
+    for (uint64_t bits = came; bits; bits &= bits - 1) {
+        uint32_t first = (uint32_t)__builtin_ctzll(bits), rule = rules->links[from + first].rule;
+        uint64_t all = ((UINT64_C(1) << (rules->rules[rule].parts - 1)) - 1) << first;
 
-        if (is_veto(&rules->rules[rule]) == (layer == BL_LAYER_VETOES) && rule < lane->best.rule &&
-            wanted(rules, rule, lane))
-            chosen |= bits & -bits;
+        if (rules->links[from + first].part == 1 && (came & all) == all && rule < lane->best.rule &&
+            is_veto(&rules->rules[rule]) == (layer == BL_LAYER_VETOES) && wanted(rules, rule, lane))
+            chosen |= all;
     }
     return chosen;
 }
@@ -402,31 +412,50 @@ static inline uint64_t bits_of(struct stretch s, uint16_t mask)
     return s.bits[(size_t)mask * BL_MASK] & s.links;
 }
 
+/* Of a word and those it ends with, the longest first. */
 static void come_behind(const struct bl_rules *rules, struct lane *lane, struct stretch s,
                         const struct ending *ending)
 {
-    for (uint32_t at = ending->word + 1; at; at = rules->words[at - 1].shorter) {
-        const struct bl_word *word = &rules->words[at - 1];
+    const struct bl_word *word = &rules->words[ending->word];
 
+    while (bits_of(s, word->all_later)) {
         for (uint64_t bits = bits_of(s, word->later); bits; bits &= bits - 1)
             come_later(rules, lane, s.from + (uint32_t)__builtin_ctzll(bits), ending->end, word->length);
+        if (!word->shorter)
+            break;
+        word = &rules->words[word->shorter - 1];
     }
 }
 
-/* The shortest one first: what begins with a word begins with the least of it. */
-static void come_in_front(const struct bl_rules *rules, struct lane *lane, struct stretch s, uint32_t at,
-                          uint32_t end)
+/* Of a word and those it ends with, the shortest: what begins with a word begins with the least of it. */
+static void come_in_front(const struct bl_rules *rules, struct lane *lane, struct stretch s,
+                          const struct ending *ending)
 {
-    const struct bl_word *word = &rules->words[at];
+    const struct bl_word *longest = &rules->words[ending->word];
 
-    if (word->shorter)
-        come_in_front(rules, lane, s, word->shorter - 1u, end);
-    for (uint64_t bits = bits_of(s, word->first); bits; bits &= bits - 1) {
+    for (uint64_t bits = bits_of(s, longest->all_first); bits; bits &= bits - 1) {
         uint32_t link = s.from + (uint32_t)__builtin_ctzll(bits);
+        const struct bl_word *word = longest;
 
-        if (rules->links[link].part == 1)
-            come_first(rules, lane, link, end, word->length);
+        if (rules->links[link].part > 1)
+            continue;
+        while (word->shorter && bits_of(s, rules->words[word->shorter - 1].all_first) & bits & -bits)
+            word = &rules->words[word->shorter - 1];
+        come_first(rules, lane, link, ending->end, word->length);
     }
+}
+
+/* A bit for each ending that has to do with the links. */
+static uint64_t endings_of(const struct bl_rules *rules, const struct lane *lane, struct stretch s)
+{
+    uint64_t endings = 0;
+
+    for (uint32_t i = lane->n_endings; i-- > 0;) {
+        const struct bl_word *word = word_of(rules, lane, i);
+
+        endings += endings + ((bits_of(s, word->all_first) | bits_of(s, word->all_later)) != 0);
+    }
+    return endings;
 }
 
 /* In the order of the text.  A word that may be both ends a rule rather than beginning it anew. */
@@ -435,24 +464,19 @@ static void follow(const struct bl_rules *rules, struct lane *lane, struct stret
     if (!lane->followed)
         memset(lane->seen, 0, rules->n_links);
     lane->followed = true;
-    for (uint32_t i = 0; i < lane->n_endings; i++) {
-        const struct ending *ending = &lane->endings[i];
-        const struct bl_word *word = &rules->words[ending->word];
+    for (uint64_t endings = endings_of(rules, lane, s); endings; endings &= endings - 1) {
+        const struct ending *ending = &lane->endings[__builtin_ctzll(endings)];
 
-        if (bits_of(s, word->all_later))
-            come_behind(rules, lane, s, ending);
-        if (bits_of(s, word->all_first))
-            come_in_front(rules, lane, s, ending->word, ending->end);
+        come_behind(rules, lane, s, ending);
+        come_in_front(rules, lane, s, ending);
     }
 }
 
-/* Rules with several phrases.  The links of each lie within one stretch. */
+/* Rules with several phrases.  The links of each lie within one stretch; they stand by rank. */
 static void follow_links(const struct bl_rules *rules, struct lane *lane, enum bl_layer layer, const struct came *came)
 {
-    for (uint32_t i = 0; i < rules->n_links; i += 64) {
-        uint64_t first = came->first[i / 64 / BL_MASK].bits[i / 64 % BL_MASK],
-                 later = came->later[i / 64 / BL_MASK].bits[i / 64 % BL_MASK];
-        uint64_t links = lane->in_parts ? first | later : first & later;
+    for (uint32_t i = 0; i < rules->n_links && rules->links[i].rule < lane->best.rule; i += 64) {
+        uint64_t links = came->links[i / 64 / BL_MASK].bits[i / 64 % BL_MASK];
 
         if (links)
             links = choose(rules, lane, layer, i, links);
@@ -461,26 +485,31 @@ static void follow_links(const struct bl_rules *rules, struct lane *lane, enum b
     }
 }
 
+/* What came before a part, and will come, is not known: all links are followed. */
+static void take_all(const struct bl_rules *rules, struct came *came)
+{
+    for (uint32_t i = 0; i < rules->n_links; i++)
+        came->links[i / 64 / BL_MASK].bits[i / 64 % BL_MASK] |= UINT64_C(1) << i % 64;
+}
+
 static void judge_rules(const struct bl_rules *rules, struct lane *lane, struct came *came)
 {
     gather(rules, lane, came);
-    for (uint32_t i = 0; i < lane->n_endings; i++) {
-        const struct bl_word *word = &rules->words[lane->endings[i].word];
-
-        if (word->n_singles[BL_LAYER_RULES])
-            try_singles(rules, lane, word, BL_LAYER_RULES, lane->endings[i].end);
-    }
+    if (lane->in_parts)
+        take_all(rules, came);
+    for (uint64_t endings = came->singles; endings; endings &= endings - 1)
+        try_singles(rules, lane, BL_LAYER_RULES, (uint32_t)__builtin_ctzll(endings));
     follow_links(rules, lane, BL_LAYER_RULES, came);
 }
 
 static void judge_vetoes(const struct bl_rules *rules, struct lane *lane, const struct came *came)
 {
     for (uint32_t i = 0; i < lane->n_endings; i++)
-        try_singles(rules, lane, &rules->words[lane->endings[i].word], BL_LAYER_VETOES, lane->endings[i].end);
+        try_singles(rules, lane, BL_LAYER_VETOES, i);
     follow_links(rules, lane, BL_LAYER_VETOES, came);
 }
 
-/* More endings than there is room for.  Which links will have both their words is not known yet. */
+/* More endings than there is room for. */
 static __attribute__((noinline)) void judge_part(const struct bl_rules *rules, struct lane *lane)
 {
     struct came came;

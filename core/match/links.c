@@ -12,8 +12,9 @@
  *      unknown   first -        later 70
  *      full      first 72       later 71
  *
- * A few ORs over all words of a reply tell which links have a word in front and one behind; only these are
- * followed.  Words of one list mostly stand in the same links, so there are far fewer masks than words.
+ * One pass over the words of a reply, with an AND and two ORs each, tells which links have a word in front and a later
+ * one behind; only rules whose links all do are followed.  Words of one list mostly stand in the same links, so there
+ * are far fewer masks than words.
  *
  * Where `unknown user` ends, ` user` and `user` end as well.  The automaton puts out the longest; what all of
  * them stand in is known beforehand. */
@@ -26,7 +27,7 @@
 
 #include <stdlib.h>
 
-enum { EACH_MAX = UINT8_MAX, TABLE_MAX = UINT16_MAX };
+enum { TABLE_MAX = UINT16_MAX };
 
 struct build {
     struct bl_rules *rules;
@@ -161,9 +162,7 @@ static enum bl_code add_masks(struct build *b, size_t at)
     enum bl_code rc;
 
     fill_masks(b, at, first, later);
-    rc = keep_mask(b, first, &word->first);
-    if (rc == BL_OK)
-        rc = keep_mask(b, later, &word->later);
+    rc = keep_mask(b, later, &word->later);
     for (size_t i = b->shorter[at]; i; i = b->shorter[i - 1])
         fill_masks(b, i - 1, first, later);
     if (rc == BL_OK)
@@ -196,43 +195,39 @@ static bool have_singles(struct build *b, size_t n)
 }
 
 /* Those of one word. */
-static enum bl_code add_singles_of(struct build *b, size_t word, enum bl_layer layer)
+static enum bl_code add_singles_of(struct build *b, size_t word)
 {
     size_t phrase = b->phrase_of[word];
 
-    if (!have_singles(b, b->uses_from[phrase + 1] - b->uses_from[phrase]))
+    if (!have_singles(b, b->uses_from[phrase + 1] - b->uses_from[phrase] + 1))
         return no_memory(b);
-    for (uint32_t i = b->uses_from[phrase]; i < b->uses_from[phrase + 1]; i++) {
-        const struct bl_rule *rule = &b->rules->rules[b->uses[i].rule];
-
-        if (rule->parts == 1 && (rule->tier <= BL_TIER_VETO_CODES) == (layer == BL_LAYER_VETOES))
+    for (uint32_t i = b->uses_from[phrase]; i < b->uses_from[phrase + 1]; i++)
+        if (b->rules->rules[b->uses[i].rule].parts == 1)
             b->singles[b->n_singles++] = (uint16_t)b->uses[i].rule;
-    }
     return BL_OK;
 }
 
+/* Words without any share the empty list, which is the first. */
 static enum bl_code add_singles(struct build *b, size_t at)
 {
     struct bl_word *word = &b->words[at];
     size_t begin = b->n_singles;
     enum bl_code rc = BL_OK;
 
-    for (enum bl_layer layer = BL_LAYER_RULES; layer < BL_LAYERS && rc == BL_OK; layer++) {
-        size_t from = b->n_singles;
-
-        for (size_t i = at + 1; i && rc == BL_OK; i = b->shorter[i - 1])
-            rc = add_singles_of(b, i - 1, layer);
-        if (rc == BL_OK && b->n_singles - from > EACH_MAX)
-            rc = bl_fail(b->err, BL_LIMIT, 0, "more than %d rules are '%.*s' alone, or an end of it", EACH_MAX,
-                         (int)b->phrases[b->phrase_of[at]].n, b->phrases[b->phrase_of[at]].p);
-        if (b->n_singles > from)
-            qsort(b->singles + from, b->n_singles - from, sizeof *b->singles, by_rank);
-        word->n_singles[layer] = (uint8_t)(b->n_singles - from);
-    }
-    if (rc == BL_OK && begin > TABLE_MAX)
-        rc = bl_fail(b->err, BL_LIMIT, 0, "too many rules are ends of others");
+    word->singles = 0;
+    word->strongest = BL_NO_SINGLE;
+    for (size_t i = at + 1; i && rc == BL_OK; i = b->shorter[i - 1])
+        rc = add_singles_of(b, i - 1);
+    if (rc != BL_OK || b->n_singles == begin)
+        return rc;
+    if (begin > TABLE_MAX)
+        return bl_fail(b->err, BL_LIMIT, 0, "too many rules are ends of others");
+    qsort(b->singles + begin, b->n_singles - begin, sizeof *b->singles, by_rank);
     word->singles = (uint16_t)begin;
-    return rc;
+    for (size_t i = b->n_singles; i > begin && b->rules->rules[b->singles[i - 1]].tier > BL_TIER_VETO_CODES; i--)
+        word->strongest = b->singles[i - 1];
+    b->singles[b->n_singles++] = BL_NO_SINGLE;
+    return BL_OK;
 }
 
 static const void *keep(struct bl_arena *arena, const void *table, size_t bytes)
@@ -244,13 +239,25 @@ static const void *keep(struct bl_arena *arena, const void *table, size_t bytes)
     return kept;
 }
 
+/* Each in a cache line of its own. */
+static const struct bl_mask *keep_masks(const struct build *b, struct bl_arena *arena)
+{
+    size_t bytes = b->n_masks * sizeof *b->masks;
+    char *room = bl_arena_alloc(arena, bytes + sizeof *b->masks);
+
+    if (!room)
+        return NULL;
+    room += -(uintptr_t)room % sizeof *b->masks;
+    return memcpy(room, b->masks, bytes);
+}
+
 static enum bl_code keep_tables(struct build *b, struct bl_arena *arena)
 {
     struct bl_rules *rules = b->rules;
 
     rules->words = keep(arena, b->words, b->n_words * sizeof *b->words);
     rules->singles = keep(arena, b->singles, b->n_singles * sizeof *b->singles);
-    rules->masks = keep(arena, b->masks, b->n_masks * sizeof *b->masks);
+    rules->masks = keep_masks(b, arena);
     rules->n_words = (uint32_t)b->n_words;
     rules->n_singles = (uint32_t)b->n_singles;
     rules->n_masks = (uint32_t)b->n_masks;
@@ -288,9 +295,11 @@ enum bl_code bl_links_build(struct bl_arena *arena, struct bl_phrase_use *uses, 
     b.words = bl_calloc(n + 1, sizeof *b.words);
     b.slots = bl_calloc(b.slots_mask, sizeof *b.slots);
     b.slots_mask--;
-    if (b.phrases && b.uses_from && b.phrase_of && b.shorter && b.words && b.slots && have_mask(&b)) {
+    if (b.phrases && b.uses_from && b.phrase_of && b.shorter && b.words && b.slots && have_mask(&b) &&
+        have_singles(&b, 1)) {
         memset(b.masks, 0, b.step * sizeof *b.masks); /* the empty one */
         b.n_masks = b.step;
+        b.singles[b.n_singles++] = BL_NO_SINGLE;
         list_words(&b, n);
         rc = add_words(&b, usual, arena);
     } else {

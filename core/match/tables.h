@@ -19,6 +19,7 @@ enum {
     BL_NEAR = 40,
     BL_LINKS_MAX = 1024,    /* bl_classify keeps some bits and a byte for each */
     BL_RULES_MAX = 1 << 15, /* ranks have 16 bits */
+    BL_NO_SINGLE = 0xffff,  /* behind any rank */
     BL_WORDS_MAX = 1 << 16, /* different phrases */
     BL_PHRASES_BYTES = 1 << 20, /* of all phrases together */
     BL_STATES_MAX = 1 << 17,    /* bounds what a compilation needs: 4 bytes a state and class */
@@ -61,15 +62,16 @@ struct bl_mask {
 };
 
 /* Vetoes are asked only where something would suppress, so they stand apart. */
-enum bl_layer { BL_LAYER_RULES, BL_LAYER_VETOES, BL_LAYERS };
+enum bl_layer { BL_LAYER_RULES, BL_LAYER_VETOES };
 
-/* A phrase. */
+/* A phrase.  Sets of links stand in `masks`, the empty one at 0. */
 struct bl_word {
-    uint16_t first, later;         /* where in `masks` the links stand that have the word in front, and behind; 0: none */
-    uint16_t shorter;              /* 1 + the longest other word that it ends with; 0: there is none */
-    uint16_t all_first, all_later; /* of the word and all that it ends with */
-    uint16_t singles;              /* rules that are all of one of these: strongest first, then the vetoes */
-    uint8_t n_singles[BL_LAYERS];
+    uint16_t later;     /* links that have the word behind */
+    uint16_t shorter;   /* 1 + the longest other word that it ends with; 0: there is none */
+    uint16_t all_first; /* links that have it, or one that it ends with, in front ... */
+    uint16_t all_later; /* ... and behind */
+    uint16_t singles;   /* where the rules begin that are all of one of these: by rank, then BL_NO_SINGLE */
+    uint16_t strongest; /* of them, leaving out vetoes; or BL_NO_SINGLE */
     uint8_t length;
 };
 

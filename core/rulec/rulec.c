@@ -161,10 +161,10 @@ static void print_links(FILE *out, const struct bl_rules *r)
     for (uint32_t i = 0; i < r->n_words; i++) {
         const struct bl_word *w = &r->words[i];
 
-        fprintf(out, "    {%u, %u, %u, %u, %u, %u, {%u, %u}, %u},\n", w->first, w->later, w->shorter, w->all_first,
-                w->all_later, w->singles, w->n_singles[0], w->n_singles[1], w->length);
+        fprintf(out, "    {%u, %u, %u, %u, %u, %u, %u},\n", w->later, w->shorter, w->all_first, w->all_later,
+                w->singles, w->strongest, w->length);
     }
-    fprintf(out, "};\n\nstatic const struct bl_mask masks[%u] = {\n", r->n_masks);
+    fprintf(out, "};\n\nstatic const _Alignas(64) struct bl_mask masks[%u] = {\n", r->n_masks);
     for (uint32_t i = 0; i < r->n_masks; i++) {
         fputs("    {{", out);
         for (int j = 0; j < BL_MASK; j++)
