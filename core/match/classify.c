@@ -112,6 +112,8 @@ static void note(const struct bl_rules *rules, struct lane *lane, struct evidenc
 
 static void try_loose(const struct bl_rules *rules, struct lane *lane)
 {
+    if (!((rules->loose_enhanced & bl_enhanced_bit(lane->enhanced)) | (rules->loose_basic & bl_basic_bit(lane->basic))))
+        return;
     for (uint32_t i = 0; i < rules->n_loose && rules->loose[i] < lane->best.rule; i++)
         if (wanted(rules, rules->loose[i], lane))
             note(rules, lane, (struct evidence){.rule = rules->loose[i]});
@@ -345,7 +347,7 @@ static const struct bl_word *word_of(const struct bl_rules *rules, const struct 
 /* What the endings come to: links whose phrase in front ended earlier than the one behind, and a bit for each ending
  * with a rule of its own that is better than the best. */
 struct came {
-    struct bl_mask links[BL_MASKS_MAX];
+    uint64_t links[BL_MASKS_MAX * BL_MASK];
     uint64_t singles;
 };
 
@@ -355,20 +357,21 @@ static void gather(const struct bl_rules *rules, const struct lane *lane, struct
     for (uint32_t at = 0; at < rules->mask_step; at++) {
         const struct bl_mask *masks = rules->masks + at;
         struct bl_mask ahead = {{0}}, links = {{0}}; /* these stay in registers */
+        uint64_t singles = 0;
         uint32_t best = lane->best.rule;
 
-        came->singles = 0;
         for (uint32_t i = lane->n_endings; i-- > 0;) {
             const struct bl_word *word = word_of(rules, lane, i);
             const struct bl_mask *first = &masks[word->all_first], *later = &masks[word->all_later];
 
-            came->singles += came->singles + (word->strongest < best);
+            singles += singles + (word->strongest < best);
             for (int k = 0; k < BL_MASK; k++) {
                 links.bits[k] |= ahead.bits[k] & first->bits[k];
                 ahead.bits[k] |= later->bits[k];
             }
         }
-        came->links[at] = links;
+        memcpy(came->links + at * BL_MASK, links.bits, sizeof links.bits);
+        came->singles = singles;
     }
 }
 
@@ -476,7 +479,7 @@ static void follow(const struct bl_rules *rules, struct lane *lane, struct stret
 static void follow_links(const struct bl_rules *rules, struct lane *lane, enum bl_layer layer, const struct came *came)
 {
     for (uint32_t i = 0; i < rules->n_links && rules->links[i].rule < lane->best.rule; i += 64) {
-        uint64_t links = came->links[i / 64 / BL_MASK].bits[i / 64 % BL_MASK];
+        uint64_t links = came->links[i / 64];
 
         if (links)
             links = choose(rules, lane, layer, i, links);
@@ -489,7 +492,7 @@ static void follow_links(const struct bl_rules *rules, struct lane *lane, enum b
 static void take_all(const struct bl_rules *rules, struct came *came)
 {
     for (uint32_t i = 0; i < rules->n_links; i++)
-        came->links[i / 64 / BL_MASK].bits[i / 64 % BL_MASK] |= UINT64_C(1) << i % 64;
+        came->links[i / 64] |= UINT64_C(1) << i % 64;
 }
 
 static void judge_rules(const struct bl_rules *rules, struct lane *lane, struct came *came)

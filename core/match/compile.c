@@ -466,6 +466,19 @@ static bool is_loose(const struct rt_rule *rule)
     return !rule->is_code && rule->n_phrases == 0;
 }
 
+/* So that most replies need not ask any of them. */
+static void mark_loose(struct bl_rules *rules, const struct bl_want *want)
+{
+    const uint32_t below_class = (1 << 20) - 1;
+
+    if ((want->enhanced_mask & below_class) == below_class)
+        rules->loose_enhanced |= bl_enhanced_bit(want->enhanced);
+    else if (want->basic_mask == 0xfff)
+        rules->loose_basic |= bl_basic_bit(want->basic);
+    else
+        rules->loose_enhanced = UINT64_MAX;
+}
+
 static enum bl_code list_loose(struct compiler *c)
 {
     uint16_t *loose = bl_arena_alloc(c->arena, (c->model.rules.n + 1) * sizeof *loose);
@@ -473,9 +486,12 @@ static enum bl_code list_loose(struct compiler *c)
 
     if (!loose)
         return no_memory(c);
+    c->rules->loose_enhanced = c->rules->loose_basic = 0;
     for (uint32_t i = 0; i < c->model.rules.n; i++)
-        if (is_loose(rt_rule(&c->model, c->sorted[i].rule)))
+        if (is_loose(rt_rule(&c->model, c->sorted[i].rule))) {
             loose[n++] = (uint16_t)i;
+            mark_loose(c->rules, &c->rules->rules[i].want);
+        }
     c->rules->loose = loose;
     c->rules->n_loose = n;
     return BL_OK;

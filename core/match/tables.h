@@ -147,6 +147,7 @@ struct bl_rules {
     const struct bl_provider_suffix *suffixes;
     const uint16_t *suffix_slots; /* hash table of 1 + index; 0: free */
     const uint16_t *loose;     /* rules without phrase that are no row of codes.tsv, strongest first */
+    uint64_t loose_enhanced, loose_basic; /* none matches without one of these bits: bl_enhanced_bit, bl_basic_bit */
     struct bl_phrases phrases;
     const struct bl_word *words; /* by the numbers that the automaton puts out */
     const uint16_t *singles;
@@ -183,6 +184,17 @@ static inline bl_status bl_effective_status(const bl_reply *reply)
 static inline uint16_t bl_pack_code(uint16_t code)
 {
     return (uint16_t)(code / 100 % 10 << 8 | code / 10 % 10 << 4 | code % 10);
+}
+
+/* A bit by subject and detail, and one by the basic code. */
+static inline uint64_t bl_enhanced_bit(uint32_t packed)
+{
+    return UINT64_C(1) << ((packed ^ packed >> 10) & 63);
+}
+
+static inline uint64_t bl_basic_bit(uint16_t packed)
+{
+    return UINT64_C(1) << ((packed ^ packed >> 4) & 63);
 }
 
 #endif

@@ -211,9 +211,10 @@ static void print_tables(FILE *out, const struct bl_rules *r)
     print_links(out, r);
     fprintf(out,
             "static const struct bl_rules builtin = {\n"
-            "    categories, rules, infos, info_of, codes, digits, providers, suffixes, suffix_slots, loose,"
-            "\n    {class_of, cells, pairs, %u, %u, %u},\n    words, singles, masks, links, %u, %u, %u, %u, %u,\n"
+            "    categories, rules, infos, info_of, codes, digits, providers, suffixes, suffix_slots, loose,\n"
+            "    UINT64_C(%#llx), UINT64_C(%#llx),\n    {class_of, cells, pairs, %u, %u, %u},\n    words, singles, masks, links, %u, %u, %u, %u, %u,\n"
             "    %u, %u, %u, %u, %u, %u, %u, %u, %u, %u, %u, UINT64_C(%llu), %u,\n    {",
+            (unsigned long long)r->loose_enhanced, (unsigned long long)r->loose_basic,
             p->n_cells, p->classes, p->start, r->n_words, r->n_singles, r->n_masks, r->n_links, r->mask_step, r->n_rules, r->n_infos, r->n_ids, r->n_codes, r->n_digits, r->n_suffixes,
             r->suffix_mask, r->n_loose, r->n_categories, r->n_providers, r->unclassified, (unsigned long long)r->providers_mark, r->longest_suffix);
     for (size_t i = 0; i < BL_COUNT(r->endings); i++)

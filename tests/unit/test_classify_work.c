@@ -74,8 +74,7 @@ static void count(const struct bl_rules *rules, bl_slice text, bool all, struct 
         words_seen[lane.endings[i].word].text = bl_slice_head(bl_slice_drop(reply.text, at), word->length);
     }
     for (uint32_t i = 0; i < rules->n_links; i += 64) {
-        uint64_t links =
-            choose(rules, &lane, BL_LAYER_RULES, i, came.links[i / 64 / BL_MASK].bits[i / 64 % BL_MASK]);
+        uint64_t links = choose(rules, &lane, BL_LAYER_RULES, i, came.links[i / 64]);
 
         work->links += (uint64_t)__builtin_popcountll(links);
         work->visits += links ? lane.n_endings : 0;
