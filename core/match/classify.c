@@ -9,31 +9,27 @@
  * links all have, and that can still beat the best, are followed through the text.  Words that came are looked at in
  * loops without a branch that depends on them, since nothing tells a branch beforehand; what is found is a set of bits.
  *
- * A multi-line reply repeats its code before each line ("550-5.7.28 too much 550-5.7.28 mail"),
- * which would cut phrases in two, and an address may be made of any words: those repetitions and all
- * addresses are gaps that the automaton does not read.
+ * What a reply has of its own, addresses above all, the automaton does not read: gaps.c.
  *
  * Vetoes have the smallest indexes.  They are no candidates: the strongest one of each kind is kept, and
  * decides in the end if the best candidate would suppress; else nobody asks for them.
  *
  * Side by side: one automaton waits for a load most of the time, so `LANES` of them take a byte
  * each in turn.  A lane that reaches the end of its text gets the next reply. */
+#include "asking.h"
 #include "digits.h"
+#include "gaps.h"
 #include "phrases.h"
 
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
 
-enum { LANES = 4, TOGETHER = 64, GAPS_MAX = 16, VETOES = 2 /* of any verdict, of codes and generic words */ };
+enum { LANES = 4, TOGETHER = 64, VETOES = 2 /* of any verdict, of codes and generic words */ };
 
 /* Rules with several phrases: how far they came. */
 struct sequence {
     uint32_t first_end, last_end, first_length;
-};
-
-struct gap {
-    uint32_t at, end;
 };
 
 /* A rule that matched, its first phrase and its end; end 0: it has no phrase. */
@@ -65,9 +61,10 @@ struct lane {
     bool followed; /* `seen` is set */
     const bl_reply *reply;
     bl_verdict *verdict;
+    bool *asked; /* whether for the provider; NULL: nobody wants to know */
     uint32_t n_endings;
     struct ending endings[ENDINGS];
-    struct gap gaps[GAPS_MAX];
+    struct bl_gap gaps[BL_GAPS_MAX];
     uint8_t seen[BL_LINKS_MAX];              /* by a rule's first link: how many of its phrases came */
     struct sequence sequences[BL_LINKS_MAX]; /* [i] is set once seen[i] is */
 };
@@ -119,92 +116,12 @@ static void try_loose(const struct bl_rules *rules, struct lane *lane)
             note(rules, lane, (struct evidence){.rule = rules->loose[i]});
 }
 
-/* What repeats the code at `at`: `550-5.7.28`, `550 `; where it ends, or 0. */
-static size_t repeated_code(bl_slice text, size_t at)
-{
-    size_t end = at + 4, i;
-
-    if (end > text.n || !bl_is_blank_byte(text.p[at - 1]) || memcmp(text.p + at, text.p, 3) != 0 ||
-        (text.p[at + 3] != '-' && text.p[at + 3] != ' '))
-        return 0;
-    for (i = end; i < text.n && (bl_is_digit(text.p[i]) || text.p[i] == '.'); i++)
-        ;
-    return i - end >= 5 && (i == text.n || bl_is_blank_byte(text.p[i])) ? i : end;
-}
-
-/* The next repeated code of a multi-line reply from `at` on; {n, n} if there is none. */
-static struct gap next_code(bl_slice text, size_t at)
-{
-    while (at < text.n) {
-        size_t end;
-
-        at += bl_slice_find_byte(bl_slice_drop(text, at), text.p[0]);
-        end = at < text.n ? repeated_code(text, at) : 0;
-        if (end)
-            return (struct gap){(uint32_t)at, (uint32_t)end};
-        at++;
-    }
-    return (struct gap){(uint32_t)text.n, (uint32_t)text.n};
-}
-
-static bool in_address(char c)
-{
-    static const uint8_t ends[256] = {['<'] = 1,  ['>'] = 1,  ['('] = 1,  [')'] = 1,  ['['] = 1,  [']'] = 1,
-                                      ['"'] = 1,  [','] = 1,  ['\''] = 1, [';'] = 1,  [':'] = 1,  ['|'] = 1,
-                                      ['{'] = 1,  ['}'] = 1,  [' '] = 1,  ['\t'] = 1, ['\n'] = 1, ['\v'] = 1,
-                                      ['\f'] = 1, ['\r'] = 1};
-
-    return !ends[(uint8_t)c];
-}
-
-/* The next address: what hangs together around an @, not before `at`. */
-static struct gap next_address(bl_slice text, size_t at)
-{
-    size_t sign = at + bl_slice_find_byte(bl_slice_drop(text, at), '@'), end = sign;
-
-    if (sign == text.n)
-        return (struct gap){(uint32_t)text.n, (uint32_t)text.n};
-    while (end < text.n && in_address(text.p[end]) &&
-           (text.p[end] != '.' || end + 1 == text.n || text.p[end + 1] != '.'))
-        end++; /* Sendmail: "a@example.com... User unknown" */
-    while (sign > at && in_address(text.p[sign - 1]))
-        sign--;
-    return (struct gap){(uint32_t)sign, (uint32_t)end};
-}
-
-static bool has_lines(bl_slice text)
-{
-    return text.n > 3 && text.p[3] == '-' && bl_is_digit(text.p[0]) && bl_is_digit(text.p[1]) &&
-           bl_is_digit(text.p[2]);
-}
-
-/* Finds repeated codes and addresses, in order. */
-static void find_gaps(struct lane *lane, bl_slice text)
-{
-    struct gap none = {(uint32_t)text.n, (uint32_t)text.n};
-    struct gap code = has_lines(text) ? next_code(text, 4) : none;
-    struct gap address = text.n ? next_address(text, has_lines(text) ? 4 : 0) : none;
-
-    lane->n_gaps = 0;
-    while (lane->n_gaps < GAPS_MAX) {
-        struct gap gap = code.at <= address.at ? code : address;
-
-        if (gap.at == text.n)
-            return;
-        lane->gaps[lane->n_gaps++] = gap;
-        if (code.at < gap.end)
-            code = next_code(text, gap.end);
-        if (address.at < gap.end)
-            address = next_address(text, gap.end);
-    }
-}
-
 /* Piece i lies between gap i - 1 and gap i. */
 static void enter_piece(struct lane *lane, uint32_t piece)
 {
     lane->piece = piece;
-    lane->p = lane->text + (piece ? lane->gaps[piece - 1].end : 0);
-    lane->stop = lane->text + (piece < lane->n_gaps ? lane->gaps[piece].at : lane->reply->text.n);
+    lane->p = lane->text + bl_piece_begin(lane->gaps, piece);
+    lane->stop = lane->text + bl_piece_end(lane->gaps, lane->n_gaps, piece, lane->reply->text.n);
 }
 
 static void start(const struct bl_rules *rules, struct lane *lane, const bl_reply *reply,
@@ -216,6 +133,7 @@ static void start(const struct bl_rules *rules, struct lane *lane, const bl_repl
     lane->reply = reply;
     lane->text = (const uint8_t *)(reply->text.n ? reply->text.p : "");
     lane->verdict = verdict;
+    lane->asked = NULL;
     lane->basic = bl_pack_code(reply->code);
     lane->enhanced = bl_pack_status(status);
     lane->has_provider = false;
@@ -231,7 +149,7 @@ static void start(const struct bl_rules *rules, struct lane *lane, const bl_repl
     lane->walk = bl_phrases_start(&rules->phrases);
     lane->n_endings = 0;
     lane->in_parts = lane->followed = false;
-    find_gaps(lane, reply->text);
+    lane->n_gaps = bl_gaps_find(reply->text, lane->gaps);
     enter_piece(lane, 0);
 }
 
@@ -608,6 +526,8 @@ static void finish(const struct bl_rules *rules, struct lane *lane)
         v = veto ? verdict_by(rules, lane, veto) : v;
     }
     *lane->verdict = v;
+    if (lane->asked)
+        *lane->asked = lane->has_provider;
 }
 
 /* A word ended before `end`: only written down. */
@@ -774,8 +694,15 @@ static void begin_window(const struct bl_rules *rules, struct lane *lanes, struc
     window->at = 0;
 }
 
-void bl_classify_many(const struct bl_rules *rules, const bl_reply *replies, bl_verdict *verdicts,
-                      size_t n)
+static void start_next(const struct bl_rules *rules, struct lane *lane, const bl_reply *replies, bl_verdict *verdicts,
+                       bool *asked, size_t i)
+{
+    start(rules, lane, &replies[i], &verdicts[i]);
+    lane->asked = asked ? &asked[i] : NULL;
+}
+
+void bl_classify_asking(const struct bl_rules *rules, const bl_reply *replies, bl_verdict *verdicts, bool *asked,
+                        size_t n)
 {
     struct lane lanes[LANES];
     struct window window = {.at = 0};
@@ -784,7 +711,7 @@ void bl_classify_many(const struct bl_rules *rules, const bl_reply *replies, bl_
     int n_busy = 0;
 
     for (; n_busy < LANES && next < n; n_busy++, next++) {
-        start(rules, &lanes[n_busy], &replies[next], &verdicts[next]);
+        start_next(rules, &lanes[n_busy], replies, verdicts, asked, next);
         lanes[n_busy].noted = 0;
         busy[n_busy] = true;
     }
@@ -797,8 +724,7 @@ void bl_classify_many(const struct bl_rules *rules, const bl_reply *replies, bl_
             if (go_on(rules, &lanes[k]))
                 continue;
             if (next < n) {
-                start(rules, &lanes[k], &replies[next], &verdicts[next]);
-                next++;
+                start_next(rules, &lanes[k], replies, verdicts, asked, next++);
             } else {
                 busy[k] = false;
                 n_busy--;
@@ -812,6 +738,11 @@ void bl_classify_many(const struct bl_rules *rules, const bl_reply *replies, bl_
             note_hits(rules, &lanes[k], window.cells[k], window.at);
             run_alone(rules, &lanes[k]);
         }
+}
+
+void bl_classify_many(const struct bl_rules *rules, const bl_reply *replies, bl_verdict *verdicts, size_t n)
+{
+    bl_classify_asking(rules, replies, verdicts, NULL, n);
 }
 
 static const char *const phase_names[BL_PHASES] = {

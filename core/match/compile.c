@@ -19,6 +19,7 @@
 #include "rules_text.h"
 
 #include "bounceline/alloc.h"
+#include "bounceline/hash.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -854,6 +855,18 @@ static struct bl_rules_file *join_files(const struct bl_rules_sources *sources)
     return all;
 }
 
+/* Of the texts, and of what was taken out of them. */
+static uint64_t mark_of(const struct bl_rules_file *files, size_t n, const struct bl_rules *rules)
+{
+    uint64_t mark = rules->n_rules;
+
+    for (size_t i = 0; i < n; i++)
+        mark = bl_hash64_seeded(files[i].text, mark + files[i].text.n);
+    for (uint32_t i = 0; i < rules->n_infos; i++)
+        mark = bl_hash64_seeded(rules->infos[i].id, mark + (uint64_t)rules->infos[i].line);
+    return mark;
+}
+
 static enum bl_code compile(const struct bl_rules_sources *sources,
                             bool (*wanted)(const struct bl_rule_info *rule, void *arg), void *arg,
                             bool checked, struct bl_rules **out, bl_err *err)
@@ -878,6 +891,8 @@ static enum bl_code compile(const struct bl_rules_sources *sources,
         leave_out(&c.model, wanted, arg);
     if (rc == BL_OK)
         rc = build(&c, checked);
+    if (rc == BL_OK)
+        c.rules->mark = mark_of(files, sources->shipped_n + sources->own_n, c.rules);
     bl_rules_text_release(&c.model);
     bl_digits_release(&c.digits);
     bl_free(c.sorted);

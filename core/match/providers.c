@@ -2,7 +2,6 @@
  * The last hit is the longest suffix. */
 #include "providers.h"
 
-#include "bounceline/hash.h"
 
 /* FNV-1a; case is folded by a bit, since a hit is compared anyway. */
 static uint32_t hash_step(uint32_t hash, char c)
@@ -38,7 +37,6 @@ enum bl_code bl_providers_build(struct bl_arena *arena, struct bl_rules *rules)
     if (!slots)
         return BL_NO_MEMORY;
     memset(slots, 0, size * sizeof *slots);
-    rules->providers_mark = 1;
     rules->longest_suffix = 0;
     memset(rules->endings, 0, sizeof rules->endings);
     for (uint32_t i = 0; i < rules->n_suffixes; i++) {
@@ -51,7 +49,6 @@ enum bl_code bl_providers_build(struct bl_arena *arena, struct bl_rules *rules)
         while (slots[hash & (size - 1)])
             hash++;
         slots[hash & (size - 1)] = (uint16_t)(i + 1);
-        rules->providers_mark = bl_hash64_seeded(suffix, rules->providers_mark + rules->suffixes[i].provider);
     }
     rules->suffix_slots = slots;
     rules->suffix_mask = size - 1;

@@ -53,9 +53,9 @@ size_t bl_rules_providers(const struct bl_rules *rules)
     return rules->n_providers;
 }
 
-uint64_t bl_rules_providers_mark(const struct bl_rules *rules)
+uint64_t bl_rules_mark(const struct bl_rules *rules)
 {
-    return rules->providers_mark;
+    return rules->mark;
 }
 
 bl_slice bl_rules_provider_name(const struct bl_rules *rules, uint16_t provider)

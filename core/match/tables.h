@@ -156,7 +156,7 @@ struct bl_rules {
     uint32_t n_words, n_singles, n_masks, n_links, mask_step;
     uint32_t n_rules, n_infos, n_ids, n_codes, n_digits, n_suffixes, suffix_mask, n_loose;
     uint16_t n_categories, n_providers, unclassified;
-    uint64_t providers_mark; /* hash of suffixes and their providers */
+    uint64_t mark; /* hash of the texts it was compiled from */
     uint32_t longest_suffix;
     uint64_t endings[(1 << BL_ENDING_BITS) / 64]; /* see bl_rules_ending_bit */
     const struct bl_mark *marks; /* sorted by first byte, lower case for patterns, too */

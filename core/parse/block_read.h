@@ -24,6 +24,7 @@
 #include "bounceline/hash.h"
 #include "bounceline/journal.h"
 #include "bounceline/lines.h"
+#include "bounceline/memo.h"
 #include "exim_read.h"
 #include "postfix_read.h"
 #include "syslog_read.h"
@@ -40,7 +41,7 @@ enum {
 
 struct provider {
     char host[PROVIDER_HOST_MAX];
-    uint64_t mark; /* bl_rules_providers_mark of the rules that said so */
+    uint64_t mark; /* bl_rules_mark of the rules that said so */
     uint16_t provider;
     uint8_t n;
 };
@@ -82,6 +83,8 @@ struct bl_worker {
     bl_reply replies[FAILURES];
     bl_verdict verdicts[FAILURES];
     uint32_t failed[FAILURES]; /* places */
+    uint16_t failed_at[FAILURES]; /* their providers */
+    struct bl_memo *memo;
 };
 
 _Static_assert(LINES <= 256, "indices of prospects are bytes");
@@ -157,7 +160,10 @@ ALWAYS_INLINE uint16_t provider_of(struct bl_worker *worker, bl_slice host)
 
 RARELY void classify(struct bl_worker *worker, struct bl_block *block)
 {
-    bl_classify_many(worker->rules, worker->replies, worker->verdicts, worker->failures_n);
+    for (size_t i = 0; i < worker->failures_n; i++)
+        worker->failed_at[i] = block->records[worker->failed[i]].provider;
+    bl_memo_classify(worker->memo, worker->rules, worker->replies, worker->failed_at, worker->verdicts,
+                     worker->failures_n);
     for (size_t i = 0; i < worker->failures_n; i++)
         block->records[worker->failed[i]].verdict = worker->verdicts[i];
     worker->failures_n = 0;

@@ -5,31 +5,9 @@
 
 /* --- set up --- */
 
-/* What a verdict's numbers mean, in order: names of categories and what they do, ids of rules and where they
- * stand, since a file that was edited judges anew. */
-static uint64_t mark_rules(const struct bl_rules *rules)
-{
-    uint64_t mark = 0;
-
-    for (size_t i = 0; i < bl_rules_categories(rules); i++) {
-        const struct bl_category *category = bl_rules_category(rules, (uint16_t)i);
-
-        mark = bl_hash64_seeded(category->name, mark + 1 + 16 * category->type + category->action);
-    }
-    for (size_t i = 0; i < bl_rules_count(rules); i++) {
-        const struct bl_rule_info *rule = bl_rules_rule(rules, (uint32_t)i);
-
-        mark = bl_hash64_seeded(rule->id, mark + 1 + rule->category + (uint64_t)rule->line * 0x10000);
-    }
-    for (size_t i = 0; i < bl_rules_providers(rules); i++)
-        mark = bl_hash64_seeded(bl_rules_provider_name(rules, (uint16_t)i), mark + 1);
-    return mark;
-}
-
 static void use_rules(struct bl_join *join, const struct bl_rules *rules)
 {
     join->rules = rules;
-    join->rules_mark = mark_rules(rules);
     join->has_previously_bounced =
         bl_rules_find_category(rules, BL_SLICE("previously-bounced"), &join->previously_bounced);
 }

@@ -129,7 +129,7 @@ enum bl_code bl_join_save(const struct bl_join *join, char **out, size_t *out_n)
         .magic = IMAGE_MAGIC,
         .version = IMAGE_VERSION,
         .shown = join->shown,
-        .rules_mark = join->rules_mark,
+        .rules_mark = bl_rules_mark(join->rules),
         .dead = join->dead.n,
         .live = join->live.n,
         .pending = join->pending_n,
@@ -324,7 +324,7 @@ static bool load(struct bl_join *join, bl_slice image)
         head.version != IMAGE_VERSION || head.shown != join->shown ||
         head.checksum != image_checksum(image.p, image.n))
         return false;
-    same_rules = head.rules_mark == join->rules_mark;
+    same_rules = head.rules_mark == bl_rules_mark(join->rules);
     for (uint64_t i = 0; i < head.dead; i++)
         if (!load_entry(join, &in, true, same_rules))
             return false;

@@ -119,7 +119,6 @@ struct list {
 
 struct bl_join {
     const struct bl_rules *rules;
-    uint64_t rules_mark; /* which rule set the verdicts belong to */
     uint16_t previously_bounced;
     bool has_previously_bounced;
 

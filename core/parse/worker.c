@@ -7,13 +7,20 @@ struct bl_worker *bl_worker_new(const bl_zone *zone)
 {
     struct bl_worker *worker = bl_calloc(1, sizeof *worker);
 
-    if (worker)
-        bl_stamper_init(&worker->stamper, zone);
-    return worker;
+    if (!worker)
+        return NULL;
+    bl_stamper_init(&worker->stamper, zone);
+    worker->memo = bl_memo_new();
+    if (worker->memo)
+        return worker;
+    bl_free(worker);
+    return NULL;
 }
 
 void bl_worker_free(struct bl_worker *worker)
 {
+    if (worker)
+        bl_memo_free(worker->memo);
     bl_free(worker);
 }
 
@@ -29,7 +36,7 @@ void bl_block_parse(struct bl_worker *worker, const struct bl_rules *rules, stru
     worker->rules = rules;
     worker->room = (bl_exim_room){.p = block->respelled,
                                   .left = block->respelled ? BL_RESPELLED_BYTES : 0};
-    worker->mark = bl_rules_providers_mark(rules);
+    worker->mark = bl_rules_mark(rules);
     worker->endings = bl_rules_endings(rules);
 #if defined(__x86_64__)
     if (!worker->plain && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&

@@ -216,7 +216,7 @@ static void print_tables(FILE *out, const struct bl_rules *r)
             "    %u, %u, %u, %u, %u, %u, %u, %u, %u, %u, %u, UINT64_C(%llu), %u,\n    {",
             (unsigned long long)r->loose_enhanced, (unsigned long long)r->loose_basic,
             p->n_cells, p->classes, p->start, r->n_words, r->n_singles, r->n_masks, r->n_links, r->mask_step, r->n_rules, r->n_infos, r->n_ids, r->n_codes, r->n_digits, r->n_suffixes,
-            r->suffix_mask, r->n_loose, r->n_categories, r->n_providers, r->unclassified, (unsigned long long)r->providers_mark, r->longest_suffix);
+            r->suffix_mask, r->n_loose, r->n_categories, r->n_providers, r->unclassified, (unsigned long long)r->mark, r->longest_suffix);
     for (size_t i = 0; i < BL_COUNT(r->endings); i++)
         fprintf(out, "UINT64_C(%#llx), ", (unsigned long long)r->endings[i]);
     fputs("},\n    marks, mark_from, {", out);

@@ -119,8 +119,9 @@ bool bl_rules_same_categories(const struct bl_rules *a, const struct bl_rules *b
 
 const char *bl_tier_name(enum bl_tier tier); /* "a provider's own words" */
 
-/* The same for two rule sets only when they answer bl_rules_provider alike: for who remembers answers. */
-uint64_t bl_rules_providers_mark(const struct bl_rules *rules);
+/* The same for two rule sets only when they answer everything alike, in the same numbers: for who remembers
+ * answers. */
+uint64_t bl_rules_mark(const struct bl_rules *rules);
 
 /* Most hosts that are asked about belong to nobody known, and most of these are told by their last four bytes
  * alone, in any case: a bit for each ending that a known one may have. */
