@@ -34,7 +34,7 @@
 enum {
     REF_BYTES = 4,      /* what stands there instead when the text is in cells */
     CELL_BYTES = 60,
-    DEAD_MAX = 1024, /* removed ids that are still known */
+    DEAD_MAX = 256, /* removed ids that are still known; each more is one more line of memory between two uses */
     AHEAD_SLOT = 16, /* records between a prefetch and its use */
     AHEAD_ENTRY = 8,
     SENDER_MAX = 512,
@@ -693,7 +693,7 @@ static inline void set_sender(struct bl_join *join, struct entry *entry, bl_slic
         entry->flags |= HAS_SENDER;
 }
 
-/* The removed id that is to be forgotten at the next removal was last touched a thousand removals ago. */
+/* The removed id that is to be forgotten at the next removal was last touched 256 removals ago. */
 static inline void prefetch_oldest(const struct bl_join *join)
 {
     uint32_t next = join->dead.oldest, behind = join->links[next].newer;

@@ -19,7 +19,7 @@ enum {
     CELL_BYTES = 60,
     INLINE_TEXT = 201, /* when everything is shown */
     HASH_BYTES = 8,
-    DEAD_MAX = 1024,
+    DEAD_MAX = 256,
     MOST_SENDER = 512,
     MOST_ID = 1024,
     MOST_SASL = 256,

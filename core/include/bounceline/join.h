@@ -4,7 +4,7 @@
  * join is a function of the stream: the same records give the same events whatever the number of
  * workers, and a snapshot continues exactly.
  *
- * A queue id lives from the first line that names it to `removed`, and for a while longer (a thousand
+ * A queue id lives from the first line that names it to `removed`, and for a while longer (some hundred
  * further removals), because the last delivery line may come after it.  Short ids are used again: a line
  * that can only belong to another message starts afresh.  A recipient whose last result was deferred is
  * remembered until it has another; those left when the queue id expires are BL_EXPIRED, with the
