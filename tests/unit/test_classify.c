@@ -317,6 +317,7 @@ static void common_replies_get_their_category(void **state)
 
 /* The sender, the message or a system is at fault, whatever else is said. */
 static const char *const keeps[] = {
+    "553 This host is no mail exchanger for example.org",
     "550 5.7.1 this server does not accept mail for example.org",
     "550 Host name does not exist: mail.example.com",
     "550 From domain does not exist",
