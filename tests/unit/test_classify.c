@@ -317,6 +317,9 @@ static void common_replies_get_their_category(void **state)
 
 /* The sender, the message or a system is at fault, whatever else is said. */
 static const char *const keeps[] = {
+    "517 Invalid domain, see the RFC",
+    "553 sorry, this MTA is a closed user group system (#5.7.1)",
+    "550 5.1.1 <someone@example.org> is not a domain we serve",
     "553 This host is no mail exchanger for example.org",
     "550 5.7.1 this server does not accept mail for example.org",
     "550 Host name does not exist: mail.example.com",
