@@ -224,7 +224,7 @@ static void begin(struct lane *lane, uint32_t sequence, uint32_t end, uint32_t l
 static void come_first(const struct bl_rules *rules, struct lane *lane, uint32_t sequence, uint32_t end,
                        uint32_t length)
 {
-    uint32_t seen = lane->seen[sequence], last;
+    uint32_t seen = lane->seen[sequence], last, start;
     const struct bl_link *awaited;
 
     if (seen == 0) {
@@ -235,7 +235,8 @@ static void come_first(const struct bl_rules *rules, struct lane *lane, uint32_t
     last = lane->sequences[sequence].last_end;
     if (awaited->part != seen || !awaited->gap || end <= last) /* all came; or it may be anywhere */
         return;
-    if (seen == 1 || read_between(lane, last, start_near(lane, end, length)) > awaited->gap)
+    start = start_near(lane, end, length);
+    if (seen == 1 || (start > last && read_between(lane, last, start) > awaited->gap))
         begin(lane, sequence, end, length);
 }
 

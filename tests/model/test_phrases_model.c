@@ -384,7 +384,7 @@ struct progress {
 
 static bool too_far(const struct reading *r, const struct plain_rule *rule, const struct progress *p, uint32_t start)
 {
-    return rule->near_[p->parts] && bytes_between(r, p->last, start) > rule->near_[p->parts];
+    return rule->near_[p->parts] && start > p->last && bytes_between(r, p->last, start) > rule->near_[p->parts];
 }
 
 /* The part that is awaited: its longest choice that fits behind the one before. */
