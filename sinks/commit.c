@@ -46,6 +46,15 @@ static field make_field(const char *p, size_t n)
     return (field){{p, n}, bl_hash64((bl_slice){p, n})};
 }
 
+enum { DAY, HOUR, MINUTE, LEVELS }; /* a time counts in one bucket of each */
+
+/* What counts under `~other` of one dimension and level: added up first, for most keys of a busy server are strangers. */
+struct bl_rest {
+    uint64_t total, outcome[BL_OUTCOMES];
+    uint64_t *failed; /* [outcome][category] */
+    bool     has_failed;
+};
+
 /* ---- buckets ---- */
 
 static void free_bucket(struct bl_bucket *bucket)
@@ -332,12 +341,24 @@ struct bl_commit *bl_commit_new(const struct bl_rules *rules, void *owner)
     commit->categories = bl_rules_categories(rules);
     commit->suffixes = bl_calloc(BL_OUTCOMES * (1 + commit->categories), sizeof *commit->suffixes);
     commit->marks = bl_calloc(BL_DIMENSIONS, sizeof *commit->marks);
-    if (!commit->suffixes || !commit->marks) {
+    commit->rests = bl_calloc(LEVELS * BL_DIMENSIONS, sizeof *commit->rests);
+    commit->rests_failed =
+        bl_calloc(LEVELS * BL_DIMENSIONS * BL_OUTCOMES * commit->categories, sizeof *commit->rests_failed);
+    if (!commit->suffixes || !commit->marks || !commit->rests || !commit->rests_failed) {
         bl_commit_free(commit);
         return NULL;
     }
+    for (size_t i = 0; i < LEVELS * BL_DIMENSIONS; i++)
+        commit->rests[i].failed = commit->rests_failed + i * BL_OUTCOMES * commit->categories;
     make_names(commit, rules);
     return commit;
+}
+
+static void clear_rest(const struct bl_commit *commit, struct bl_rest *rest)
+{
+    if (rest->has_failed)
+        memset(rest->failed, 0, BL_OUTCOMES * commit->categories * sizeof *rest->failed);
+    *rest = (struct bl_rest){.failed = rest->failed};
 }
 
 void bl_commit_forget(struct bl_commit *commit)
@@ -345,6 +366,8 @@ void bl_commit_forget(struct bl_commit *commit)
     for (size_t i = 0; i < commit->buckets_n; i++)
         free_bucket(commit->buckets[i]);
     commit->buckets_n = 0;
+    for (size_t i = 0; commit->rests && i < LEVELS * BL_DIMENSIONS; i++)
+        clear_rest(commit, &commit->rests[i]);
 }
 
 void bl_commit_free(struct bl_commit *commit)
@@ -357,6 +380,8 @@ void bl_commit_free(struct bl_commit *commit)
     bl_free(commit->buckets);
     bl_free(commit->suffixes);
     bl_free(commit->marks);
+    bl_free(commit->rests);
+    bl_free(commit->rests_failed);
     bl_free(commit);
 }
 
@@ -458,53 +483,103 @@ static bool admit(struct bl_commit *commit, struct bl_bucket *bucket, enum bl_di
     return true;
 }
 
-struct three {
-    struct bl_bucket *day, *hour, *minute; /* hour and minute may be NULL: past keeping */
-};
-
-static bool count_entity(struct bl_commit *commit, const struct three *three, const struct bl_tally *tally,
-                         const struct bl_entity *entity)
+static void add_rest(const struct bl_commit *commit, struct bl_rest *rest, const struct bl_tally *tally,
+                     const struct bl_entity *entity)
 {
-    struct bl_bucket *const buckets[] = {three->day, three->hour, three->minute};
-    bl_slice name = {entity->name, entity->name_n}, other = BL_SLICE(BL_TALLY_OTHER);
-    bool in_day = !bl_slice_eq(name, other), failed = false;
-    struct key own, rest = {.n = 0};
+    uint32_t cursor = entity->failures;
+    enum bl_outcome outcome;
+    uint16_t category;
+    uint64_t count;
 
-    make_key(&own, entity->dimension, name);
+    for (int i = 0; i < BL_OUTCOMES; i++) {
+        rest->outcome[i] += entity->outcome[i];
+        rest->total += entity->outcome[i];
+    }
+    while (has_categories(entity->dimension) && bl_tally_next_failure(tally, &cursor, &outcome, &category, &count))
+        if (category < commit->categories) {
+            rest->failed[outcome * commit->categories + category] += count;
+            rest->has_failed = true;
+        }
+}
 
-    for (size_t i = 0; i < BL_COUNT(buckets) && !failed; i++) {
+/* Puts what was added up where it counts. */
+static bool grow_rest(struct bl_commit *commit, struct bl_bucket *bucket, enum bl_dimension dimension,
+                      struct bl_rest *rest)
+{
+    size_t failed_n = BL_OUTCOMES * commit->categories;
+    bool ok = true;
+    struct key key;
+
+    make_key(&key, dimension, BL_SLICE(BL_TALLY_OTHER));
+    for (int i = 0; i < BL_OUTCOMES; i++)
+        if (rest->outcome[i])
+            ok &= grow_suffixed(commit, bucket, &key, (enum bl_outcome)i, NO_CATEGORY, rest->outcome[i]);
+    for (size_t i = 0; rest->has_failed && i < failed_n; i++)
+        if (rest->failed[i])
+            ok &= grow_suffixed(commit, bucket, &key, (enum bl_outcome)(i / commit->categories),
+                                (int)(i % commit->categories), rest->failed[i]);
+    ok &= grow(bucket, commit->turn, key.whole, rest->total);
+    clear_rest(commit, rest);
+    return ok;
+}
+
+/* Buckets of hour and minute may be NULL: past keeping. */
+static bool grow_rests(struct bl_commit *commit, struct bl_bucket *const buckets[LEVELS])
+{
+    bool ok = true;
+
+    for (int i = 0; i < LEVELS * BL_DIMENSIONS; i++)
+        if (commit->rests[i].total)
+            ok &= grow_rest(commit, buckets[i / BL_DIMENSIONS], (enum bl_dimension)(i % BL_DIMENSIONS),
+                            &commit->rests[i]);
+    return ok;
+}
+
+/* A stranger of the day is one of hour and minute, too. */
+static bool count_entity(struct bl_commit *commit, struct bl_bucket *const buckets[LEVELS],
+                         const struct bl_tally *tally, const struct bl_entity *entity)
+{
+    bl_slice name = {entity->name, entity->name_n};
+    bool in_day = !bl_slice_eq(name, BL_SLICE(BL_TALLY_OTHER)), failed = false;
+    struct key key;
+
+    if (in_day)
+        make_key(&key, entity->dimension, name);
+    for (int i = 0; i < LEVELS && !failed; i++) {
         bool mine;
 
         if (!buckets[i])
             continue;
-        mine = in_day && admit(commit, buckets[i], entity->dimension, &own, &failed);
-        if (!mine && rest.n == 0)
-            make_key(&rest, entity->dimension, other);
-        failed = failed || !grow_key(commit, buckets[i], mine ? &own : &rest, tally, entity);
-        if (i == 0)
-            in_day = mine;
+        mine = in_day && admit(commit, buckets[i], entity->dimension, &key, &failed);
+        if (mine)
+            failed |= !grow_key(commit, buckets[i], &key, tally, entity);
+        else
+            add_rest(commit, &commit->rests[i * BL_DIMENSIONS + (int)entity->dimension], tally, entity);
+        in_day = i == DAY ? mine : in_day;
     }
     return !failed;
 }
 
 static bool count_tally(struct bl_commit *commit, const struct bl_tally *tally, int64_t now_s)
 {
-    struct three three = {NULL, NULL, NULL};
+    struct bl_bucket *buckets[LEVELS] = {NULL, NULL, NULL};
     int64_t last = -1;
 
     for (size_t i = 0; i < bl_tally_count(tally); i++) {
         const struct bl_entity *entity = bl_tally_at(tally, i);
 
         if (entity->minute != last) {
+            if (!grow_rests(commit, buckets))
+                return false;
             last = entity->minute;
-            three.day = find_bucket(commit, 'd', day_of(commit, last, now_s));
-            three.hour = find_bucket(commit, 'h', last / HOUR_MINUTES);
-            three.minute = find_bucket(commit, 'm', last);
+            buckets[DAY] = find_bucket(commit, 'd', day_of(commit, last, now_s));
+            buckets[HOUR] = find_bucket(commit, 'h', last / HOUR_MINUTES);
+            buckets[MINUTE] = find_bucket(commit, 'm', last);
         }
-        if (!count_entity(commit, &three, tally, entity))
+        if (!count_entity(commit, buckets, tally, entity))
             return false;
     }
-    return true;
+    return grow_rests(commit, buckets);
 }
 
 static void pack_bucket(struct bl_pack *pack, struct bl_bucket *bucket)

@@ -58,6 +58,8 @@ struct bl_commit {
     struct bl_suffix *suffixes; /* by outcome and category */
     size_t   categories;
     struct bl_suffix *marks; /* "#|dimension" */
+    struct bl_rest *rests;   /* by level and dimension; empty between commits */
+    uint64_t *rests_failed;
 };
 
 struct bl_commit *bl_commit_new(const struct bl_rules *rules, void *owner);
