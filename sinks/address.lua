@@ -14,8 +14,7 @@
 --      11  verdicts: {key, verdict, ends at ms or 0, ...}
 --      12  verdicts that are none: {key, ...}
 --      13  places in the index: {score, address, ...}
---      14  entries of the feed: {{version, address, change, state, category, verdict ends at ms or 0,
---          further fields, ...}, ...}
+--      14  entries of the feed: {address, change, detail, ...}
 --      15  what was read of all of them: {key of the record, its version, ...}
 -- returns  {"OK", last entry of the feed before, last entry after}
 --          {"FENCE", what does not fit}
@@ -26,7 +25,7 @@
 -- record's version decides: it begins "1<tab>VERSION<tab>"; one that is not there has version 0.
 
 local FEED_LENGTH = 100000
-local TRIM_EVERY = 1000
+local TRIM_EVERY = 3000 -- of three an entry
 local SWEEP = 50
 local CHUNK = 1998 -- what unpack() may put on Lua's stack, with room to spare; whole pairs and threes
 local call, fmt, max, unpack = redis.call, string.format, math.max, unpack
@@ -122,12 +121,15 @@ end
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
--- {key, value, moment or 0, ...}; a moment that is past by the server's clock is the next millisecond.
+-- {key, value, moment or 0, ...}.  Redis 7, which tells scripts its version, takes the moment as it is; for older ones
+-- it is a time from now, at least a millisecond.
 local function set_until(list)
     for i = 1, #list, 3 do
         local at = list[i + 2]
         if at == '0' then
             call('SET', list[i], list[i + 1])
+        elseif redis.REDIS_VERSION_NUM then
+            call('SET', list[i], list[i + 1], 'PXAT', at)
         else
             call('SET', list[i], list[i + 1], 'PX', fmt('%d', max(at - now, 1)))
         end
@@ -149,14 +151,12 @@ end
 -- Trimmed now and then: it costs a little each time.
 local function tell()
     local id
-    for i = 1, #entries do
-        local e = entries[i]
-        if i % TRIM_EVERY == 0 or i == #entries then
-            id = call('XADD', feed, 'MAXLEN', '~', FEED_LENGTH, '*', 'v', e[1], 'a', e[2], 'c', e[3], 's', e[4],
-                'k', e[5], 'u', e[6], 'n', node, unpack(e, 7))
+    for i = 1, #entries, 3 do
+        if i % TRIM_EVERY == 1 or i + 3 > #entries then
+            id = call('XADD', feed, 'MAXLEN', '~', FEED_LENGTH, '*', 'a', entries[i], 'c', entries[i + 1], 'd',
+                entries[i + 2])
         else
-            call('XADD', feed, '*', 'v', e[1], 'a', e[2], 'c', e[3], 's', e[4], 'k', e[5], 'u', e[6], 'n', node,
-                unpack(e, 7))
+            call('XADD', feed, '*', 'a', entries[i], 'c', entries[i + 1], 'd', entries[i + 2])
         end
     end
     return id

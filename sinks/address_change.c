@@ -7,7 +7,11 @@
 #include "redis_conn.h"
 #include "scripts.h"
 
-enum { TRIES = 20, FEED_REPLY_MAX = 200 };
+enum {
+    TRIES = 20,
+    FEED_TEXT_MAX = 200,
+    DETAIL_MAX = 5 * BL_ADDRESS_WORD_MAX + BL_REDIS_NODE_MAX + FEED_TEXT_MAX /* the numbers are shorter than words */
+};
 
 enum bl_code bl_address_change_read(bl_slice text, struct bl_address_record *out, bl_err *err)
 {
@@ -111,46 +115,55 @@ static void add_place(struct bl_address_changes *changes, bl_slice address, cons
     bl_pack_text(pack, address);
 }
 
-static void pack_pair(struct bl_pack *pack, const char *name, bl_slice value)
+/* Appends a field behind a TAB; what would end it becomes '?'. */
+static char *put_field(char *to, const char *text)
 {
-    pack_text(pack, name);
-    bl_pack_text(pack, value);
+    *to++ = '\t';
+    for (; *text; text++)
+        *to++ = (unsigned char)*text < 0x20 ? '?' : *text;
+    return to;
 }
 
-/* What the feed says besides: when, by the log's clock, and why.  A person's name and note, or the reply
- * and the rule behind a verdict. */
-static void pack_reason(struct bl_pack *pack, const struct bl_address_record *r, bool verdict, bool by_hand)
+static char *put_ms(char *to, int64_t ms)
 {
-    bl_slice reply = bl_slice_head((bl_slice){r->reply, strlen(r->reply)}, FEED_REPLY_MAX);
+    char digits[24];
 
-    pack_text(pack, "t");
-    bl_pack_decimal(pack, verdict ? r->last_ms : r->since_ms);
-    if (verdict) {
-        pack_pair(pack, "r", (bl_slice){r->rule, strlen(r->rule)});
-        pack_pair(pack, "w", reply);
-        pack_pair(pack, "h", (bl_slice){r->failure[0].host, strlen(r->failure[0].host)});
-    } else if (by_hand) {
-        pack_pair(pack, "b", (bl_slice){r->actor, strlen(r->actor)});
-        pack_pair(pack, "m", (bl_slice){r->note, strlen(r->note)});
-    }
+    snprintf(digits, sizeof digits, "%" PRId64, ms);
+    return put_field(to, digits);
 }
 
-static void add_entry(struct bl_address_changes *changes, bl_slice address, const struct bl_address_record *record,
-                      enum bl_change change, int64_t ends_ms)
+/* What the feed says besides address and change, in one text, for an argument costs Redis more than its bytes; feed.h
+ * has the fields.  The last one is the reply behind a verdict or a person's note, and may hold anything. */
+static size_t put_detail(const struct bl_address_record *r, const char *node, enum bl_change change, int64_t ends_ms,
+                         char out[DETAIL_MAX])
 {
-    enum { FIXED = 6 };
     bool verdict = change == BL_CHANGE_SUPPRESS || change == BL_CHANGE_EXTEND;
     bool by_hand = change == BL_CHANGE_ADD || change == BL_CHANGE_REMOVE;
-    struct bl_pack *pack = grow(changes, BL_ADDRESS_ENTRIES, 1);
+    const char *last = verdict ? r->reply : by_hand ? r->note : "";
+    size_t last_n = strnlen(last, FEED_TEXT_MAX);
+    char *to = out + snprintf(out, DETAIL_MAX, "%" PRIu64, r->version);
 
-    bl_pack_array(pack, FIXED + (verdict ? 8 : by_hand ? 6 : 2));
-    bl_pack_decimal(pack, (int64_t)record->version);
+    to = put_field(to, bl_address_state_name(r->state));
+    to = put_field(to, r->category);
+    to = put_ms(to, ends_ms);
+    to = put_ms(to, verdict ? r->last_ms : r->since_ms);
+    to = put_field(to, node);
+    to = put_field(to, verdict ? r->rule : "");
+    to = put_field(to, verdict ? r->failure[0].host : by_hand ? r->actor : "");
+    *to++ = '\t';
+    memcpy(to, last, last_n);
+    return (size_t)(to - out) + last_n;
+}
+
+static void add_entry(struct bl_address_changes *changes, const struct bl_redis_keys *keys, bl_slice address,
+                      const struct bl_address_record *record, enum bl_change change, int64_t ends_ms)
+{
+    struct bl_pack *pack = grow(changes, BL_ADDRESS_ENTRIES, 3);
+    char detail[DETAIL_MAX];
+
     bl_pack_text(pack, address);
     pack_text(pack, bl_change_name(change));
-    pack_text(pack, bl_address_state_name(record->state));
-    pack_text(pack, record->category);
-    bl_pack_decimal(pack, ends_ms);
-    pack_reason(pack, record, verdict, by_hand);
+    bl_pack_text(pack, (bl_slice){detail, put_detail(record, keys->node, change, ends_ms, detail)});
 }
 
 static void add_verdict(struct bl_address_changes *changes, const bl_redis_key *key, bl_slice verdict, int64_t ends_ms)
@@ -213,7 +226,7 @@ bl_address_changes_add(struct bl_address_changes *changes, const struct bl_redis
         add_place(changes, address, record, forget_ms, now_ms);
     add_verdict(changes, &verdict_key, (bl_slice){verdict, verdict_n}, ends_ms);
     if (change != BL_CHANGE_NONE && change != BL_CHANGE_NOTED)
-        add_entry(changes, address, record, change, ends_ms);
+        add_entry(changes, keys, address, record, change, ends_ms);
     return text;
 }
 

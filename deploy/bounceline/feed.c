@@ -3,54 +3,64 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static bl_slice *find_field(struct bl_feed_entry *entry, bl_slice name)
+static bl_slice take_field(bl_slice *rest)
 {
-    if (name.n != 1)
-        return NULL;
-    switch (name.p[0]) {
-    case 'a': return &entry->address;
-    case 'c': return &entry->change;
-    case 's': return &entry->state;
-    case 'k': return &entry->category;
-    case 'n': return &entry->node;
-    case 'r': return &entry->rule;
-    case 'w': return &entry->reply;
-    case 'h': return &entry->host;
-    case 'b': return &entry->actor;
-    case 'm': return &entry->note;
-    default:  return NULL;
-    }
+    size_t n = bl_slice_find_byte(*rest, '\t');
+    bl_slice field = bl_slice_head(*rest, n);
+
+    *rest = n < rest->n ? bl_slice_drop(*rest, n + 1) : (bl_slice){0};
+    return field;
 }
 
-static void read_number(bl_slice value, int64_t *out)
+static int64_t number_of(bl_slice field, int64_t otherwise)
 {
     uint64_t number;
 
-    if (bl_slice_take_u64(&value, &number) && number <= INT64_MAX)
-        *out = (int64_t)number;
+    return bl_slice_take_u64(&field, &number) && number <= INT64_MAX ? (int64_t)number : otherwise;
+}
+
+static bool is_change(bl_slice word, enum bl_change change)
+{
+    const char *name = bl_change_name(change);
+
+    return bl_slice_eq(word, (bl_slice){name, strlen(name)});
+}
+
+/* As address_change.c writes it. */
+static void read_detail(bl_slice detail, struct bl_feed_entry *entry)
+{
+    bool by_hand = is_change(entry->change, BL_CHANGE_ADD) || is_change(entry->change, BL_CHANGE_REMOVE);
+    bl_slice by;
+
+    entry->version = (uint64_t)number_of(take_field(&detail), 0);
+    entry->state = take_field(&detail);
+    entry->category = take_field(&detail);
+    entry->until_ms = number_of(take_field(&detail), 0);
+    entry->time_ms = number_of(take_field(&detail), entry->written_ms);
+    entry->node = take_field(&detail);
+    entry->rule = take_field(&detail);
+    by = take_field(&detail);
+    *(by_hand ? &entry->actor : &entry->host) = by;
+    *(by_hand ? &entry->note : &entry->reply) = detail;
 }
 
 static struct bl_feed_entry read_entry(bl_slice id, const redisReply *fields)
 {
     struct bl_feed_entry entry = {0};
-    int64_t version = 0;
+    bl_slice detail = {0};
 
-    read_number(bl_slice_head(id, bl_slice_find_byte(id, '-')), &entry.written_ms);
-    entry.time_ms = entry.written_ms;
+    entry.time_ms = entry.written_ms = number_of(bl_slice_head(id, bl_slice_find_byte(id, '-')), 0);
     for (size_t i = 0; i + 1 < fields->elements; i += 2) {
         bl_slice name = bl_reply_slice(fields->element[i]), value = bl_reply_slice(fields->element[i + 1]);
-        bl_slice *text = find_field(&entry, name);
 
-        if (text)
-            *text = value;
-        else if (bl_slice_eq(name, BL_SLICE("t")))
-            read_number(value, &entry.time_ms);
-        else if (bl_slice_eq(name, BL_SLICE("u")))
-            read_number(value, &entry.until_ms);
-        else if (bl_slice_eq(name, BL_SLICE("v")))
-            read_number(value, &version);
+        if (bl_slice_eq(name, BL_SLICE("a")))
+            entry.address = value;
+        else if (bl_slice_eq(name, BL_SLICE("c")))
+            entry.change = value;
+        else if (bl_slice_eq(name, BL_SLICE("d")))
+            detail = value;
     }
-    entry.version = (uint64_t)version;
+    read_detail(detail, &entry);
     return entry;
 }
 
