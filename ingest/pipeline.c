@@ -16,12 +16,13 @@
 #include <stdint.h>
 
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <uv.h>
 
 #include "bounceline/alloc.h"
 #include "bounceline/ring.h"
 
-enum { CACHE_LINE = 64 };
+enum { CACHE_LINE = 64, NICE = 2 };
 
 enum sleeper { AWAKE, ON_SEMAPHORE, ON_CALLBACK };
 
@@ -142,11 +143,19 @@ static void parse(struct bl_worker *parser, struct trip *trip)
         bl_block_parse(parser, trip->block->rules, trip->block);
 }
 
+/* A name for top -H, and for who looks for a thread that hangs.  Behind the loop, for which Redis waits: where there
+ * are not as many processors as threads, lines that are read early only lie about. */
+static void begin_thread(const char *name)
+{
+    prctl(PR_SET_NAME, name);
+    setpriority(PRIO_PROCESS, 0, NICE); /* of the calling thread; may be refused */
+}
+
 static void run_worker(void *arg)
 {
     struct worker *w = arg;
 
-    prctl(PR_SET_NAME, "worker"); /* for top -H, and who looks for a thread that hangs */
+    begin_thread("worker");
     for (;;) {
         struct trip *trip = channel_take(&w->in);
         bool last = !trip->block; /* not to be looked at after it was handed on */
@@ -173,7 +182,7 @@ static void run_stage(void *arg)
 {
     struct bl_pipeline *p = arg;
 
-    prctl(PR_SET_NAME, "stage");
+    begin_thread("stage");
     for (unsigned turn = 0;; turn = (turn + 1) % p->workers_n) {
         struct trip *trip = channel_take(&p->workers[turn].out);
 

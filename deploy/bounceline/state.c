@@ -165,24 +165,40 @@ static void sync_folder(const char *path)
     }
 }
 
-enum bl_code bl_state_save_snapshot(struct bl_state *state, const struct bl_snapshot *snapshot, bl_err *err)
+static void name_temporary(const struct bl_state *state, char path[PATH_ROOM])
 {
-    char temporary[PATH_ROOM], path[PATH_ROOM];
-    uint64_t number[64];
+    snprintf(path, PATH_ROOM, "%s/join.tmp", state->dir);
+}
+
+enum bl_code bl_state_write_snapshot(struct bl_state *state, const struct bl_snapshot *snapshot, bl_err *err)
+{
+    char path[PATH_ROOM];
     struct bl_snapshot_file file = {0};
-    size_t n;
-    int fd = -1;
     enum bl_code rc = bl_snapshot_encode(snapshot, &file);
+    int fd;
 
     if (rc != BL_OK)
         return bl_fail(err, rc, 0, "no memory to write a snapshot");
-    snprintf(temporary, sizeof temporary, "%s/join.tmp", state->dir);
-    snprintf(path, sizeof path, "%s/join.%llu", state->dir, (unsigned long long)state->next_snapshot);
-    fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0 || !write_pieces(fd, &file) || fsync(fd) != 0 || rename(temporary, path) != 0) {
+    name_temporary(state, path);
+    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0 || !write_pieces(fd, &file) || fsync(fd) != 0)
         rc = bl_fail(err, BL_IO, errno, "cannot write '%s': %s", path, strerror(errno));
-        goto out;
-    }
+    if (fd >= 0)
+        close(fd);
+    bl_free(file.memory);
+    return rc;
+}
+
+enum bl_code bl_state_publish_snapshot(struct bl_state *state, bl_err *err)
+{
+    char temporary[PATH_ROOM], path[PATH_ROOM];
+    uint64_t number[64];
+    size_t n;
+
+    name_temporary(state, temporary);
+    snprintf(path, sizeof path, "%s/join.%llu", state->dir, (unsigned long long)state->next_snapshot);
+    if (rename(temporary, path) != 0)
+        return bl_fail(err, BL_IO, errno, "cannot write '%s': %s", path, strerror(errno));
     sync_folder(state->dir);
     state->next_snapshot++;
     n = list_snapshots(state, number, BL_COUNT(number));
@@ -190,11 +206,7 @@ enum bl_code bl_state_save_snapshot(struct bl_state *state, const struct bl_snap
         snprintf(path, sizeof path, "%s/join.%llu", state->dir, (unsigned long long)number[i]);
         unlink(path);
     }
-out:
-    if (fd >= 0)
-        close(fd);
-    bl_free(file.memory);
-    return rc;
+    return BL_OK;
 }
 
 static struct bl_snapshot *read_snapshot(const char *path)

@@ -6,7 +6,7 @@
  * Shapes     files: `lock`, `instance` (16 hex digits), `join.N`
  * Units      -
  * Ownership  bl_state_open's result is released by bl_state_close
- * Threads    bl_state_save_snapshot: any one thread at a time; the rest: the loop's
+ * Threads    bl_state_write_snapshot, bl_state_publish_snapshot: any one thread at a time; the rest: the loop's
  * Errors     BL_CONFLICT when another instance holds the lock; BL_IO with the path
  * Source     DESIGN 2
  */
@@ -25,8 +25,10 @@ struct bl_state {
 enum bl_code bl_state_open(struct bl_state *state, const char *dir, bl_err *err);
 void         bl_state_close(struct bl_state *state);
 
-/* Writes beside, syncs, renames; keeps the newest few. */
-enum bl_code bl_state_save_snapshot(struct bl_state *state, const struct bl_snapshot *snapshot, bl_err *err);
+/* Writes and syncs a snapshot under a name of its own, in place of one that was not published. */
+enum bl_code bl_state_write_snapshot(struct bl_state *state, const struct bl_snapshot *snapshot, bl_err *err);
+/* Makes what was written the newest; keeps a few older ones. */
+enum bl_code bl_state_publish_snapshot(struct bl_state *state, bl_err *err);
 
 /* The newest snapshot of `dataset` that no slot is behind of; NULL when there is none.  With no slots,
  * just the newest one that is whole. */

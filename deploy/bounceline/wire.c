@@ -40,7 +40,7 @@ enum {
     RING = 32,              /* a power of two above BATCHES */
     FLUSH_MS = 1000,        /* a batch closes after this long at most */
     SNAPSHOT_FLUSHES = 5,
-    SNAPSHOT_BLOCKS = 4096, /* about a gigabyte of log */
+    SNAPSHOT_BLOCKS = 8192, /* about two gigabytes of log */
     BATCH_FIELDS = 48000,
     BATCH_EVENTS = 4000,
     JOIN_ENTRIES = 1 << 20,
@@ -108,40 +108,10 @@ static void freed(void *arg)
 
 static void lend(struct daemon *d, struct bl_batch *batch)
 {
+    bl_wire_save_drop(d, batch);
     bl_batch_clear(batch);
     bl_ring_put(&d->lent, batch);
     uv_sem_post(&d->lent_sem);
-}
-
-static void save_done(uv_work_t *work, int status)
-{
-    struct daemon *d = work->data;
-
-    (void)status;
-    d->save_running = false;
-    bl_snapshot_free(d->snapshot);
-    d->snapshot = NULL;
-    bl_wire_pump(d);
-}
-
-static void save(uv_work_t *work)
-{
-    struct daemon *d = work->data;
-    bl_err err;
-
-    if (bl_state_save_snapshot(d->options->state, d->snapshot, &err) != BL_OK)
-        bl_log(4, "%s; a restart reads further back", err.text);
-}
-
-/* Every slot has the batch, so the snapshot behind it is one to start from. */
-static void keep_snapshot(struct daemon *d, struct bl_batch *batch)
-{
-    if (!batch->snapshot || d->save_running)
-        return; /* the next one will do */
-    d->snapshot = batch->snapshot;
-    batch->snapshot = NULL;
-    d->saving.data = d;
-    d->save_running = uv_queue_work(&d->loop, &d->saving, save, save_done) == 0;
 }
 
 static void on_done(void *arg, struct bl_batch *batch)
@@ -155,7 +125,7 @@ static void on_done(void *arg, struct bl_batch *batch)
     if (batch->ranges)
         bl_log(7, "every slot has a batch of %zu ranges; %" PRIu64 " lines, %" PRIu64 " bytes until now", batch->ranges,
                d->counted_lines, d->counted_bytes);
-    keep_snapshot(d, batch);
+    bl_wire_save_done(d, batch);
     lend(d, batch);
     bl_wire_pump(d);
 }
@@ -170,10 +140,12 @@ static void submit_due(struct daemon *d)
     struct bl_batch *batch;
 
     while ((batch = bl_ring_take(&d->due)) != NULL) {
-        if (batch->run == d->run && bl_store_stats(d->store).ready)
+        if (batch->run == d->run && bl_store_stats(d->store).ready) {
+            bl_wire_save(d, batch);
             bl_store_submit(d->store, batch);
-        else
+        } else {
             lend(d, batch);
+        }
     }
 }
 
@@ -487,7 +459,7 @@ static void settle(struct daemon *d)
         return;
     submit_due(d);
     bl_store_flush(d->store);
-    if (!bl_store_idle(d->store) || d->save_running)
+    if (!bl_store_idle(d->store) || bl_wire_is_saving(d))
         return;
     if (d->next_sources && !d->stopping) {
         d->renewing = true;

@@ -2,6 +2,7 @@
  *
  * wire.c         life: tail, pipeline, stage and store, and what moves between them
  * wire_reload.c  what changes while it runs
+ * wire_save.c    snapshots of the join, into the state directory
  * wire_say.c     what people and systemd hear
  *
  * Shapes     -
@@ -30,6 +31,17 @@ struct change {
     struct bl_config      *config; /* NULL: the one it was started with */
     const struct bl_rules *rules;
     struct bl_relays      *relays;
+};
+
+/* A snapshot that is being written; wire_save.c. */
+struct saving {
+    enum { SAVE_IDLE, SAVE_WRITING, SAVE_WRITTEN, SAVE_PUBLISHING } state;
+    uv_work_t work;
+    struct bl_batch *batch;       /* behind which it was taken, while not every slot has that; it owns the snapshot */
+    struct bl_snapshot *snapshot; /* without a batch: our own */
+    bool dropped;                 /* the batch is void */
+    enum bl_code code;
+    bl_err err;
 };
 
 enum daemon_state { STARTING, RUNNING, DRAINING, CLOSING };
@@ -90,9 +102,7 @@ struct daemon {
     uv_signal_t on_term, on_int, on_hup;
     bool stopping; /* a signal asked for the end */
 
-    uv_work_t saving; /* a snapshot being written */
-    struct bl_snapshot *snapshot;
-    bool save_running;
+    struct saving saving;
 
     uint64_t counted_bytes, counted_lines; /* that Redis has, of this process */
     unsigned seconds;                      /* flush timer's */
@@ -115,6 +125,13 @@ void bl_wire_move_change(struct daemon *d); /* a change that was read goes its w
 void bl_wire_free_change(struct change *change);
 void bl_wire_look_for_logs(struct daemon *d);
 bool bl_wire_take_sources(struct daemon *d); /* between two runs: `next_sources`, if there are any; false: no memory */
+
+/* ---- wire_save.c ---- */
+
+void bl_wire_save(struct daemon *d, struct bl_batch *batch);      /* a batch is about to be submitted */
+void bl_wire_save_done(struct daemon *d, struct bl_batch *batch); /* every slot has it */
+void bl_wire_save_drop(struct daemon *d, struct bl_batch *batch); /* it is going to be emptied */
+bool bl_wire_is_saving(const struct daemon *d);
 
 /* ---- wire_say.c ---- */
 
