@@ -63,6 +63,8 @@ def make_corpus(kind, lines, seed, *more, keep=True):
             while chunk := made.stdout.read(1 << 20):
                 digest.update(chunk)
                 f.write(chunk)
+            f.flush()
+            os.fsync(f.fileno())  # or the system writes it while something is measured
         if made.wait() != 0:
             sys.exit("measure: cannot make the corpus")
         with open(truth + ".new", encoding="utf-8") as f:
