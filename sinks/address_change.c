@@ -139,8 +139,8 @@ static size_t put_detail(const struct bl_address_record *r, const char *node, en
 {
     bool verdict = change == BL_CHANGE_SUPPRESS || change == BL_CHANGE_EXTEND;
     bool by_hand = change == BL_CHANGE_ADD || change == BL_CHANGE_REMOVE;
-    const char *last = verdict ? r->reply : by_hand ? r->note : "";
-    size_t last_n = strnlen(last, FEED_TEXT_MAX);
+    const char *text = verdict ? r->reply : by_hand ? r->note : "";
+    bl_slice last = bl_slice_head((bl_slice){text, strlen(text)}, FEED_TEXT_MAX);
     char *to = out + snprintf(out, DETAIL_MAX, "%" PRIu64, r->version);
 
     to = put_field(to, bl_address_state_name(r->state));
@@ -151,8 +151,8 @@ static size_t put_detail(const struct bl_address_record *r, const char *node, en
     to = put_field(to, verdict ? r->rule : "");
     to = put_field(to, verdict ? r->failure[0].host : by_hand ? r->actor : "");
     *to++ = '\t';
-    memcpy(to, last, last_n);
-    return (size_t)(to - out) + last_n;
+    memcpy(to, last.p, last.n);
+    return (size_t)(to - out) + last.n;
 }
 
 static void add_entry(struct bl_address_changes *changes, const struct bl_redis_keys *keys, bl_slice address,
