@@ -285,7 +285,7 @@ enum bl_code bl_links_build(struct bl_arena *arena, struct bl_phrase_use *uses, 
     struct build b = {.rules = rules, .uses = uses, .slots_mask = 1, .err = err};
     enum bl_code rc = BL_NO_MEMORY;
 
-    b.step = rules->n_links / 64 / BL_MASK + 1;
+    b.step = rules->n_links ? (rules->n_links - 1) / 64 / BL_MASK + 1 : 1;
     while (b.slots_mask < 8 * n + 2) /* four masks a word */
         b.slots_mask *= 2;
     b.phrases = bl_calloc(n + 1, sizeof *b.phrases);

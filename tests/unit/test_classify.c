@@ -225,6 +225,8 @@ static const struct {
     {"without its enhanced code too", "550-there is no 550-such 550 user", "no 550-such 550 user"},
     {"a code without its line's dash is text", "there is no such 550 user", ""},
     {"another code is text", "550-there is no such 551 user", ""},
+    {"a code behind the last words", "550-for no reason 550-5.1.11", "no reason 550-5.1.11"},
+    {"and one that ends with a blank", "550-for no reason 550 ", "no reason 550 "},
     {"codes decided", "nothing known", ""},
 };
 
@@ -657,6 +659,37 @@ static void the_order_of_evidence_is_data(void **state)
     }
 }
 
+static enum bl_code compile_pairs(size_t n, struct bl_rules **out)
+{
+    static char text[256 * 1024];
+    struct bl_rules_file files[] = {
+        {BL_SLICE_INIT("categories.tsv"), BL_SLICE_INIT(CATEGORIES)},
+        {BL_SLICE_INIT("t.rules"), {text, 0}},
+    };
+    size_t at = (size_t)sprintf(text, "[specific]\n");
+    bl_err err;
+
+    for (size_t i = 0; i < n; i++)
+        at += (size_t)sprintf(text + at, "r%zu: \"front%04zu\" .. \"back%04zu\" -> slow ; s\n = front%04zu back%04zu\n", i,
+                              i, i, i, i);
+    files[1].text.n = at;
+    return bl_rules_compile(files, BL_COUNT(files), out, &err);
+}
+
+/* 1024 links fill their sets to the last bit.  Negative control: with room for one set more than these need, the
+ * sanitizers stop the compilation. */
+static void as_many_links_as_there_may_be(void **state)
+{
+    bl_reply reply = {.phase = BL_PHASE_RCPT, .text = BL_SLICE_INIT("front1023 and back1023")};
+    struct bl_rules *rules = NULL;
+
+    (void)state;
+    assert_int_equal(compile_pairs(1025, &rules), BL_BAD_INPUT);
+    assert_int_equal(compile_pairs(1024, &rules), BL_OK);
+    assert_true(same_text(bl_rules_rule(rules, bl_classify(rules, &reply).rule)->id, "t/r1023"));
+    bl_rules_free(rules);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -671,6 +704,7 @@ int main(void)
         cmocka_unit_test(names_go_both_ways),
         cmocka_unit_test(providers_are_named),
         cmocka_unit_test(suffixes_of_any_length_are_found),
+        cmocka_unit_test(as_many_links_as_there_may_be),
     };
 
     return cmocka_run_group_tests(tests, compile_small, free_small);
