@@ -173,8 +173,9 @@ static uint32_t phrase_start(const struct lane *lane, uint32_t end, uint32_t len
         length--;
     }
     if (at > text.n) {
-        at--;
-        if (at == 0 || !bl_is_blank_byte(text.p[at - 1]))
+        uint32_t before_gaps = gaps, before = back_over_gap(lane, --at, &before_gaps);
+
+        if (before == 0 || !bl_is_blank_byte(text.p[before - 1]))
             length--;
     }
     while (length-- > 0 && (at = back_over_gap(lane, at, &gaps)) > 0) {

@@ -6,7 +6,8 @@
  * rules, and back.
  *
  * Negative controls, each made once by hand, each failing here: a key without the phase, `anywhere` always true,
- * places kept as offsets into the whole text, and no forgetting when the rules change. */
+ * places kept as offsets into the whole text, no forgetting when the rules change, and a look into the last gap for where
+ * words at the end begin. */
 #include "bounceline/memo.h"
 
 #include "bounceline/reply.h"
@@ -71,6 +72,8 @@ static bl_slice make_text(char *out, size_t round)
             n += put_own(out + n, sample.p);
         out[n++] = sample.p[i];
     }
+    if (draw(8) == 0) /* a last line without words */
+        n += (size_t)sprintf(out + n, " %.3s%s", sample.p, draw(2) ? " " : "-5.1.11");
     if (draw(2) && n > 3 && out[3] == ' ')
         out[3] = '-';
     while (draw(60) == 0 && n < TEXT_MAX - 64)
@@ -116,7 +119,8 @@ static void compare(struct bl_memo *memo, const struct bl_rules *rules, size_t r
 static struct bl_rules *compile_own(void)
 {
     static const struct bl_rules_file own[] = {
-        {BL_SLICE_INIT("own.rules"), BL_SLICE_INIT("[provider]\nmine: \"mailbox\" -> greylisted ; s\n  = 550 a mailbox\n")}};
+        {BL_SLICE_INIT("own.rules"), BL_SLICE_INIT("[provider]\nmine: \"mailbox\" | \"ked $\" | \"user $\" -> greylisted ; s\n"
+                                                "  = 550 a mailbox\n")}};
     struct bl_rules_sources sources = {.own = own, .own_n = 1};
     struct bl_rules *rules = NULL;
     bl_err err = {0};
