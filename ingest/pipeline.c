@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #include <sys/prctl.h>
-#include <sys/resource.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "bounceline/alloc.h"
@@ -148,7 +148,7 @@ static void parse(struct bl_worker *parser, struct trip *trip)
 static void begin_thread(const char *name)
 {
     prctl(PR_SET_NAME, name);
-    setpriority(PRIO_PROCESS, 0, NICE); /* of the calling thread; may be refused */
+    nice(NICE); /* more than the loop is; Linux: of the calling thread */
 }
 
 static void run_worker(void *arg)

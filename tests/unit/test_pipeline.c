@@ -79,6 +79,7 @@ struct seen {
     uint64_t n, sum, bad_order, controls, first_new_rules, mixed_rules;
     uint64_t last_salt;
     unsigned slow_every;
+    int nice; /* of the stage's thread */
     uv_sem_t freed;
 };
 
@@ -86,6 +87,7 @@ static void consume(void *arg, struct bl_block *block)
 {
     struct seen *seen = arg;
 
+    seen->nice = getpriority(PRIO_PROCESS, 0);
     if (block->begin != seen->n)
         seen->bad_order++;
     if (block->kind == BL_BLOCK_DATA) {
@@ -323,6 +325,22 @@ static void an_idle_pipeline_uses_no_cpu(void **state)
     uv_sem_destroy(&seen.freed);
 }
 
+/* It asks for less than whoever started it was given, never for more.  The last test: there is no way back.  Negative
+ * control: with a fixed priority, or none, this fails. */
+static void its_threads_stand_behind_their_owner(void **state)
+{
+    int before = getpriority(PRIO_PROCESS, 0), own;
+
+    (void)state;
+    if (before > 14)
+        skip();
+    assert_int_equal(setpriority(PRIO_PROCESS, 0, before + 3), 0);
+    own = getpriority(PRIO_PROCESS, 0);
+    assert_int_equal(own, before + 3);
+    assert_in_range(run(2, 0, 0).nice, own + 1, 19);
+    assert_int_equal(getpriority(PRIO_PROCESS, 0), own);
+}
+
 static size_t allowed;
 
 static bool may_allocate(void *arg, size_t bytes)
@@ -368,6 +386,7 @@ int main(void)
         cmocka_unit_test(a_single_block_goes_round_and_round),
         cmocka_unit_test(an_idle_pipeline_uses_no_cpu),
         cmocka_unit_test(every_allocation_may_fail_at_the_start),
+        cmocka_unit_test(its_threads_stand_behind_their_owner),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
