@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #include <sys/prctl.h>
-#include <unistd.h>
+#include <sys/resource.h>
 #include <uv.h>
 
 #include "bounceline/alloc.h"
@@ -148,7 +148,8 @@ static void parse(struct bl_worker *parser, struct trip *trip)
 static void begin_thread(const char *name)
 {
     prctl(PR_SET_NAME, name);
-    nice(NICE); /* more than the loop is; Linux: of the calling thread */
+    /* More than the loop is; Linux: of the calling thread. */
+    setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + NICE);
 }
 
 static void run_worker(void *arg)
