@@ -5,6 +5,10 @@
  * The home slot is the tag's upper bits: nothing outside the table is needed to move slots, and
  * removal closes the gap instead of leaving a mark, so a table never degrades.
  *
+ * A table begins small and doubles when it is a quarter full: what is used of it stays in the cache, though it may
+ * become large, and a thing hardly ever stands beside its home.  All that it may need is reserved at the start, so
+ * growing cannot fail, and the pages are touched when it gets there.
+ *
  * Shapes     references: 1..UINT32_MAX, 0 is an empty slot; never more than half full
  * Units      -
  * Ownership  bl_slots_init allocates, bl_slots_release frees; pages are touched when used
@@ -18,6 +22,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "bounceline/alloc.h"
 
@@ -27,9 +32,25 @@ struct bl_slot {
 
 struct bl_slots {
     struct bl_slot *v;
-    uint32_t mask;
-    unsigned shift;
+    uint32_t mask, n;
+    unsigned shift, least_shift; /* of the present table, and of the largest */
+    struct bl_slot *aside;       /* where things are put while the table doubles; NULL: it will not any more */
 };
+
+enum { BL_SLOTS_FIRST_BITS = 10 };
+
+static inline void bl_slots_resize(struct bl_slots *slots, unsigned bits)
+{
+    slots->mask = (uint32_t)(((uint64_t)1 << bits) - 1);
+    slots->shift = 32 - bits;
+}
+
+static inline void bl_slots_release(struct bl_slots *slots)
+{
+    bl_table_free(slots->v);
+    bl_table_free(slots->aside);
+    slots->v = slots->aside = NULL;
+}
 
 /* Room for `things`; at most 2^30 of them. */
 static inline bool bl_slots_init(struct bl_slots *slots, size_t things)
@@ -41,15 +62,14 @@ static inline bool bl_slots_init(struct bl_slots *slots, size_t things)
     while ((size_t)1 << bits < things * 2)
         bits++;
     slots->v = bl_table_new((size_t)1 << bits, sizeof *slots->v);
-    slots->mask = (uint32_t)(((uint64_t)1 << bits) - 1);
-    slots->shift = 32 - bits;
-    return slots->v != NULL;
-}
-
-static inline void bl_slots_release(struct bl_slots *slots)
-{
-    bl_table_free(slots->v);
-    slots->v = NULL;
+    slots->aside = bits > BL_SLOTS_FIRST_BITS ? bl_table_new((size_t)1 << (bits - 1), sizeof *slots->v) : NULL;
+    slots->n = 0;
+    slots->least_shift = 32 - bits;
+    bl_slots_resize(slots, bits < BL_SLOTS_FIRST_BITS ? bits : BL_SLOTS_FIRST_BITS);
+    if (slots->v && (slots->aside || bits <= BL_SLOTS_FIRST_BITS))
+        return true;
+    bl_slots_release(slots);
+    return false;
 }
 
 static inline uint32_t bl_slots_home(const struct bl_slots *slots, uint32_t tag)
@@ -77,13 +97,37 @@ static inline uint32_t bl_slots_next(const struct bl_slots *slots, uint32_t tag,
     }
 }
 
-static inline void bl_slots_put(struct bl_slots *slots, uint32_t tag, uint32_t ref)
+static inline void bl_slots_place(struct bl_slots *slots, struct bl_slot slot)
 {
-    uint32_t at = bl_slots_home(slots, tag);
+    uint32_t at = bl_slots_home(slots, slot.tag);
 
     while (slots->v[at].ref != 0)
         at = (at + 1) & slots->mask;
-    slots->v[at] = (struct bl_slot){tag, ref};
+    slots->v[at] = slot;
+}
+
+/* Twice as many: all of them move. */
+static __attribute__((noinline, unused)) void bl_slots_grow(struct bl_slots *slots)
+{
+    uint32_t old = slots->mask + 1;
+
+    memcpy(slots->aside, slots->v, old * sizeof *slots->v);
+    memset(slots->v, 0, old * sizeof *slots->v);
+    bl_slots_resize(slots, 32 - slots->shift + 1);
+    for (uint32_t i = 0; i < old; i++)
+        if (slots->aside[i].ref != 0)
+            bl_slots_place(slots, slots->aside[i]);
+    if (slots->shift == slots->least_shift) {
+        bl_table_free(slots->aside);
+        slots->aside = NULL;
+    }
+}
+
+static inline void bl_slots_put(struct bl_slots *slots, uint32_t tag, uint32_t ref)
+{
+    if (++slots->n > (slots->mask + 1) / 4 && slots->shift > slots->least_shift)
+        bl_slots_grow(slots);
+    bl_slots_place(slots, (struct bl_slot){tag, ref});
 }
 
 /* Takes out a thing that is in the table.  Each later slot of the run moves into the gap unless its
@@ -103,6 +147,7 @@ static inline void bl_slots_remove(struct bl_slots *slots, uint32_t tag, uint32_
         }
     }
     slots->v[gap].ref = 0;
+    slots->n--;
 }
 
 /* Empties the slot of one thing without closing the gap: only for emptying the whole table, thing
@@ -114,6 +159,7 @@ static inline void bl_slots_blank(struct bl_slots *slots, uint32_t tag, uint32_t
     while (slots->v[at].ref != ref)
         at = (at + 1) & slots->mask;
     slots->v[at].ref = 0;
+    slots->n--;
 }
 
 #endif
