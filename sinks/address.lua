@@ -123,12 +123,13 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 -- {key, value, moment or 0, ...}.  Redis 7, which tells scripts its version, takes the moment as it is; for older ones
 -- it is a time from now, at least a millisecond.
+local takes_moment = redis.REDIS_VERSION_NUM
 local function set_until(list)
     for i = 1, #list, 3 do
         local at = list[i + 2]
         if at == '0' then
             call('SET', list[i], list[i + 1])
-        elseif redis.REDIS_VERSION_NUM then
+        elseif takes_moment then
             call('SET', list[i], list[i + 1], 'PXAT', at)
         else
             call('SET', list[i], list[i + 1], 'PX', fmt('%d', max(at - now, 1)))

@@ -439,19 +439,6 @@ size_t bl_address_text(const struct bl_address_record *record, char out[BL_ADDRE
 
 /* --- reading -------------------------------------------------------------------------------------- */
 
-/* Takes what stands before the next TAB.  A line whose last field was taken has p == NULL. */
-static bool take_field(bl_slice *line, bl_slice *field)
-{
-    size_t n;
-
-    if (!line->p)
-        return false;
-    n = bl_slice_find_byte(*line, '\t');
-    *field = bl_slice_head(*line, n);
-    *line = n < line->n ? bl_slice_drop(*line, n + 1) : (bl_slice){0};
-    return true;
-}
-
 /* No sign, no leading zeros. */
 static bool take_digits(bl_slice *in, uint64_t max, uint64_t *out)
 {
@@ -465,7 +452,7 @@ static bool take_number(bl_slice *line, uint64_t max, uint64_t *out)
 {
     bl_slice field;
 
-    return take_field(line, &field) && take_digits(&field, max, out) && field.n == 0;
+    return bl_slice_take_field(line, '\t', &field) && take_digits(&field, max, out) && field.n == 0;
 }
 
 static bool take_time(bl_slice *line, int64_t *out)
@@ -493,7 +480,7 @@ static bool take_status(bl_slice *line, bl_status *out)
     bl_slice field;
     uint64_t class_, subject, detail;
 
-    if (!take_field(line, &field))
+    if (!bl_slice_take_field(line, '\t', &field))
         return false;
     if (bl_slice_eq(field, BL_SLICE("-"))) {
         *out = (bl_status){0};
@@ -545,7 +532,7 @@ static bool take_text(bl_slice *line, char *out, size_t cap)
     bl_slice field;
     size_t n = 0;
 
-    if (!take_field(line, &field) || field.n >= cap)
+    if (!bl_slice_take_field(line, '\t', &field) || field.n >= cap)
         return false;
     while (field.n) {
         char c = field.p[0];
@@ -563,7 +550,7 @@ static bool take_state(bl_slice *line, enum bl_address_state *out)
 {
     bl_slice field;
 
-    if (!take_field(line, &field))
+    if (!bl_slice_take_field(line, '\t', &field))
         return false;
     for (int i = 0; i < BL_ADDRESS_STATES; i++)
         if (bl_slice_eq(field, state_names[i])) {
@@ -577,7 +564,7 @@ static bool take_flags(bl_slice *line, struct bl_address_record *r)
 {
     bl_slice field;
 
-    if (!take_field(line, &field))
+    if (!bl_slice_take_field(line, '\t', &field))
         return false;
     if (bl_slice_eq(field, BL_SLICE("-")))
         return true;

@@ -5,9 +5,9 @@
  *       1   [ e f . . ]                  ...
  *
  * A reply is found when everything that the classifier reads is the same, byte for byte: codes, phase, provider if it
- * was asked for, and the pieces of its text between the gaps.  A verdict names a place in the text, which is kept as a place within a
- * piece.  Replies with an id that is not seen as one are never asked for again; with several to a set they do not push
- * out those that are. */
+ * was asked for, and the pieces of its text between the gaps.  A verdict names a place in the text, which is kept as a
+ * place within a piece.  Replies with an id that is not seen as one are never asked for again; with several to a set
+ * they do not push out those that are. */
 #include "bounceline/memo.h"
 
 #include "asking.h"
@@ -98,18 +98,19 @@ static bl_slice piece_of(bl_slice text, const struct question *q, uint32_t i)
     return (bl_slice){text.p + begin, bl_piece_end(q->gaps, q->circumstances.gaps, i, text.n) - begin};
 }
 
-/* False for what is too long to be kept. */
+/* False, and no tag, for what is too long to be kept. */
 static bool ask(struct question *q, const bl_reply *reply)
 {
     struct circumstances *c = &q->circumstances;
+    uint64_t hash = 0;
     size_t n = 0;
 
+    q->tag = 0;
     *c = (struct circumstances){.code = reply->code, .enhanced = reply->enhanced, .wrapper = reply->wrapper,
                                 .phase = (uint8_t)reply->phase};
     if (reply->text.n > UINT16_MAX)
         return false;
     c->gaps = (uint8_t)bl_gaps_find(reply->text, q->gaps);
-    q->tag = 0;
     for (uint32_t i = 0; i <= c->gaps; i++) {
         bl_slice piece = piece_of(reply->text, q, i);
 
@@ -117,9 +118,9 @@ static bool ask(struct question *q, const bl_reply *reply)
         if (n > TEXT_MAX)
             return false;
         c->piece_n[i] = (uint16_t)piece.n;
-        q->tag = bl_hash64_seeded(piece, q->tag);
+        hash = bl_hash64_seeded(piece, hash);
     }
-    q->tag = bl_hash64_seeded((bl_slice){(const char *)c, sizeof *c}, q->tag) | 1;
+    q->tag = bl_hash64_seeded((bl_slice){(const char *)c, sizeof *c}, hash) | 1;
     return true;
 }
 
@@ -230,8 +231,6 @@ static void classify_some(struct bl_memo *memo, const struct bl_rules *rules, co
 
         if (ask(q, &replies[i]))
             known = look_up(memo, q, replies[i].text, providers[i]);
-        else
-            q->tag = 0;
         if (known) {
             verdicts[i] = answer(known, q);
             continue;

@@ -296,14 +296,8 @@ static size_t split_tabs(bl_slice line, bl_slice fields[COLUMNS_MAX])
 {
     size_t n = 0;
 
-    while (n < COLUMNS_MAX) {
-        size_t at = bl_slice_find_byte(line, '\t');
-
-        fields[n++] = trim(bl_slice_head(line, at));
-        if (at == line.n)
-            break;
-        line = bl_slice_drop(line, at + 1);
-    }
+    for (; n < COLUMNS_MAX && bl_slice_take_field(&line, '\t', &fields[n]); n++)
+        fields[n] = trim(fields[n]);
     return n;
 }
 

@@ -380,14 +380,8 @@ static bl_slice take_line(bl_slice *text)
 static void split(bl_slice line, struct test_row *row)
 {
     row->n = 0;
-    while (row->n < TSV_COLUMNS) {
-        size_t n = bl_slice_find_byte(line, '\t');
-
-        row->field[row->n++] = bl_slice_head(line, n);
-        if (n == line.n)
-            break;
-        line = bl_slice_drop(line, n + 1);
-    }
+    while (row->n < TSV_COLUMNS && bl_slice_take_field(&line, '\t', &row->field[row->n]))
+        row->n++;
 }
 
 static size_t column(const struct test_row *head, bl_slice name)

@@ -5,10 +5,9 @@
 
 static bl_slice take_field(bl_slice *rest)
 {
-    size_t n = bl_slice_find_byte(*rest, '\t');
-    bl_slice field = bl_slice_head(*rest, n);
+    bl_slice field = {0};
 
-    *rest = n < rest->n ? bl_slice_drop(*rest, n + 1) : (bl_slice){0};
+    bl_slice_take_field(rest, '\t', &field);
     return field;
 }
 

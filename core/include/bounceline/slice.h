@@ -113,6 +113,19 @@ static inline size_t bl_slice_find_byte(bl_slice s, char byte)
     return at ? (size_t)(at - s.p) : s.n;
 }
 
+/* Takes what stands before the next `separator`, or all of it; false when the last field was taken (p == NULL then). */
+static inline bool bl_slice_take_field(bl_slice *rest, char separator, bl_slice *field)
+{
+    size_t n;
+
+    if (!rest->p)
+        return false;
+    n = bl_slice_find_byte(*rest, separator);
+    *field = bl_slice_head(*rest, n);
+    *rest = n < rest->n ? bl_slice_drop(*rest, n + 1) : (bl_slice){0};
+    return true;
+}
+
 static inline char bl_lower(char c)
 {
     return (c >= 'A' && c <= 'Z') ? (char)(c | 0x20) : c;
