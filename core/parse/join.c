@@ -62,6 +62,7 @@ struct bl_join *bl_join_new_showing(const struct bl_rules *rules, size_t entries
     }
     for (size_t i = 0; i < BL_JOIN_PENDING_MAX; i++)
         join->pending[i] = &join->pending_memory[i];
+    entry_at(join, 0)->flags = FREE;
     use_rules(join, rules);
     forget_all(join);
     return join;
@@ -395,6 +396,14 @@ static void take_expired(struct bl_join *join, uint32_t ref, const bl_record *re
     }
 }
 
+static void take_reject(struct bl_join *join, const bl_record *record, uint32_t likely)
+{
+    uint32_t ref = record->flags & BL_RECORD_ONE_SHOT ? 0 : find_likely(join, record, likely);
+
+    for (uint32_t n = join->fn ? times_of(record) : 0; n > 0; n--)
+        emit_reject(join, ref, record);
+}
+
 static void take_removed(struct bl_join *join, uint32_t ref)
 {
     if (is_live(join, ref))
@@ -403,7 +412,7 @@ static void take_removed(struct bl_join *join, uint32_t ref)
 
 /* --- what is pending; see join_pending.h --- */
 
-static void take(struct bl_join *join, const bl_record *record);
+static void take(struct bl_join *join, const bl_record *record, uint32_t likely);
 
 /* Reads the `i`th line that is pending, and takes it. */
 static void take_pending(struct bl_join *join, size_t i)
@@ -429,7 +438,7 @@ static void take_pending(struct bl_join *join, size_t i)
         record.provider = bl_rules_provider(join->rules, record.peer_host);
     if (bl_exim_is_failure(&record))
         record.verdict = bl_classify(join->rules, &reply);
-    take(join, &record);
+    take(join, &record, 0);
 }
 
 static void make_pending_room(struct bl_join *join)
@@ -510,70 +519,68 @@ void bl_join_finish(struct bl_join *join, bl_event_fn *fn, void *arg)
     }
 }
 
-/* Which kind comes next cannot be foretold.  So the entry is found before that is asked: the search
- * goes on while the processor takes back its wrong guess. */
-static void take(struct bl_join *join, const bl_record *record)
+/* Which kind comes next cannot be foretold, but with the kind it can whether its queue id is known: so that is asked
+ * first.  `likely` is what likely_entry() said of it. */
+static void take(struct bl_join *join, const bl_record *record, uint32_t likely)
 {
-    uint32_t ref = record->flags & BL_RECORD_ONE_SHOT ? 0 : find_entry(join, record);
-
     switch ((enum bl_record_kind)record->kind) {
     case BL_RECORD_OPEN:
-        take_open(join, ref, record);
+        take_open(join, find_likely(join, record, likely), record);
         break;
     case BL_RECORD_ARRIVAL:
-        take_arrival(join, ref, record);
+        take_arrival(join, find_likely(join, record, likely), record);
         if (join->pending_n)
             release_held(join, record);
         break;
     case BL_RECORD_MESSAGE_ID:
-        take_message_id(join, ref, record);
+        take_message_id(join, find_likely(join, record, likely), record);
         break;
     case BL_RECORD_QUEUED:
-        take_queued(join, ref, record);
+        take_queued(join, find_likely(join, record, likely), record);
         break;
     case BL_RECORD_DELIVERY:
-        take_delivery(join, ref, record);
+        take_delivery(join, find_likely(join, record, likely), record);
         break;
     case BL_RECORD_EXPIRED:
-        take_expired(join, ref, record);
+        take_expired(join, find_likely(join, record, likely), record);
         break;
     case BL_RECORD_REMOVED:
-        take_removed(join, ref);
+        take_removed(join, find_likely(join, record, likely));
         break;
     case BL_RECORD_REJECT:
-        for (uint32_t n = join->fn ? times_of(record) : 0; n > 0; n--)
-            emit_reject(join, ref, record);
+        take_reject(join, record, likely);
         break;
     case BL_RECORD_PIECE:
         take_piece(join, record);
         break;
     case BL_RECORD_HELD:
-        take_held(join, ref, record);
+        take_held(join, find_likely(join, record, likely), record);
         break;
     }
 }
 
-/* The slot was prefetched earlier.  The entry is mostly in its home slot, else in the next;
- * guessing so costs no branch, and a wrong guess only a prefetch. */
-static inline void prefetch_entry(const struct bl_join *join, const bl_record *record)
+/* The entry is mostly in its home slot, else in the next; guessing so costs no branch, and a wrong guess only what is
+ * fetched ahead.  The slot was fetched earlier. */
+__attribute__((always_inline)) static inline uint32_t likely_entry(const struct bl_join *join, const bl_record *record)
 {
     uint32_t tag = tag_of(record->key), home = bl_slots_home(&join->slots, tag);
-    const struct bl_slot *slot = &join->slots.v[home],
-                         *next = &join->slots.v[(home + 1) & join->slots.mask];
-    uint32_t ref = slot->tag == tag ? slot->ref : next->ref;
+    const struct bl_slot *slot = &join->slots.v[home], *next = &join->slots.v[(home + 1) & join->slots.mask];
+    uint32_t here = 0 - (uint32_t)(slot->tag == tag), ref = (slot->ref & here) | (next->ref & ~here);
+    size_t delivery = record->kind == BL_RECORD_DELIVERY; /* its event shows the texts */
     const char *entry = (const char *)entry_at(join, ref);
-    size_t more = record->kind == BL_RECORD_DELIVERY ? 64 : 0; /* its event shows the texts */
-    size_t last = more && join->entry_bytes > 128 ? 128 : more;
 
     __builtin_prefetch(entry);
-    __builtin_prefetch(entry + more);
-    __builtin_prefetch(entry + last);
+    __builtin_prefetch(entry + (delivery << 6));
+    if (join->entry_bytes > 128)
+        __builtin_prefetch(entry + (delivery << 7));
     __builtin_prefetch(&join->links[ref]);
+    return ref;
 }
 
 void bl_join_block(struct bl_join *join, const struct bl_block *block, bl_event_fn *fn, void *arg)
 {
     const bl_record *record = block->records;
+    uint32_t likely[AHEAD_ENTRY] = {0};
     size_t n = block->records_n;
 
     join->fn = block->warm_up ? NULL : fn;
@@ -581,11 +588,13 @@ void bl_join_block(struct bl_join *join, const struct bl_block *block, bl_event_
     for (size_t i = 0; i < n && i < AHEAD_SLOT; i++)
         bl_slots_prefetch(&join->slots, tag_of(record[i].key));
     for (size_t i = 0; i < n; i++) {
+        uint32_t *guess = &likely[i % AHEAD_ENTRY], present = *guess;
+
         if (i + AHEAD_SLOT < n)
             bl_slots_prefetch(&join->slots, tag_of(record[i + AHEAD_SLOT].key));
         if (i + AHEAD_ENTRY < n)
-            prefetch_entry(join, &record[i + AHEAD_ENTRY]);
-        take(join, &record[i]);
+            *guess = likely_entry(join, &record[i + AHEAD_ENTRY]);
+        take(join, &record[i], present);
     }
 }
 

@@ -5,8 +5,9 @@
  * messages that is read in pieces, and anew from every border.
  *
  * Negative controls: the same cut with an empty join behind it instead of the loaded one; and blocks that
- * do not know what stands before them, or know it as it stands in a counted stream.  An image without what is pending, or without the number of the next
- * piece, differs too. */
+ * do not know what stands before them, or know it as it stands in a counted stream.  An image without what is pending,
+ * or without the number of the next piece, differs too.  In a block of some records entries are found ahead of their
+ * turn, in a block of one never: when find_likely() does not ask whether the entry is free, this does not end. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
