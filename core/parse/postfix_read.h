@@ -8,7 +8,8 @@
  * one.
  *
  * What is inlined here is inlined so that slices stay in registers: written to memory as two words
- * and read back as one, a slice stalls the processor for longer than its field took to find.
+ * and read back as one, a slice stalls the processor for longer than its field took to find.  So what is not
+ * inlined gets a copy of them, never their address.
  *
  * A header, because it is compiled twice: in postfix.c, and inside the loop of worker_avx2.c.
  */
@@ -232,19 +233,27 @@ static inline int32_t read_delay(bl_slice text)
     return ms > INT32_MAX ? INT32_MAX : (int32_t)ms;
 }
 
-/* The three digits of nearly every dsn=, without the call. */
-static inline bl_status read_dsn(bl_slice value)
+RARELY bl_status read_odd_dsn(bl_slice value)
 {
     bl_status dsn = {0, 0, 0};
 
-    if (value.n == 5 && bl_is_digit(value.p[0]) && value.p[1] == '.' && bl_is_digit(value.p[2]) &&
-        value.p[3] == '.' && bl_is_digit(value.p[4]))
-        return value.p[0] == '2' || value.p[0] == '4' || value.p[0] == '5'
-                   ? (bl_status){(uint16_t)(value.p[0] - '0'), (uint16_t)(value.p[2] - '0'),
-                                 (uint16_t)(value.p[4] - '0')}
-                   : dsn;
     (void)bl_status_take(&value, &dsn);
     return dsn;
+}
+
+/* The three digits of nearly every dsn=, without the call.  Of their upper halves only the right ones are nothing. */
+static inline bl_status read_dsn(bl_slice value)
+{
+    uint32_t digits, wrong, last;
+
+    if (value.n != 5)
+        return read_odd_dsn(value);
+    digits = bl_four(value.p) ^ BL_FOUR('0', '.', '0', '.');
+    last = (uint32_t)(unsigned char)value.p[4] ^ '0';
+    wrong = (digits & 0xfff0fff0) | ((digits + 0x00060006) & 0x00f000f0) | (last + 6) >> 4;
+    if (wrong || !(0x34 >> (digits & 15) & 1)) /* 2, 4, 5 */
+        return read_odd_dsn(value);
+    return (bl_status){(uint16_t)(digits & 15), (uint16_t)(digits >> 16 & 15), (uint16_t)last};
 }
 
 struct delivery {
@@ -346,14 +355,14 @@ static inline bool is_local_agent(bl_slice agent)
     return false;
 }
 
-RARELY void fill_failure(const struct delivery *delivery, bool bracketed, bl_record *out,
-                         bl_reply *reply)
+/* `out` holds all but what its reply says. */
+RARELY void fill_failure(bl_slice relay, bl_slice text, bool bracketed, bl_record *out, bl_reply *reply)
 {
-    reply->wrapper = delivery->dsn;
+    reply->wrapper = out->enhanced;
     reply->relay_host = out->peer_host;
-    bl_reply_read_postfix(delivery->text, reply);
+    bl_reply_read_postfix(text, reply);
     if (reply->phase == BL_PHASE_UNKNOWN && !bracketed &&
-        (is_local_agent(agent_of(out->service)) || !bl_slice_eq(delivery->relay, BL_SLICE("none"))))
+        (is_local_agent(agent_of(out->service)) || !bl_slice_eq(relay, BL_SLICE("none"))))
         reply->phase = BL_PHASE_LOCAL;
     out->phase = (uint8_t)reply->phase;
     out->code = reply->code;
@@ -387,19 +396,28 @@ static inline enum word word_of(bl_slice word)
     return WORD_STRANGE;
 }
 
-/* Old Postfix and rewritten logs: `to=a@b.example, relay=`.  Takes it and what stands behind it. */
-RARELY bool take_bare_address(struct bl_words *words, bl_slice one, bl_slice other, bl_slice *out)
+/* Old Postfix and rewritten logs: `to=a@b.example, relay=`. */
+RARELY size_t bare_address_n(bl_slice rest, bl_slice one, bl_slice other)
 {
-    bl_slice rest = rest_of(words);
     size_t end = bl_window_find(rest, ' ');
     bl_slice behind = bl_slice_drop(rest, end + (end < rest.n));
 
     if (end < 2 || rest.p[end - 1] != ',' ||
         !(bl_slice_starts(behind, one) || bl_slice_starts(behind, other)))
-        return false;
-    *out = bl_slice_head(rest, end - 1);
-    *words = bl_words_begin(behind);
-    return true;
+        return 0;
+    return end - 1;
+}
+
+/* Takes it, and what stands behind it. */
+ALWAYS_INLINE bool take_bare_address(struct bl_words *words, bl_slice one, bl_slice other, bl_slice *out)
+{
+    bl_slice rest = rest_of(words);
+    size_t n = bare_address_n(rest, one, other);
+
+    *out = bl_slice_head(rest, n);
+    if (n)
+        *words = bl_words_begin(bl_slice_drop(rest, n + 2));
+    return n > 0;
 }
 
 ALWAYS_INLINE enum bl_postfix_line read_delivery(const bl_syslog *head, bl_slice qid,
@@ -454,7 +472,7 @@ ALWAYS_INLINE enum bl_postfix_line read_delivery(const bl_syslog *head, bl_slice
     out->outcome = word == WORD_BOUNCED ? BL_BOUNCED : BL_DEFERRED;
     if (word == WORD_DEFERRED && was_not_tried(delivery.text))
         out->flags |= BL_RECORD_NO_ATTEMPT;
-    fill_failure(&delivery, relay.bracketed, out, reply);
+    fill_failure(delivery.relay, delivery.text, relay.bracketed, out, reply);
     return BL_POSTFIX_RECORD;
 }
 
