@@ -68,14 +68,14 @@ static size_t find(const struct bl_address_set *set, uint64_t hash)
 
 /* A hash that folds case by setting bit 5 of every byte: cheaper than making the key of the
  * address, and the same for all that have the same key.  Of four words that lie evenly in the address: all of
- * it up to 32 bytes, most of it when it is longer, and no loop whose end cannot be foretold.  What is quoted may lose its quotes there,
- * so it has no such hash; it is rare. */
-static bool rough_hash(bl_slice recipient, uint64_t *out)
+ * it up to 32 bytes, most of it when it is longer, and no loop whose end cannot be foretold.  What is quoted may lose
+ * its quotes there, so it has no such hash, which is 0; it is rare. */
+static uint64_t rough_hash(bl_slice recipient)
 {
     uint64_t word[4], a, b;
 
     if (recipient.n < 8 || recipient.p[0] == '"')
-        return false;
+        return 0;
     for (size_t i = 0; i < 4; i++) {
         memcpy(&word[i], recipient.p + (recipient.n - 8) * i / 3, 8);
         word[i] |= 0x2020202020202020U;
@@ -83,8 +83,7 @@ static bool rough_hash(bl_slice recipient, uint64_t *out)
     a = (word[0] ^ recipient.n) * 0x9e3779b97f4a7c15U + word[1] * 0xc2b2ae3d27d4eb4fU;
     b = word[2] * 0x165667b19e3779f9U + word[3] * 0xd6e8feb86659fd93U;
     a = (a ^ a >> 32) * 0x9e3779b97f4a7c15U + b;
-    *out = (a ^ a >> 29) * 0xbf58476d1ce4e5b9U;
-    return true;
+    return (a ^ a >> 29) * 0xbf58476d1ce4e5b9U;
 }
 
 /* From the upper bits, where a product is well mixed. */
@@ -111,21 +110,21 @@ static bool exact_hash(bl_slice recipient, uint64_t *out)
 
 static void mark(struct bl_address_set *set, bl_slice recipient)
 {
-    uint64_t rough;
+    uint64_t rough = rough_hash(recipient);
 
-    if (rough_hash(recipient, &rough))
+    if (rough)
         set->maybe[word_of(rough)] |= bit_of(rough);
     else
         set->has_odd = true;
 }
 
-static bool may_hold(const struct bl_address_set *set, const bl_address_sought *sought)
+static bool may_hold(const struct bl_address_set *set, uint64_t rough)
 {
     if (set->n == 0)
         return false;
-    if (set->has_odd || sought->any)
+    if (set->has_odd || !rough)
         return true;
-    return set->maybe[word_of(sought->rough)] & bit_of(sought->rough);
+    return set->maybe[word_of(rough)] & bit_of(rough);
 }
 
 bool bl_address_set_add(struct bl_address_set *set, bl_slice recipient)
@@ -147,21 +146,20 @@ bool bl_address_set_add(struct bl_address_set *set, bl_slice recipient)
     return true;
 }
 
-bl_address_sought bl_address_set_seek(const struct bl_address_set *set, bl_slice recipient)
+uint64_t bl_address_set_seek(const struct bl_address_set *set, bl_slice recipient)
 {
-    bl_address_sought sought = {.recipient = recipient};
+    uint64_t rough = rough_hash(recipient);
 
-    sought.any = !rough_hash(recipient, &sought.rough);
-    __builtin_prefetch(&set->maybe[word_of(sought.rough)]);
-    return sought;
+    __builtin_prefetch(&set->maybe[word_of(rough)]);
+    return rough;
 }
 
-void bl_address_set_remove_sought(struct bl_address_set *set, bl_address_sought sought)
+void bl_address_set_remove_sought(struct bl_address_set *set, bl_slice recipient, uint64_t sought)
 {
     uint64_t hash;
     size_t at;
 
-    if (!may_hold(set, &sought) || !exact_hash(sought.recipient, &hash))
+    if (!may_hold(set, sought) || !exact_hash(recipient, &hash))
         return;
     at = find(set, hash);
     if (set->slot[at] != tag_of(hash))
@@ -172,5 +170,5 @@ void bl_address_set_remove_sought(struct bl_address_set *set, bl_address_sought 
 
 void bl_address_set_remove(struct bl_address_set *set, bl_slice recipient)
 {
-    bl_address_set_remove_sought(set, bl_address_set_seek(set, recipient));
+    bl_address_set_remove_sought(set, recipient, bl_address_set_seek(set, recipient));
 }

@@ -32,13 +32,7 @@ size_t bl_address_set_count(const struct bl_address_set *set);
 
 /* The same as bl_address_set_remove in two steps: what the second will look at is fetched while
  * something else is done.  Nothing may be added in between. */
-typedef struct bl_address_sought {
-    bl_slice recipient;
-    uint64_t rough;
-    bool     any; /* `rough` is not known */
-} bl_address_sought;
-
-bl_address_sought bl_address_set_seek(const struct bl_address_set *set, bl_slice recipient);
-void              bl_address_set_remove_sought(struct bl_address_set *set, bl_address_sought sought);
+uint64_t bl_address_set_seek(const struct bl_address_set *set, bl_slice recipient);
+void     bl_address_set_remove_sought(struct bl_address_set *set, bl_slice recipient, uint64_t sought);
 
 #endif

@@ -281,10 +281,10 @@ static void note_then(struct bl_report *report, const bl_event *event)
 /* What the log alone tells: a failure whose action is `suppress` puts the address on the list, a
  * later delivery takes it off.  Expiry and the soft rule need a clock and a memory of weeks: the
  * daemon's. */
-static void note_address(struct bl_report *report, const bl_event *event, bl_address_sought sought)
+static void note_address(struct bl_report *report, const bl_event *event, uint64_t sought)
 {
     if (event->outcome == BL_DELIVERED)
-        bl_address_set_remove_sought(report->addresses, sought);
+        bl_address_set_remove_sought(report->addresses, event->recipient, sought);
     else if (event->outcome == BL_BOUNCED && event->failed &&
              event->verdict.action == BL_ACTION_SUPPRESS)
         report->addresses_full |= !bl_address_set_add(report->addresses, event->recipient);
@@ -293,7 +293,7 @@ static void note_address(struct bl_report *report, const bl_event *event, bl_add
 void bl_report_event(void *arg, const bl_event *event)
 {
     struct bl_report *report = arg;
-    bl_address_sought sought = bl_address_set_seek(report->addresses, event->recipient);
+    uint64_t sought = bl_address_set_seek(report->addresses, event->recipient);
 
     bl_tally_event(report->tally, 0, event, report->rules);
     note_time(report, event);
