@@ -88,23 +88,93 @@ static bool is_alnum(char c)
     return bl_is_digit(c) || is_letter(c);
 }
 
-/* The next figure from `at` on, or text.n. */
-static size_t next_digit(bl_slice text, size_t at)
-{
+/* Bits of 64 bytes: figures, and letters with them.  What is behind the text is neither. */
+struct classes {
+    uint64_t digits, alnums;
+};
+
 #ifdef __SSE2__
-    const __m128i below = _mm_set1_epi8('0' - 1), above = _mm_set1_epi8('9' + 1);
 
-    for (; at + sizeof(__m128i) <= text.n; at += sizeof(__m128i)) {
-        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(text.p + at));
-        int digits = _mm_movemask_epi8(_mm_and_si128(_mm_cmpgt_epi8(v, below), _mm_cmpgt_epi8(above, v)));
+static inline uint64_t between(__m128i v, char first, char last)
+{
+    __m128i above = _mm_cmpgt_epi8(v, _mm_set1_epi8((char)(first - 1))),
+            below = _mm_cmpgt_epi8(_mm_set1_epi8((char)(last + 1)), v);
 
-        if (digits)
-            return at + (size_t)__builtin_ctz((unsigned)digits);
+    return (uint64_t)(unsigned)_mm_movemask_epi8(_mm_and_si128(above, below));
+}
+
+static struct classes classes_at(bl_slice text, size_t at)
+{
+    const __m128i *v = (const __m128i *)(const void *)(text.p + at);
+    struct classes out = {0, 0};
+    char last[64];
+
+    if (text.n - at < sizeof last) {
+        memset(last, 0, sizeof last);
+        memcpy(last, text.p + at, text.n - at);
+        v = (const __m128i *)(const void *)last;
     }
+    for (unsigned i = 0; i < 4; i++) {
+        __m128i bytes = _mm_loadu_si128(v + i);
+        uint64_t digits = between(bytes, '0', '9');
+
+        out.digits |= digits << 16 * i;
+        out.alnums |= (digits | between(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), 'a', 'z')) << 16 * i;
+    }
+    return out;
+}
+
+#else
+
+static struct classes classes_at(bl_slice text, size_t at)
+{
+    struct classes out = {0, 0};
+
+    for (size_t i = at; i < text.n && i < at + 64; i++) {
+        out.digits |= (uint64_t)bl_is_digit(text.p[i]) << (i - at);
+        out.alnums |= (uint64_t)is_alnum(text.p[i]) << (i - at);
+    }
+    return out;
+}
+
 #endif
-    while (at < text.n && !bl_is_digit(text.p[at]))
-        at++;
-    return at;
+
+_Static_assert(ID_LEAST == 10, "2 + 8 of them");
+
+/* Those of the bits that stand in a run of ID_LEAST, up to what is seen of it. */
+static inline uint64_t in_long_runs(uint64_t bits)
+{
+    uint64_t two = bits & bits >> 1, four = two & two >> 2, run = four & four >> 4 & two >> 8;
+
+    two = run | run << 1;
+    four = two | two << 2;
+    return four | four << 4 | two << 8;
+}
+
+/* The next figure in a word of ID_LEAST and more, from `at` on, or text.n.  Every ten bytes in a row are seen together:
+ * a view is 64 wide and the next one begins 48 further. */
+static size_t next_digit_of_long_word(bl_slice text, size_t at)
+{
+    size_t view = at > ID_LEAST ? at - ID_LEAST : 0;
+
+    for (; view < text.n; view += 48) {
+        struct classes classes = classes_at(text, view);
+        uint64_t found = in_long_runs(classes.alnums) & classes.digits;
+
+        if (view < at)
+            found &= ~(uint64_t)0 << (at - view);
+        if (found)
+            return view + (size_t)__builtin_ctzll(found);
+    }
+    return text.n;
+}
+
+static bool has_digit(bl_slice text)
+{
+    for (size_t i = 0; i < text.n; i++)
+        if (bl_is_digit(text.p[i]))
+            return true;
+    return false;
 }
 
 static size_t end_of_word(bl_slice text, size_t at)
@@ -132,7 +202,7 @@ static size_t end_of_id(bl_slice text, size_t end)
     while (end + 1 < text.n && (text.p[end] == '-' || text.p[end] == '.' || text.p[end] == '_')) {
         size_t more = end_of_word(text, end + 1);
 
-        if (next_digit(bl_slice_head(text, more), end + 1) == more)
+        if (!has_digit((bl_slice){text.p + end + 1, more - (end + 1)}))
             break;
         end = more;
     }
@@ -144,7 +214,7 @@ static struct bl_gap next_id(bl_slice text, size_t at)
 {
     size_t digit = at, from, end;
 
-    while ((digit = next_digit(text, digit)) < text.n) {
+    while ((digit = next_digit_of_long_word(text, digit)) < text.n) {
         for (from = digit; from > at && is_letter(text.p[from - 1]); from--)
             ;
         end = end_of_word(text, digit);
