@@ -285,7 +285,7 @@ static inline void set_words(uint64_t word[4], bl_slice name, size_t readable)
 
         memcpy(&x, name.p + from, sizeof x);
         x >>= (8 * over) & 63;
-        word[i] = over < 8 ? x : 0;
+        word[i] = x & (0 - (uint64_t)(over < 8)); /* not asked: gcc would branch */
         upper |= upper8(word[i]);
     }
     if (upper) /* hardly ever */
@@ -725,7 +725,7 @@ RARE static void count_no_attempt(struct bl_tally *tally, int64_t minute)
 }
 
 /* Whatever the home slot refers to: mostly the entity, and no branch to guess. */
-static inline void prefetch_entity(const struct bl_tally *tally, const struct key *key)
+__attribute__((always_inline)) static inline void prefetch_entity(const struct bl_tally *tally, const struct key *key)
 {
     uint32_t ref = tally->slots.v[bl_slots_home(&tally->slots, key->tag)].ref;
 

@@ -200,14 +200,17 @@ static bool take_speaker(bl_slice *in, enum bl_phase *phase)
 static void take_command(bl_slice *in, enum bl_phase *phase)
 {
     static const bl_slice opening = BL_SLICE_INIT(" (in reply to ");
-    size_t at = in->n;
+    bl_slice left = *in;
+    const char *bracket;
 
     if (!bl_slice_ends(*in, BL_SLICE(" command)")))
         return;
-    while (at-- > 0) {
-        if (in->p[at] == ' ' && bl_slice_starts(bl_slice_drop(*in, at), opening)) {
-            *phase = phase_of(bl_slice_drop(*in, at + opening.n), commands, BL_COUNT(commands));
-            in->n = at;
+    for (; (bracket = memrchr(left.p, '(', left.n)) != NULL && bracket > in->p; left.n = (size_t)(bracket - left.p)) {
+        bl_slice tail = bl_slice_drop(*in, (size_t)(bracket - 1 - in->p));
+
+        if (bl_slice_take(&tail, opening)) {
+            *phase = phase_of(tail, commands, BL_COUNT(commands));
+            in->n = (size_t)(bracket - 1 - in->p);
             return;
         }
     }
