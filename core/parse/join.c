@@ -574,6 +574,8 @@ __attribute__((always_inline)) static inline uint32_t likely_entry(const struct 
     if (join->entry_bytes > 128)
         __builtin_prefetch(entry + (delivery << 7));
     __builtin_prefetch(&join->links[ref]);
+    if (record->outcome == BL_DEFERRED)
+        prefetch_free_cells(join);
     return ref;
 }
 

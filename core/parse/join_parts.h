@@ -576,7 +576,6 @@ static inline void remember_deferral(struct bl_join *join, uint32_t owner, uint3
     d->phase = record->phase;
     d->mta = record->mta;
     copy_verdict(d, &record->verdict);
-    prefetch_free_cells(join);
 }
 
 /* --- entries --- */
