@@ -65,6 +65,24 @@ void bl_hash_set_add(struct bl_hash_set *set, uint64_t hash)
     set->slot[i] = hash;
 }
 
+/* What stands behind it moves up, unless its home lies behind the gap. */
+void bl_hash_set_remove(struct bl_hash_set *set, uint64_t hash)
+{
+    size_t gap, i;
+
+    hash += hash == 0;
+    if (!bl_hash_set_has(set, hash))
+        return;
+    gap = place(set->slot, set->mask, hash);
+    for (i = (gap + 1) & set->mask; set->slot[i]; i = (i + 1) & set->mask)
+        if (((i - set->slot[i]) & set->mask) >= ((i - gap) & set->mask)) {
+            set->slot[gap] = set->slot[i];
+            gap = i;
+        }
+    set->slot[gap] = 0;
+    set->n--;
+}
+
 void bl_hash_set_prefetch(const struct bl_hash_set *set, uint64_t hash)
 {
     if (set->slot)

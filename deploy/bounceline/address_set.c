@@ -1,19 +1,21 @@
-/* Linear probing over tags of 32 bits.  A tag does not tell its home, so a removed one leaves a
- * mark that the next address of that neighbourhood takes over.  Nearly every call is a removal of
- * an address that is not there (a delivery), so a small bitmap that stays in the cache answers
- * first. */
+/* Few addresses are a set of whole hashes, which grows.  Many are tags of 32 bits, with linear probing.  A tag does
+ * not tell its home, so a removed one leaves a mark that the next address of that neighbourhood takes over, and the
+ * table has its size from the start.  Nearly every call is a removal of an address that is not there (a delivery), so a
+ * small bitmap that stays in the cache answers first. */
 #include "address_set.h"
 
 #include "bounceline/address.h"
 #include "bounceline/alloc.h"
+#include "bounceline/hash_set.h"
 
-enum { SLOTS = 1 << 21, MAYBE_BITS = 1 << 20, EMPTY = 0, REMOVED = 1, TAGS = 2 };
+enum { FEW = 3 << 15, SLOTS = 1 << 21, MAYBE_BITS = 1 << 20, EMPTY = 0, REMOVED = 1, TAGS = 2 };
 
 _Static_assert(BL_ADDRESS_SET_MAX <= SLOTS / 4 * 3, "probing stays short");
 
 struct bl_address_set {
-    uint32_t *slot;                   /* EMPTY, REMOVED or a tag */
-    size_t    n, used;                /* addresses; slots that are not empty */
+    struct bl_hash_set few;
+    uint32_t *slot;                   /* EMPTY, REMOVED or a tag; NULL as long as they are few */
+    size_t    n, used;                /* tags; slots that are not empty */
     bool      has_odd;                /* an address without a rough hash was added */
     uint64_t  maybe[MAYBE_BITS / 64]; /* by rough hash; bits are set and never cleared */
 };
@@ -24,11 +26,7 @@ struct bl_address_set *bl_address_set_new(void)
 
     if (!set)
         return NULL;
-    set->slot = bl_calloc(SLOTS, sizeof *set->slot); /* pages come as they are touched, which is seldom */
-    if (!set->slot) {
-        bl_free(set);
-        return NULL;
-    }
+    bl_hash_set_init(&set->few, FEW);
     return set;
 }
 
@@ -36,13 +34,14 @@ void bl_address_set_free(struct bl_address_set *set)
 {
     if (!set)
         return;
+    bl_hash_set_release(&set->few);
     bl_free(set->slot);
     bl_free(set);
 }
 
 size_t bl_address_set_count(const struct bl_address_set *set)
 {
-    return set->n;
+    return set->slot ? set->n : set->few.n;
 }
 
 static uint32_t tag_of(uint64_t hash)
@@ -120,22 +119,17 @@ static void mark(struct bl_address_set *set, bl_slice recipient)
 
 static bool may_hold(const struct bl_address_set *set, uint64_t rough)
 {
-    if (set->n == 0)
+    if (bl_address_set_count(set) == 0)
         return false;
     if (set->has_odd || !rough)
         return true;
     return set->maybe[word_of(rough)] & bit_of(rough);
 }
 
-bool bl_address_set_add(struct bl_address_set *set, bl_slice recipient)
+static bool add_tag(struct bl_address_set *set, uint64_t hash)
 {
-    uint64_t hash;
-    size_t at;
+    size_t at = find(set, hash);
 
-    if (!exact_hash(recipient, &hash))
-        return true;
-    mark(set, recipient);
-    at = find(set, hash);
     if (set->slot[at] == tag_of(hash))
         return true;
     if (set->slot[at] == EMPTY && set->used == BL_ADDRESS_SET_MAX)
@@ -144,6 +138,46 @@ bool bl_address_set_add(struct bl_address_set *set, bl_slice recipient)
     set->slot[at] = tag_of(hash);
     set->n++;
     return true;
+}
+
+static void remove_tag(struct bl_address_set *set, uint64_t hash)
+{
+    size_t at = find(set, hash);
+
+    if (set->slot[at] != tag_of(hash))
+        return;
+    set->slot[at] = REMOVED;
+    set->n--;
+}
+
+/* The few are many. */
+static bool make_tags(struct bl_address_set *set)
+{
+    set->slot = bl_calloc(SLOTS, sizeof *set->slot);
+    if (!set->slot)
+        return false;
+    for (size_t i = 0; set->few.slot && i <= set->few.mask; i++)
+        if (set->few.slot[i])
+            add_tag(set, set->few.slot[i]);
+    bl_hash_set_clear(&set->few);
+    return true;
+}
+
+bool bl_address_set_add(struct bl_address_set *set, bl_slice recipient)
+{
+    uint64_t hash;
+
+    if (!exact_hash(recipient, &hash))
+        return true;
+    mark(set, recipient);
+    if (!set->slot) {
+        bl_hash_set_add(&set->few, hash);
+        if (!set->few.full)
+            return true;
+        if (!make_tags(set))
+            return false;
+    }
+    return add_tag(set, hash);
 }
 
 uint64_t bl_address_set_seek(const struct bl_address_set *set, bl_slice recipient)
@@ -157,15 +191,13 @@ uint64_t bl_address_set_seek(const struct bl_address_set *set, bl_slice recipien
 void bl_address_set_remove_sought(struct bl_address_set *set, bl_slice recipient, uint64_t sought)
 {
     uint64_t hash;
-    size_t at;
 
     if (!may_hold(set, sought) || !exact_hash(recipient, &hash))
         return;
-    at = find(set, hash);
-    if (set->slot[at] != tag_of(hash))
-        return;
-    set->slot[at] = REMOVED;
-    set->n--;
+    if (set->slot)
+        remove_tag(set, hash);
+    else
+        bl_hash_set_remove(&set->few, hash);
 }
 
 void bl_address_set_remove(struct bl_address_set *set, bl_slice recipient)

@@ -1,7 +1,7 @@
 /* address_set.h -- which addresses a scan would have suppressed
  *
- * Parts of hashes only, in 8 MiB whatever the log.  Two addresses are taken for one when 32 bits of
- * their hashes agree and they meet in the table: with a million of them, in about one scan of a
+ * Hashes only, at most 8 MiB whatever the log; of more than 98 304, parts of hashes.  Then two addresses are taken for
+ * one when 32 bits of their hashes agree and they meet in the table: with a million of them, in about one scan of a
  * thousand.
  *
  * Shapes     at most BL_ADDRESS_SET_MAX at one time

@@ -8,7 +8,7 @@
  * Threads    one at a time
  * Errors     none: when the cap or the memory is reached `full` is set and nothing more is added; what
  *            that means is the caller's to say
- * Source     -
+ * Source     Knuth, TAOCP 6.4, algorithm R (deletion)
  */
 #ifndef BOUNCELINE_HASH_SET_H
 #define BOUNCELINE_HASH_SET_H
@@ -25,6 +25,7 @@ void bl_hash_set_init(struct bl_hash_set *set, size_t cap);
 void bl_hash_set_release(struct bl_hash_set *set);
 void bl_hash_set_clear(struct bl_hash_set *set);
 void bl_hash_set_add(struct bl_hash_set *set, uint64_t hash);
+void bl_hash_set_remove(struct bl_hash_set *set, uint64_t hash);
 void bl_hash_set_prefetch(const struct bl_hash_set *set, uint64_t hash); /* what bl_hash_set_has will look at */
 bool bl_hash_set_has(const struct bl_hash_set *set, uint64_t hash);
 
