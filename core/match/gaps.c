@@ -88,56 +88,50 @@ static bool is_alnum(char c)
     return bl_is_digit(c) || is_letter(c);
 }
 
-/* Bits of 64 bytes: figures, and letters with them.  What is behind the text is neither. */
-struct classes {
-    uint64_t digits, alnums;
+/* 64 bytes of a text, and zeros where there are less. */
+struct view {
+#ifdef __SSE2__
+    __m128i part[4];
+#else
+    char bytes[64];
+#endif
 };
 
+static inline struct view view_at(bl_slice text, size_t at)
+{
+    struct view view;
+
+    if (text.n - at >= sizeof view) {
+        memcpy(&view, text.p + at, sizeof view);
+    } else {
+        memset(&view, 0, sizeof view);
+        memcpy(&view, text.p + at, text.n - at);
+    }
+    return view;
+}
+
+/* Bits of the bytes from `first` to `last`, `fold` set in each of them. */
+static inline uint64_t between(const struct view *view, char first, char last, char fold)
+{
+    uint64_t bits = 0;
+
 #ifdef __SSE2__
-
-static inline uint64_t between(__m128i v, char first, char last)
-{
-    __m128i above = _mm_cmpgt_epi8(v, _mm_set1_epi8((char)(first - 1))),
-            below = _mm_cmpgt_epi8(_mm_set1_epi8((char)(last + 1)), v);
-
-    return (uint64_t)(unsigned)_mm_movemask_epi8(_mm_and_si128(above, below));
-}
-
-static struct classes classes_at(bl_slice text, size_t at)
-{
-    const __m128i *v = (const __m128i *)(const void *)(text.p + at);
-    struct classes out = {0, 0};
-    char last[64];
-
-    if (text.n - at < sizeof last) {
-        memset(last, 0, sizeof last);
-        memcpy(last, text.p + at, text.n - at);
-        v = (const __m128i *)(const void *)last;
-    }
     for (unsigned i = 0; i < 4; i++) {
-        __m128i bytes = _mm_loadu_si128(v + i);
-        uint64_t digits = between(bytes, '0', '9');
+        __m128i v = _mm_or_si128(view->part[i], _mm_set1_epi8(fold));
+        __m128i above = _mm_cmpgt_epi8(v, _mm_set1_epi8((char)(first - 1)));
+        __m128i below = _mm_cmpgt_epi8(_mm_set1_epi8((char)(last + 1)), v);
 
-        out.digits |= digits << 16 * i;
-        out.alnums |= (digits | between(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), 'a', 'z')) << 16 * i;
+        bits |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_and_si128(above, below)) << 16 * i;
     }
-    return out;
-}
-
 #else
+    for (unsigned i = 0; i < 64; i++) {
+        char c = (char)(view->bytes[i] | fold);
 
-static struct classes classes_at(bl_slice text, size_t at)
-{
-    struct classes out = {0, 0};
-
-    for (size_t i = at; i < text.n && i < at + 64; i++) {
-        out.digits |= (uint64_t)bl_is_digit(text.p[i]) << (i - at);
-        out.alnums |= (uint64_t)is_alnum(text.p[i]) << (i - at);
+        bits |= (uint64_t)(c >= first && c <= last) << i;
     }
-    return out;
-}
-
 #endif
+    return bits;
+}
 
 _Static_assert(ID_LEAST == 10, "2 + 8 of them");
 
@@ -158,11 +152,14 @@ static size_t next_digit_of_long_word(bl_slice text, size_t at)
     size_t view = at > ID_LEAST ? at - ID_LEAST : 0;
 
     for (; view < text.n; view += 48) {
-        struct classes classes = classes_at(text, view);
-        uint64_t found = in_long_runs(classes.alnums) & classes.digits;
+        struct view bytes = view_at(text, view);
+        uint64_t digits = between(&bytes, '0', '9', 0), found;
 
         if (view < at)
-            found &= ~(uint64_t)0 << (at - view);
+            digits &= ~(uint64_t)0 << (at - view);
+        if (!digits)
+            continue;
+        found = digits & in_long_runs(between(&bytes, '0', '9', 0) | between(&bytes, 'a', 'z', 0x20));
         if (found)
             return view + (size_t)__builtin_ctzll(found);
     }
