@@ -17,7 +17,7 @@
 #include "bounceline/hash.h"
 
 enum {
-    SETS = 128,
+    SETS = 256,
     WAYS = 4,
     TEXT_MAX = 640,
     TOGETHER = 64 /* looked up, and what is not found classified, at a time */
