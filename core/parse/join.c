@@ -579,6 +579,18 @@ __attribute__((always_inline)) static inline uint32_t likely_entry(const struct 
     return ref;
 }
 
+/* A worker wrote it, so it lies in another processor's cache; so does the line that it points into. */
+__attribute__((always_inline)) static inline void prefetch_record(const bl_record *record)
+{
+    for (size_t at = 0; at < sizeof *record; at += 64)
+        __builtin_prefetch((const char *)record + at);
+}
+
+__attribute__((always_inline)) static inline void prefetch_text(const bl_record *record)
+{
+    __builtin_prefetch((const char *)((uintptr_t)record->queue_id.p + ADDRESS_AT));
+}
+
 void bl_join_block(struct bl_join *join, const struct bl_block *block, bl_event_fn *fn, void *arg)
 {
     const bl_record *record = block->records;
@@ -592,6 +604,10 @@ void bl_join_block(struct bl_join *join, const struct bl_block *block, bl_event_
     for (size_t i = 0; i < n; i++) {
         uint32_t *guess = &likely[i % AHEAD_ENTRY], present = *guess;
 
+        if (i + AHEAD_RECORD < n)
+            prefetch_record(&record[i + AHEAD_RECORD]);
+        if (i + AHEAD_TEXT < n)
+            prefetch_text(&record[i + AHEAD_TEXT]);
         if (i + AHEAD_SLOT < n)
             bl_slots_prefetch(&join->slots, tag_of(record[i + AHEAD_SLOT].key));
         if (i + AHEAD_ENTRY < n)

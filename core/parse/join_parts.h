@@ -35,8 +35,11 @@ enum {
     REF_BYTES = 4,      /* what stands there instead when the text is in cells */
     CELL_BYTES = 60,
     DEAD_MAX = 256, /* removed ids that are still known; each more is one more line of memory between two uses */
-    AHEAD_SLOT = 16, /* records between a prefetch and its use */
+    AHEAD_RECORD = 40, /* records between a prefetch and its use */
+    AHEAD_SLOT = 16,
+    AHEAD_TEXT = 12,
     AHEAD_ENTRY = 8,
+    ADDRESS_AT = 30, /* about so far behind its queue id a line has an address */
     SENDER_MAX = 512,
     MESSAGE_ID_MAX = 1024,
     SASL_MAX = 256,

@@ -22,6 +22,8 @@ size_t bl_lines_find_scalar(const char *bytes, size_t n, uint32_t *ends, size_t 
 
 #if defined(__x86_64__)
 
+enum { AHEAD = 1024 }; /* whoever read the bytes may have done so on another processor */
+
 __attribute__((target("avx2,bmi,popcnt"))) static size_t find_avx2(const char *bytes, size_t n,
                                                                    uint32_t *ends, size_t cap)
 {
@@ -36,6 +38,7 @@ __attribute__((target("avx2,bmi,popcnt"))) static size_t find_avx2(const char *b
                             << 32;
         uint64_t more = mask & (mask - 1);
 
+        __builtin_prefetch(bytes + at + AHEAD);
         ends[found] = (uint32_t)(at + _tzcnt_u64(mask));
         found += mask != 0;
         if (more == 0)
