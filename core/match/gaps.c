@@ -153,13 +153,12 @@ static size_t next_digit_of_long_word(bl_slice text, size_t at)
 
     for (; view < text.n; view += 48) {
         struct view bytes = view_at(text, view);
-        uint64_t digits = between(&bytes, '0', '9', 0), found;
+        uint64_t digits = between(&bytes, '0', '9', 0), found = digits;
 
         if (view < at)
-            digits &= ~(uint64_t)0 << (at - view);
-        if (!digits)
-            continue;
-        found = digits & in_long_runs(between(&bytes, '0', '9', 0) | between(&bytes, 'a', 'z', 0x20));
+            found &= ~(uint64_t)0 << (at - view);
+        if (found) /* mostly there are none */
+            found &= in_long_runs(digits | between(&bytes, 'a', 'z', 0x20));
         if (found)
             return view + (size_t)__builtin_ctzll(found);
     }
