@@ -725,7 +725,7 @@ RARE static void count_no_attempt(struct bl_tally *tally, int64_t minute)
 }
 
 /* Whatever the home slot refers to: mostly the entity, and no branch to guess. */
-__attribute__((always_inline)) static inline void prefetch_entity(const struct bl_tally *tally, const struct key *key)
+BL_ALWAYS_INLINE void prefetch_entity(const struct bl_tally *tally, const struct key *key)
 {
     uint32_t ref = tally->slots.v[bl_slots_home(&tally->slots, key->tag)].ref;
 

@@ -81,12 +81,7 @@ void bl_hash_set_remove(struct bl_hash_set *set, uint64_t hash)
         }
     set->slot[gap] = 0;
     set->n--;
-}
-
-void bl_hash_set_prefetch(const struct bl_hash_set *set, uint64_t hash)
-{
-    if (set->slot)
-        __builtin_prefetch(&set->slot[(hash + (hash == 0)) & set->mask]);
+    set->full = false;
 }
 
 bool bl_hash_set_has(const struct bl_hash_set *set, uint64_t hash)

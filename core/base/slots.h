@@ -25,6 +25,7 @@
 #include <string.h>
 
 #include "bounceline/alloc.h"
+#include "bounceline/slice.h"
 
 struct bl_slot {
     uint32_t tag, ref;
@@ -77,9 +78,7 @@ static inline uint32_t bl_slots_home(const struct bl_slots *slots, uint32_t tag)
     return tag >> slots->shift;
 }
 
-/* Inlined always, as everything that only fetches ahead: of such a function gcc says that it does nothing, and leaves
- * its calls out. */
-__attribute__((always_inline)) static inline void bl_slots_prefetch(const struct bl_slots *slots, uint32_t tag)
+BL_ALWAYS_INLINE void bl_slots_prefetch(const struct bl_slots *slots, uint32_t tag)
 {
     __builtin_prefetch(&slots->v[bl_slots_home(slots, tag)]);
 }

@@ -134,7 +134,7 @@ static inline uint64_t exim_seed_of(struct bl_worker *worker, bl_slice host, bl_
     return worker->exim_seed;
 }
 
-ALWAYS_INLINE uint16_t provider_of(struct bl_worker *worker, bl_slice host)
+BL_ALWAYS_INLINE uint16_t provider_of(struct bl_worker *worker, bl_slice host)
 {
     struct provider *known;
     uint64_t ends[2];
@@ -175,7 +175,7 @@ static inline bool is_failure(const bl_record *record)
            record->outcome == BL_REJECTED || record->outcome == BL_EXPIRED;
 }
 
-ALWAYS_INLINE void finish_record(struct bl_worker *worker, struct bl_block *block,
+BL_ALWAYS_INLINE void finish_record(struct bl_worker *worker, struct bl_block *block,
                                  const struct prospect *prospect, uint64_t seed)
 {
     bl_record *record = &block->records[prospect->place];
@@ -232,7 +232,7 @@ RARELY void cap_repeats(struct bl_block *block, bl_record *record)
 }
 
 /* `promise` is a constant in each call, so each is a loop of its own. */
-ALWAYS_INLINE void read_kept(struct bl_worker *worker, struct bl_block *block, enum promise promise)
+BL_ALWAYS_INLINE void read_kept(struct bl_worker *worker, struct bl_block *block, enum promise promise)
 {
     for (size_t i = 0; i < worker->kept_n[promise]; i++) {
         const struct prospect *prospect = &worker->prospects[worker->kept[promise][i]];
@@ -253,7 +253,7 @@ ALWAYS_INLINE void read_kept(struct bl_worker *worker, struct bl_block *block, e
     worker->kept_n[promise] = 0;
 }
 
-ALWAYS_INLINE void read_kept_exim(struct bl_worker *worker, struct bl_block *block,
+BL_ALWAYS_INLINE void read_kept_exim(struct bl_worker *worker, struct bl_block *block,
                                   enum promise promise)
 {
     for (size_t i = 0; i < worker->kept_n[promise]; i++) {
@@ -455,7 +455,7 @@ RARELY uint64_t make_plain_seed(struct bl_worker *worker)
 /* Nearly every line: the head of the line before, `postfix...[pid]: WORD ` within the next 64 bytes.  What
  * read_syslog and look_at find out one after the other, each opening windows of its own, is asked here of two.
  * False when anything is otherwise: then they decide. */
-ALWAYS_INLINE bool look_quickly(struct bl_worker *worker, bl_slice line, struct prospect *prospect,
+BL_ALWAYS_INLINE bool look_quickly(struct bl_worker *worker, bl_slice line, struct prospect *prospect,
                                 enum promise *promise)
 {
     const struct bl_stamper *stamper = &worker->stamper;
@@ -513,7 +513,7 @@ static inline bool look_quickly(struct bl_worker *worker, bl_slice line, struct 
 
 #endif
 
-ALWAYS_INLINE void look_at_line(struct bl_worker *worker, struct bl_block *block, bl_slice line,
+BL_ALWAYS_INLINE void look_at_line(struct bl_worker *worker, struct bl_block *block, bl_slice line,
                                 size_t index)
 {
     struct prospect *prospect = &worker->prospects[index];

@@ -690,7 +690,7 @@ static inline bool take_field_address(bl_slice *in, struct exim_fields *fields, 
 
 /* Takes one field, `in` begins at its name; what is not known is passed over.  A colon that ends
  * the word ends the head.  Inlined once, where success is told. */
-ALWAYS_INLINE void take_exim_field_here(bl_slice *in, struct exim_fields *out)
+BL_ALWAYS_INLINE void take_exim_field_here(bl_slice *in, struct exim_fields *out)
 {
     bl_slice rest = *in, word, value;
     size_t end;
@@ -1529,7 +1529,7 @@ static inline bl_slice exim_process(const bl_syslog *head)
                : (bl_slice){end, 0};
 }
 
-ALWAYS_INLINE enum bl_exim_line read_exim_promised(enum promise promise, const bl_syslog *head,
+BL_ALWAYS_INLINE enum bl_exim_line read_exim_promised(enum promise promise, const bl_syslog *head,
                                                    bl_slice id, bl_exim_room *room, bl_record *out,
                                                    bl_reply *reply);
 
@@ -1593,7 +1593,7 @@ RARELY enum bl_exim_line read_exim_repeated(const bl_syslog *head, bl_exim_room 
 }
 
 /* What was looked at is read.  With a constant promise only one of these is left. */
-ALWAYS_INLINE enum bl_exim_line read_exim_promised(enum promise promise, const bl_syslog *head,
+BL_ALWAYS_INLINE enum bl_exim_line read_exim_promised(enum promise promise, const bl_syslog *head,
                                                    bl_slice id, bl_exim_room *room, bl_record *out,
                                                    bl_reply *reply)
 {

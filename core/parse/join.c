@@ -561,7 +561,7 @@ static void take(struct bl_join *join, const bl_record *record, uint32_t likely)
 
 /* The entry is mostly in its home slot, else in the next; guessing so costs no branch, and a wrong guess only what is
  * fetched ahead.  The slot was fetched earlier. */
-__attribute__((always_inline)) static inline uint32_t likely_entry(const struct bl_join *join, const bl_record *record)
+BL_ALWAYS_INLINE uint32_t likely_entry(const struct bl_join *join, const bl_record *record)
 {
     uint32_t tag = tag_of(record->key), home = bl_slots_home(&join->slots, tag);
     const struct bl_slot *slot = &join->slots.v[home], *next = &join->slots.v[(home + 1) & join->slots.mask];
@@ -580,13 +580,13 @@ __attribute__((always_inline)) static inline uint32_t likely_entry(const struct 
 }
 
 /* A worker wrote it, so it lies in another processor's cache; so does the line that it points into. */
-__attribute__((always_inline)) static inline void prefetch_record(const bl_record *record)
+BL_ALWAYS_INLINE void prefetch_record(const bl_record *record)
 {
     for (size_t at = 0; at < sizeof *record; at += 64)
         __builtin_prefetch((const char *)record + at);
 }
 
-__attribute__((always_inline)) static inline void prefetch_text(const bl_record *record)
+BL_ALWAYS_INLINE void prefetch_text(const bl_record *record)
 {
     __builtin_prefetch((const char *)((uintptr_t)record->queue_id.p + ADDRESS_AT));
 }

@@ -530,12 +530,13 @@ static inline void copy_verdict(struct deferral *d, const bl_verdict *verdict)
 
 /* The cells that the next deferral will probably be written into: they are given back as they were taken, and a chain
  * that is followed cell by cell waits for each. */
-__attribute__((always_inline)) static inline void prefetch_free_cells(const struct bl_join *join)
+BL_ALWAYS_INLINE void prefetch_free_cells(const struct bl_join *join)
 {
     enum { AROUND = 5 };
-    uint32_t first = join->free_cell > AROUND ? join->free_cell - AROUND : 0;
+    uint32_t next = join->free_cell ? join->free_cell : join->cells_used + 1;
+    uint32_t first = next > AROUND ? next - AROUND : 0;
 
-    for (uint32_t i = 0; i < 2 * AROUND && first + i < join->cells_used; i++)
+    for (uint32_t i = 0; i < 2 * AROUND && first + i <= join->cells_cap; i++)
         __builtin_prefetch(&join->cells[first + i]);
 }
 
@@ -659,7 +660,7 @@ static inline void make_room(struct bl_join *join)
 }
 
 /* What the next message will be written into. */
-__attribute__((always_inline)) static inline void prefetch_free(const struct bl_join *join)
+BL_ALWAYS_INLINE void prefetch_free(const struct bl_join *join)
 {
     const char *entry = (const char *)entry_at(join, join->free_entry);
 
@@ -720,7 +721,7 @@ static inline void set_sender(struct bl_join *join, struct entry *entry, bl_slic
 }
 
 /* The removed id that is to be forgotten at the next removal was last touched 256 removals ago. */
-__attribute__((always_inline)) static inline void prefetch_oldest(const struct bl_join *join)
+BL_ALWAYS_INLINE void prefetch_oldest(const struct bl_join *join)
 {
     uint32_t next = join->dead.oldest, behind = join->links[next].newer;
 

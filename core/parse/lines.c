@@ -38,7 +38,7 @@ __attribute__((target("avx2,bmi,popcnt"))) static size_t find_avx2(const char *b
                             << 32;
         uint64_t more = mask & (mask - 1);
 
-        __builtin_prefetch(bytes + at + AHEAD);
+        __builtin_prefetch((const char *)((uintptr_t)bytes + at + AHEAD));
         ends[found] = (uint32_t)(at + _tzcnt_u64(mask));
         found += mask != 0;
         if (more == 0)

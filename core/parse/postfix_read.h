@@ -9,7 +9,7 @@
  *
  * What is inlined here is inlined so that slices stay in registers: written to memory as two words
  * and read back as one, a slice stalls the processor for longer than its field took to find.  So what is not
- * inlined gets a copy of them, never their address.
+ * inlined gets a copy of those that a delivery's reader works on, never their address.
  *
  * A header, because it is compiled twice: in postfix.c, and inside the loop of worker_avx2.c.
  */
@@ -67,7 +67,7 @@ static inline bool is_severity(bl_slice word)
 
 /* Field by field: as one assignment it becomes a `rep stos`, which takes longer than all the rest
  * of a short line. */
-ALWAYS_INLINE void begin_record(const bl_syslog *head, bl_slice qid, enum bl_record_kind kind,
+BL_ALWAYS_INLINE void begin_record(const bl_syslog *head, bl_slice qid, enum bl_record_kind kind,
                                 bl_record *out)
 {
     static const bl_slice none = {NULL, 0};
@@ -154,7 +154,7 @@ RARELY size_t find_address_end(bl_slice s, bl_slice one, bl_slice other)
 }
 
 /* `word` is a constant wherever this is inlined: two or three comparisons instead of a call. */
-ALWAYS_INLINE bool goes_on_with(bl_slice s, bl_slice word)
+BL_ALWAYS_INLINE bool goes_on_with(bl_slice s, bl_slice word)
 {
     return s.n >= word.n && memcmp(s.p, word.p, word.n) == 0;
 }
@@ -162,7 +162,7 @@ ALWAYS_INLINE bool goes_on_with(bl_slice s, bl_slice word)
 /* Takes `ADDR>, ` at the present word, `one` or `other` behind it.  An address without blanks and
  * quotes is a word that ends `>,`; any other goes the long way, and the words begin anew behind it.
  */
-ALWAYS_INLINE bool take_address(struct bl_words *words, bl_slice one, bl_slice other, bl_slice *out)
+BL_ALWAYS_INLINE bool take_address(struct bl_words *words, bl_slice one, bl_slice other, bl_slice *out)
 {
     size_t end = bl_words_end(words);
     bl_slice word = word_to(words, end), rest;
@@ -197,7 +197,7 @@ struct peer {
 };
 
 /* Reads `host[ip]:port`, `[ip]:port`, `host[private/socket]`. */
-ALWAYS_INLINE struct peer read_peer(bl_slice word)
+BL_ALWAYS_INLINE struct peer read_peer(bl_slice word)
 {
     struct peer peer = {{NULL, 0}, {NULL, 0}, false};
     size_t open = bl_window_find(word, '[');
@@ -260,7 +260,7 @@ struct delivery {
 
 /* Reads `relay=R,[ conn_use=N,] delay=D,[ delays=a/b/c/d,][ dsn=X.Y.Z,] status=WORD[ (TEXT[)]]`.
  * Fields that this program does not know (3.11 adds tls=) are passed over. */
-ALWAYS_INLINE bool read_fields(struct bl_words *words, struct delivery *out)
+BL_ALWAYS_INLINE bool read_fields(struct bl_words *words, struct delivery *out)
 {
     size_t end = bl_words_end(words);
     bl_slice word = word_to(words, end);
@@ -317,7 +317,7 @@ RARELY enum bl_outcome outcome_of_loopback(bl_slice program, bl_slice text)
 
 /* A success is a delivery, unless the mail was only handed on.  Only discard(8) succeeds without a relay; its
  * name may be another, or cut off. */
-ALWAYS_INLINE enum bl_outcome outcome_of_sent(bl_slice program, const struct peer *relay,
+BL_ALWAYS_INLINE enum bl_outcome outcome_of_sent(bl_slice program, const struct peer *relay,
                                               bl_slice relay_word, bl_slice text)
 {
     if (relay->bracketed)
@@ -405,18 +405,19 @@ RARELY size_t bare_address_n(bl_slice rest, bl_slice one, bl_slice other)
 }
 
 /* Takes it, and what stands behind it. */
-ALWAYS_INLINE bool take_bare_address(struct bl_words *words, bl_slice one, bl_slice other, bl_slice *out)
+BL_ALWAYS_INLINE bool take_bare_address(struct bl_words *words, bl_slice one, bl_slice other, bl_slice *out)
 {
     bl_slice rest = rest_of(words);
     size_t n = bare_address_n(rest, one, other);
 
+    if (n == 0)
+        return false;
     *out = bl_slice_head(rest, n);
-    if (n)
-        *words = bl_words_begin(bl_slice_drop(rest, n + 2));
-    return n > 0;
+    *words = bl_words_begin(bl_slice_drop(rest, n + 2));
+    return true;
 }
 
-ALWAYS_INLINE enum bl_postfix_line read_delivery(const bl_syslog *head, bl_slice qid,
+BL_ALWAYS_INLINE enum bl_postfix_line read_delivery(const bl_syslog *head, bl_slice qid,
                                                  struct bl_words words, bl_record *out,
                                                  bl_reply *reply)
 {
@@ -476,7 +477,7 @@ ALWAYS_INLINE enum bl_postfix_line read_delivery(const bl_syslog *head, bl_slice
 
 /* qmgr: `from=<ADDR>, size=N, nrcpt=N (queue active)`, `from=<ADDR>, status=expired, returned to
  * sender` */
-ALWAYS_INLINE enum bl_postfix_line read_from(const bl_syslog *head, bl_slice qid,
+BL_ALWAYS_INLINE enum bl_postfix_line read_from(const bl_syslog *head, bl_slice qid,
                                              struct bl_words words, bl_record *out)
 {
     enum bl_record_kind kind;
@@ -508,7 +509,7 @@ ALWAYS_INLINE enum bl_postfix_line read_from(const bl_syslog *head, bl_slice qid
 
 /* smtpd: `client=HOST[IP][, sasl_method=M, sasl_username=U][, orig_client=...]`.  NOQUEUE: before a proxy, nothing is
  * queued here. */
-ALWAYS_INLINE enum bl_postfix_line read_client(const bl_syslog *head, bl_slice qid,
+BL_ALWAYS_INLINE enum bl_postfix_line read_client(const bl_syslog *head, bl_slice qid,
                                                struct bl_words words, bl_record *out)
 {
     bl_slice word = {NULL, 0};
@@ -936,7 +937,7 @@ RARELY enum bl_postfix_line read_rare(const bl_syslog *head, bl_slice qid, bl_sl
                                       bl_record *out, bl_reply *reply);
 
 /* What was looked at is read.  With a constant promise only one of these is left. */
-ALWAYS_INLINE enum bl_postfix_line read_promised(enum promise promise, const bl_syslog *head,
+BL_ALWAYS_INLINE enum bl_postfix_line read_promised(enum promise promise, const bl_syslog *head,
                                                  bl_slice qid, struct bl_words words,
                                                  bl_record *out, bl_reply *reply)
 {

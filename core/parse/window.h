@@ -24,7 +24,6 @@
 #endif
 
 /* For the two ends of a hot path. */
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
 #define RARELY        static __attribute__((noinline, unused))
 
 #if defined(BL_WINDOW_AVX2)
@@ -200,7 +199,7 @@ static inline uint64_t bl_window_below(size_t n)
 }
 
 /* Where `byte` first stands, or s.n: bl_slice_find_byte for things that are near. */
-ALWAYS_INLINE size_t bl_window_find(bl_slice s, char byte)
+BL_ALWAYS_INLINE size_t bl_window_find(bl_slice s, char byte)
 {
     size_t at = 0;
 
@@ -253,7 +252,7 @@ static inline struct bl_words bl_words_begin(bl_slice s)
 }
 
 /* Where the present word ends, a blank or s.n; to be asked once for each word. */
-ALWAYS_INLINE size_t bl_words_end(struct bl_words *words)
+BL_ALWAYS_INLINE size_t bl_words_end(struct bl_words *words)
 {
     size_t at;
 
@@ -273,7 +272,7 @@ ALWAYS_INLINE size_t bl_words_end(struct bl_words *words)
 
 /* Does `s` begin with the first `n` bytes of `text`, but for `gap_n` of them from `gap` on?  `text`
  * is an array of at least 64 bytes. */
-ALWAYS_INLINE bool bl_window_starts(bl_slice s, const char *text, size_t n, size_t gap,
+BL_ALWAYS_INLINE bool bl_window_starts(bl_slice s, const char *text, size_t n, size_t gap,
                                     size_t gap_n)
 {
     size_t behind = gap + gap_n;

@@ -3,7 +3,7 @@
  * For questions where two texts of one hash may share an answer: "is there a record", "was it refused".
  *
  * Shapes     any hash; 0 and 1 are one
- * Units      cap: hashes.  8 bytes each, a quarter to two thirds of the room is empty
+ * Units      cap: hashes.  8 bytes each; of the room a quarter at least is empty, and it never shrinks
  * Ownership  the caller's storage; zero value with a cap is an empty set
  * Threads    one at a time
  * Errors     none: when the cap or the memory is reached `full` is set and nothing more is added; what
@@ -25,8 +25,14 @@ void bl_hash_set_init(struct bl_hash_set *set, size_t cap);
 void bl_hash_set_release(struct bl_hash_set *set);
 void bl_hash_set_clear(struct bl_hash_set *set);
 void bl_hash_set_add(struct bl_hash_set *set, uint64_t hash);
-void bl_hash_set_remove(struct bl_hash_set *set, uint64_t hash);
-void bl_hash_set_prefetch(const struct bl_hash_set *set, uint64_t hash); /* what bl_hash_set_has will look at */
+void bl_hash_set_remove(struct bl_hash_set *set, uint64_t hash); /* a full set has room again */
 bool bl_hash_set_has(const struct bl_hash_set *set, uint64_t hash);
+
+/* What bl_hash_set_has will look at. */
+BL_ALWAYS_INLINE void bl_hash_set_prefetch(const struct bl_hash_set *set, uint64_t hash)
+{
+    if (set->slot)
+        __builtin_prefetch(&set->slot[(hash + (hash == 0)) & set->mask]);
+}
 
 #endif

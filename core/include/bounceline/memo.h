@@ -5,7 +5,7 @@
  *
  * Shapes     providers[i]: bl_rules_provider() of replies[i].relay_host
  * Units      -
- * Ownership  bl_memo_free; keeps copies of texts, some 400 KB when full, and nothing of the rules
+ * Ownership  bl_memo_free; keeps copies of texts, some 800 KB when full, and nothing of the rules
  * Threads    one at a time
  * Errors     bl_memo_new: NULL
  * Source     -

@@ -104,7 +104,7 @@ static inline uint64_t bl_record_fold(uint64_t a, uint64_t b)
 
 /* From record->queue_id.  Every record that matters has one, of 8 to 24 bytes nearly always: they are two
  * or three words that may overlap, and its length. */
-__attribute__((always_inline)) static inline void bl_record_set_key(bl_record *record, uint64_t seed)
+BL_ALWAYS_INLINE void bl_record_set_key(bl_record *record, uint64_t seed)
 {
     const char *p = record->queue_id.p;
     size_t n = record->queue_id.n;

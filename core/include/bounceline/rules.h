@@ -138,7 +138,7 @@ static inline uint32_t bl_rules_ending_bit(bl_slice host) /* of BL_ENDING bytes 
 }
 
 /* False: bl_rules_provider says 0. */
-__attribute__((always_inline)) static inline bool bl_rules_may_be_provider(const uint64_t *endings, bl_slice host)
+BL_ALWAYS_INLINE bool bl_rules_may_be_provider(const uint64_t *endings, bl_slice host)
 {
     if (host.n < BL_ENDING || host.p[host.n - 1] == '.')
         return true;
