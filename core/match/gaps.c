@@ -145,22 +145,19 @@ static inline uint64_t in_long_runs(uint64_t bits)
     return four | four << 4 | two << 8;
 }
 
-/* The next figure in a word of ID_LEAST and more, from `at` on, or text.n.  Every ten bytes in a row are seen together:
+/* The next figure in a word that has ID_LEAST bytes from `at` on, or text.n.  Every ten bytes in a row are seen together:
  * a view is 64 wide and the next one begins 48 further. */
 static size_t next_digit_of_long_word(bl_slice text, size_t at)
 {
-    size_t view = at > ID_LEAST ? at - ID_LEAST : 0;
+    for (; at < text.n; at += 48) {
+        struct view view = view_at(text, at);
+        uint64_t digits = between(&view, '0', '9', 0), found;
 
-    for (; view < text.n; view += 48) {
-        struct view bytes = view_at(text, view);
-        uint64_t digits = between(&bytes, '0', '9', 0), found = digits;
-
-        if (view < at)
-            found &= ~(uint64_t)0 << (at - view);
-        if (found) /* mostly there are none */
-            found &= in_long_runs(digits | between(&bytes, 'a', 'z', 0x20));
+        if (!digits)
+            continue;
+        found = digits & in_long_runs(digits | between(&view, 'a', 'z', 0x20));
         if (found)
-            return view + (size_t)__builtin_ctzll(found);
+            return at + (size_t)__builtin_ctzll(found);
     }
     return text.n;
 }

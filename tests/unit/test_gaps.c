@@ -70,6 +70,27 @@ static void gaps_are_as_shown(void **state)
     }
 }
 
+/* 64 bytes are looked at together, the next 48 further (with 64 this fails). */
+static void ids_are_found_wherever_they_stand(void **state)
+{
+    char text[400], word[200];
+
+    (void)state;
+    for (size_t at = 0; at < 150; at++)
+        for (size_t n = 9; n < 160; n += n < 14 ? 1 : 7) {
+            struct bl_gap gaps[BL_GAPS_MAX];
+            uint32_t found;
+
+            memset(word, 'a', n);
+            memcpy(word + n - 3, "1b2", 3); /* figures at its end alone */
+            memset(text, ' ', sizeof text);
+            memcpy(text + at, word, n);
+            found = bl_gaps_find(guarded_bytes(text, at + n + 30), gaps);
+            assert_int_equal(found, n >= 10);
+            assert_true(n < 10 || (gaps[0].at == at && gaps[0].end == at + n));
+        }
+}
+
 static void of_more_gaps_the_rest_is_read(void **state)
 {
     char text[512] = "", out[512];
@@ -86,6 +107,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gaps_are_as_shown),
+        cmocka_unit_test(ids_are_found_wherever_they_stand),
         cmocka_unit_test(of_more_gaps_the_rest_is_read),
     };
 
