@@ -175,7 +175,7 @@ bool bl_address_set_add(struct bl_address_set *set, bl_slice recipient)
         if (!set->few.full)
             return true;
         if (!make_tags(set))
-            return false;
+            return bl_hash_set_has(&set->few, hash);
     }
     return add_tag(set, hash);
 }

@@ -1,6 +1,6 @@
 /* address_set.h -- which addresses a scan would have suppressed
  *
- * Hashes only, at most 8 MiB whatever the log; of more than 98 304, parts of hashes.  Then two addresses are taken for
+ * Hashes only, at most 9 MiB whatever the log; of 98 304 and more, parts of hashes.  Then two addresses are taken for
  * one when 32 bits of their hashes agree and they meet in the table: with a million of them, in about one scan of a
  * thousand.
  *
@@ -8,7 +8,7 @@
  * Units      -
  * Ownership  the object is the set's own
  * Threads    one at a time
- * Errors     bl_address_set_new: NULL; bl_address_set_add: false when it is full
+ * Errors     bl_address_set_new: NULL; bl_address_set_add: false when it is full, or there is no memory
  * Source     Knuth, TAOCP 6.4, algorithm L
  */
 #ifndef BOUNCELINE_ADDRESS_SET_H
