@@ -6,7 +6,7 @@
  * side by side.  Some texts have so many words that they are judged in parts (with judge_part() empty
  * this fails).
  *
- *   search     folds the text into one string and looks for each rule's phrases in order
+ *   search     folds the text into one string and looks for each rule's phrase, when it has but one
  *   go_through each rule by itself goes along the text, byte by byte, for phrases that are lists, near each other,
  *              with addresses between; what core/rules/README.md says of `~`, and where a rule begins anew
  *
@@ -58,13 +58,13 @@ static void random_phrase(char *out)
     out[at] = '\0';
 }
 
-/* `lists`: mostly several parts, each a list. */
+/* One phrase each, or with `lists` mostly several parts, each a list. */
 static void random_rules(struct plain_rule *rules, bool lists)
 {
     memset(rules, 0, RULES * sizeof *rules);
     for (int i = 0; i < RULES; i++) {
         rules[i].line = 1;
-        rules[i].parts = draw(4) == 0 || (lists && draw(4)) ? 2 + (int)draw(2) : 1;
+        rules[i].parts = lists && draw(4) ? 2 + (int)draw(2) : 1;
         for (int p = 0; p < rules[i].parts; p++) {
             rules[i].choices[p] = lists && rules[i].parts > 1 ? 1 + (int)draw(CHOICES) : 1;
             rules[i].near_[p] = lists && p && draw(3) ? 1 + draw(14) : 0;
@@ -186,25 +186,6 @@ static void fold(struct folded *f, bl_slice text, bool runs)
     f->text[f->n] = '\0';
 }
 
-/* The phrases in order, each as early as possible, none overlapping. */
-static bool found(const struct folded *f, const struct plain_rule *rule, uint32_t *at,
-                  uint32_t *end)
-{
-    const char *from = f->text;
-
-    for (int p = 0; p < rule->parts; p++) {
-        const char *hit = strstr(from, rule->phrases[p][0]);
-
-        if (!hit)
-            return false;
-        if (p == 0)
-            *at = f->at[hit - f->text];
-        from = hit + strlen(rule->phrases[p][0]);
-        *end = f->end[from - 1 - f->text];
-    }
-    return true;
-}
-
 static bl_verdict search(const struct plain_rule *rules, uint32_t fallback, bl_slice text,
                          bool runs)
 {
@@ -213,10 +194,13 @@ static bl_verdict search(const struct plain_rule *rules, uint32_t fallback, bl_s
 
     fold(&f, text, runs);
     for (int i = 0; i < RULES; i++) {
-        uint32_t at = 0, end = 0;
+        const char *phrase = rules[i].phrases[0][0], *hit = strstr(f.text, phrase);
+        size_t from = hit ? (size_t)(hit - f.text) : 0;
 
-        if (rules[i].line && rules[i].index < best.rule && found(&f, &rules[i], &at, &end))
-            best = (bl_verdict){.rule = rules[i].index, .match_at = at, .match_n = end - at};
+        if (hit && rules[i].line && rules[i].index < best.rule)
+            best = (bl_verdict){.rule = rules[i].index,
+                                .match_at = f.at[from],
+                                .match_n = f.end[from + strlen(phrase) - 1] - f.at[from]};
     }
     return best;
 }
