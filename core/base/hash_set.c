@@ -71,9 +71,11 @@ void bl_hash_set_remove(struct bl_hash_set *set, uint64_t hash)
     size_t gap, i;
 
     hash += hash == 0;
-    if (!bl_hash_set_has(set, hash))
+    if (!set->slot)
         return;
     gap = place(set->slot, set->mask, hash);
+    if (set->slot[gap] != hash)
+        return;
     for (i = (gap + 1) & set->mask; set->slot[i]; i = (i + 1) & set->mask)
         if (((i - set->slot[i]) & set->mask) >= ((i - gap) & set->mask)) {
             set->slot[gap] = set->slot[i];

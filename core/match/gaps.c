@@ -145,8 +145,8 @@ static inline uint64_t in_long_runs(uint64_t bits)
     return four | four << 4 | two << 8;
 }
 
-/* The next figure in a word that has ID_LEAST bytes from `at` on, or text.n.  Every ten bytes in a row are seen together:
- * a view is 64 wide and the next one begins 48 further. */
+/* The next figure in a word that has ID_LEAST bytes from `at` on, or text.n.  Every ten bytes in a row are seen
+ * together: a view is 64 wide and the next one begins 48 further. */
 static size_t next_digit_of_long_word(bl_slice text, size_t at)
 {
     for (; at < text.n; at += 48) {

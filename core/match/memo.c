@@ -53,7 +53,7 @@ struct set {
 
 /* A reply that is looked up. */
 struct question {
-    uint64_t tag;
+    uint64_t tag; /* 0: none */
     struct circumstances circumstances;
     struct bl_gap gaps[BL_GAPS_MAX];
 };
@@ -98,8 +98,8 @@ static bl_slice piece_of(bl_slice text, const struct question *q, uint32_t i)
     return (bl_slice){text.p + begin, bl_piece_end(q->gaps, q->circumstances.gaps, i, text.n) - begin};
 }
 
-/* False, and no tag, for what is too long to be kept. */
-static bool ask(struct question *q, const bl_reply *reply)
+/* No tag for what is too long to be kept. */
+static void ask(struct question *q, const bl_reply *reply)
 {
     struct circumstances *c = &q->circumstances;
     uint64_t hash = 0;
@@ -109,19 +109,18 @@ static bool ask(struct question *q, const bl_reply *reply)
     *c = (struct circumstances){.code = reply->code, .enhanced = reply->enhanced, .wrapper = reply->wrapper,
                                 .phase = (uint8_t)reply->phase};
     if (reply->text.n > UINT16_MAX)
-        return false;
+        return;
     c->gaps = (uint8_t)bl_gaps_find(reply->text, q->gaps);
     for (uint32_t i = 0; i <= c->gaps; i++) {
         bl_slice piece = piece_of(reply->text, q, i);
 
         n += piece.n;
         if (n > TEXT_MAX)
-            return false;
+            return;
         c->piece_n[i] = (uint16_t)piece.n;
         hash = bl_hash64_seeded(piece, hash);
     }
     q->tag = bl_hash64_seeded((bl_slice){(const char *)c, sizeof *c}, hash) | 1;
-    return true;
 }
 
 static struct set *set_of(struct bl_memo *memo, const struct question *q)
@@ -229,7 +228,8 @@ static void classify_some(struct bl_memo *memo, const struct bl_rules *rules, co
         struct question *q = &memo->questions[missing];
         const struct known *known = NULL;
 
-        if (ask(q, &replies[i]))
+        ask(q, &replies[i]);
+        if (q->tag)
             known = look_up(memo, q, replies[i].text, providers[i]);
         if (known) {
             verdicts[i] = answer(known, q);

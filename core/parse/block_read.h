@@ -176,7 +176,7 @@ static inline bool is_failure(const bl_record *record)
 }
 
 BL_ALWAYS_INLINE void finish_record(struct bl_worker *worker, struct bl_block *block,
-                                 const struct prospect *prospect, uint64_t seed)
+                                    const struct prospect *prospect, uint64_t seed)
 {
     bl_record *record = &block->records[prospect->place];
 
@@ -254,7 +254,7 @@ BL_ALWAYS_INLINE void read_kept(struct bl_worker *worker, struct bl_block *block
 }
 
 BL_ALWAYS_INLINE void read_kept_exim(struct bl_worker *worker, struct bl_block *block,
-                                  enum promise promise)
+                                     enum promise promise)
 {
     for (size_t i = 0; i < worker->kept_n[promise]; i++) {
         const struct prospect *prospect = &worker->prospects[worker->kept[promise][i]];
@@ -456,7 +456,7 @@ RARELY uint64_t make_plain_seed(struct bl_worker *worker)
  * read_syslog and look_at find out one after the other, each opening windows of its own, is asked here of two.
  * False when anything is otherwise: then they decide. */
 BL_ALWAYS_INLINE bool look_quickly(struct bl_worker *worker, bl_slice line, struct prospect *prospect,
-                                enum promise *promise)
+                                   enum promise *promise)
 {
     const struct bl_stamper *stamper = &worker->stamper;
     struct bl_window head = bl_window_open(line),
@@ -514,7 +514,7 @@ static inline bool look_quickly(struct bl_worker *worker, bl_slice line, struct 
 #endif
 
 BL_ALWAYS_INLINE void look_at_line(struct bl_worker *worker, struct bl_block *block, bl_slice line,
-                                size_t index)
+                                   size_t index)
 {
     struct prospect *prospect = &worker->prospects[index];
     enum promise promise;

@@ -1530,8 +1530,8 @@ static inline bl_slice exim_process(const bl_syslog *head)
 }
 
 BL_ALWAYS_INLINE enum bl_exim_line read_exim_promised(enum promise promise, const bl_syslog *head,
-                                                   bl_slice id, bl_exim_room *room, bl_record *out,
-                                                   bl_reply *reply);
+                                                      bl_slice id, bl_exim_room *room, bl_record *out,
+                                                      bl_reply *reply);
 
 /* `[1/3] TEXT`: a slash where the record was cut, a backslash where its line ends and another one
  * follows (headers of what was refused). */
@@ -1594,8 +1594,8 @@ RARELY enum bl_exim_line read_exim_repeated(const bl_syslog *head, bl_exim_room 
 
 /* What was looked at is read.  With a constant promise only one of these is left. */
 BL_ALWAYS_INLINE enum bl_exim_line read_exim_promised(enum promise promise, const bl_syslog *head,
-                                                   bl_slice id, bl_exim_room *room, bl_record *out,
-                                                   bl_reply *reply)
+                                                      bl_slice id, bl_exim_room *room, bl_record *out,
+                                                      bl_reply *reply)
 {
     if (promise == EXIM_DELIVERY)
         return read_exim_delivery(head, id, room, out, reply);

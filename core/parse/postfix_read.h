@@ -68,7 +68,7 @@ static inline bool is_severity(bl_slice word)
 /* Field by field: as one assignment it becomes a `rep stos`, which takes longer than all the rest
  * of a short line. */
 BL_ALWAYS_INLINE void begin_record(const bl_syslog *head, bl_slice qid, enum bl_record_kind kind,
-                                bl_record *out)
+                                   bl_record *out)
 {
     static const bl_slice none = {NULL, 0};
 
@@ -244,11 +244,9 @@ RARELY bl_status read_odd_dsn(bl_slice value)
 /* The three digits of nearly every dsn=, without the call. */
 static inline bl_status read_dsn(bl_slice value)
 {
-    if (value.n != 5 || !bl_is_digit(value.p[0]) || value.p[1] != '.' || !bl_is_digit(value.p[2]) ||
-        value.p[3] != '.' || !bl_is_digit(value.p[4]))
+    if (value.n != 5 || (value.p[0] != '2' && value.p[0] != '4' && value.p[0] != '5') || value.p[1] != '.' ||
+        !bl_is_digit(value.p[2]) || value.p[3] != '.' || !bl_is_digit(value.p[4]))
         return read_odd_dsn(value);
-    if (value.p[0] != '2' && value.p[0] != '4' && value.p[0] != '5')
-        return (bl_status){0, 0, 0};
     return (bl_status){(uint16_t)(value.p[0] - '0'), (uint16_t)(value.p[2] - '0'), (uint16_t)(value.p[4] - '0')};
 }
 
@@ -318,7 +316,7 @@ RARELY enum bl_outcome outcome_of_loopback(bl_slice program, bl_slice text)
 /* A success is a delivery, unless the mail was only handed on.  Only discard(8) succeeds without a relay; its
  * name may be another, or cut off. */
 BL_ALWAYS_INLINE enum bl_outcome outcome_of_sent(bl_slice program, const struct peer *relay,
-                                              bl_slice relay_word, bl_slice text)
+                                                 bl_slice relay_word, bl_slice text)
 {
     if (relay->bracketed)
         return is_loopback(relay->host, relay->ip) ? outcome_of_loopback(program, text)
@@ -418,8 +416,8 @@ BL_ALWAYS_INLINE bool take_bare_address(struct bl_words *words, bl_slice one, bl
 }
 
 BL_ALWAYS_INLINE enum bl_postfix_line read_delivery(const bl_syslog *head, bl_slice qid,
-                                                 struct bl_words words, bl_record *out,
-                                                 bl_reply *reply)
+                                                    struct bl_words words, bl_record *out,
+                                                    bl_reply *reply)
 {
     bl_slice recipient, orig = {NULL, 0};
     struct delivery delivery;
@@ -478,7 +476,7 @@ BL_ALWAYS_INLINE enum bl_postfix_line read_delivery(const bl_syslog *head, bl_sl
 /* qmgr: `from=<ADDR>, size=N, nrcpt=N (queue active)`, `from=<ADDR>, status=expired, returned to
  * sender` */
 BL_ALWAYS_INLINE enum bl_postfix_line read_from(const bl_syslog *head, bl_slice qid,
-                                             struct bl_words words, bl_record *out)
+                                                struct bl_words words, bl_record *out)
 {
     enum bl_record_kind kind;
     bl_slice sender, rest;
@@ -510,7 +508,7 @@ BL_ALWAYS_INLINE enum bl_postfix_line read_from(const bl_syslog *head, bl_slice 
 /* smtpd: `client=HOST[IP][, sasl_method=M, sasl_username=U][, orig_client=...]`.  NOQUEUE: before a proxy, nothing is
  * queued here. */
 BL_ALWAYS_INLINE enum bl_postfix_line read_client(const bl_syslog *head, bl_slice qid,
-                                               struct bl_words words, bl_record *out)
+                                                  struct bl_words words, bl_record *out)
 {
     bl_slice word = {NULL, 0};
     struct peer client;
@@ -938,8 +936,8 @@ RARELY enum bl_postfix_line read_rare(const bl_syslog *head, bl_slice qid, bl_sl
 
 /* What was looked at is read.  With a constant promise only one of these is left. */
 BL_ALWAYS_INLINE enum bl_postfix_line read_promised(enum promise promise, const bl_syslog *head,
-                                                 bl_slice qid, struct bl_words words,
-                                                 bl_record *out, bl_reply *reply)
+                                                    bl_slice qid, struct bl_words words,
+                                                    bl_record *out, bl_reply *reply)
 {
     bl_slice in = rest_of(&words);
 

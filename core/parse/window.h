@@ -23,8 +23,8 @@
 #include <emmintrin.h>
 #endif
 
-/* For the two ends of a hot path. */
-#define RARELY        static __attribute__((noinline, unused))
+/* For the cold ends of a hot path; BL_ALWAYS_INLINE is for the others. */
+#define RARELY static __attribute__((noinline, unused))
 
 #if defined(BL_WINDOW_AVX2)
 enum { BL_WINDOW = 64 };
@@ -273,7 +273,7 @@ BL_ALWAYS_INLINE size_t bl_words_end(struct bl_words *words)
 /* Does `s` begin with the first `n` bytes of `text`, but for `gap_n` of them from `gap` on?  `text`
  * is an array of at least 64 bytes. */
 BL_ALWAYS_INLINE bool bl_window_starts(bl_slice s, const char *text, size_t n, size_t gap,
-                                    size_t gap_n)
+                                       size_t gap_n)
 {
     size_t behind = gap + gap_n;
 

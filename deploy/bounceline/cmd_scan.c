@@ -147,7 +147,8 @@ static enum bl_code enter_zone(struct scan *scan, int64_t reference_s, bl_err *e
         .workers = scan->workers, .rules = scan->rules, .consume = consume, .arg = scan};
 
     /* Without threads a block is back before the next is asked for.  One alone, and what is read
-     * into it, stays in the near cache; several go round through memory, so there are not many more than are worked on. */
+     * into it, stays in the near cache; several go round through memory, so there are not many more than are
+     * worked on. */
     options.blocks = scan->workers ? scan->workers + 3 : 1;
 
     bl_zone_around(reference_s, &options.zone);

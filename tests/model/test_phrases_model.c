@@ -471,6 +471,15 @@ static void automaton_and_plain_search_agree(void **state)
                   counts.otherwise);
 }
 
+static void parts_in_random_texts_are_found_as_by_going_through(void **state)
+{
+    struct counts counts = compare(true, random_text, go_through);
+
+    (void)state;
+    print_message("%d texts, %zu matched, %zu would differ without distances\n", SETS * TEXTS, counts.matched,
+                  counts.otherwise);
+}
+
 static void lists_near_each_other_are_found_as_by_going_through(void **state)
 {
     struct counts counts = compare(true, text_of_phrases, go_through);
@@ -485,6 +494,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(automaton_and_plain_search_agree),
+        cmocka_unit_test(parts_in_random_texts_are_found_as_by_going_through),
         cmocka_unit_test(lists_near_each_other_are_found_as_by_going_through),
     };
 

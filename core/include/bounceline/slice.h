@@ -17,8 +17,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* For the ends of a hot path, and for what only fetches ahead: of such a function gcc says that it does nothing, and leaves
- * its calls out. */
+/* For the ends of a hot path, and for what only fetches ahead: of such a function gcc says that it does nothing, and
+ * leaves its calls out. */
 #define BL_ALWAYS_INLINE static inline __attribute__((always_inline))
 
 typedef struct bl_slice {
