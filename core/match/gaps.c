@@ -7,11 +7,8 @@
  * So a server's replies to a thousand recipients are mostly one reply, which is what memo.c lives on. */
 #include "gaps.h"
 
+#include "../base/window.h"
 #include "phrases.h"
-
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
 enum { ID_LEAST = 10 };
 
@@ -88,57 +85,12 @@ static bool is_alnum(char c)
     return bl_is_digit(c) || is_letter(c);
 }
 
-/* 64 bytes of a text, and zeros where there are less. */
-struct view {
-#ifdef __SSE2__
-    __m128i part[4];
-#else
-    char bytes[64];
-#endif
-};
-
-static inline struct view view_at(bl_slice text, size_t at)
-{
-    struct view view;
-
-    if (text.n - at >= sizeof view) {
-        memcpy(&view, text.p + at, sizeof view);
-    } else {
-        memset(&view, 0, sizeof view);
-        memcpy(&view, text.p + at, text.n - at);
-    }
-    return view;
-}
-
-/* Bits of the bytes from `first` to `last`, `fold` set in each of them. */
-static inline uint64_t between(const struct view *view, char first, char last, char fold)
-{
-    uint64_t bits = 0;
-
-#ifdef __SSE2__
-    for (unsigned i = 0; i < 4; i++) {
-        __m128i v = _mm_or_si128(view->part[i], _mm_set1_epi8(fold));
-        __m128i above = _mm_cmpgt_epi8(v, _mm_set1_epi8((char)(first - 1)));
-        __m128i below = _mm_cmpgt_epi8(_mm_set1_epi8((char)(last + 1)), v);
-
-        bits |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_and_si128(above, below)) << 16 * i;
-    }
-#else
-    for (unsigned i = 0; i < 64; i++) {
-        char c = (char)(view->bytes[i] | fold);
-
-        bits |= (uint64_t)(c >= first && c <= last) << i;
-    }
-#endif
-    return bits;
-}
-
 _Static_assert(ID_LEAST == 10, "2 + 8 of them");
 
 /* Those of the bits that stand in a run of ID_LEAST, up to what is seen of it. */
-static inline uint64_t in_long_runs(uint64_t bits)
+static inline uint32_t in_long_runs(uint32_t bits)
 {
-    uint64_t two = bits & bits >> 1, four = two & two >> 2, run = four & four >> 4 & two >> 8;
+    uint32_t two = bits & bits >> 1, four = two & two >> 2, run = four & four >> 4 & two >> 8;
 
     two = run | run << 1;
     four = two | two << 2;
@@ -146,18 +98,20 @@ static inline uint64_t in_long_runs(uint64_t bits)
 }
 
 /* The next figure in a word that has ID_LEAST bytes from `at` on, or text.n.  Every ten bytes in a row are seen
- * together: a view is 64 wide and the next one begins 48 further. */
+ * together: 32 are looked at, and the next look begins ten before what it has not seen. */
 static size_t next_digit_of_long_word(bl_slice text, size_t at)
 {
-    for (; at < text.n; at += 48) {
-        struct view view = view_at(text, at);
-        uint64_t digits = between(&view, '0', '9', 0), found;
+    for (; at < text.n; at += 32 - ID_LEAST) {
+        bl_slice rest = bl_slice_drop(text, at);
+        struct bl_window w = bl_window_open(rest);
+        uint32_t inside = rest.n < 32 ? (uint32_t)bl_window_below(rest.n) : UINT32_MAX;
+        uint32_t digits = bl_window_digits(&w) & inside, found;
 
         if (!digits)
             continue;
-        found = digits & in_long_runs(digits | between(&view, 'a', 'z', 0x20));
+        found = digits & in_long_runs(bl_window_alnum(&w) & inside);
         if (found)
-            return at + (size_t)__builtin_ctzll(found);
+            return at + (size_t)__builtin_ctz(found);
     }
     return text.n;
 }

@@ -19,7 +19,7 @@
 
 #include "bounceline/reply.h"
 #include "postfix_read.h"
-#include "window.h"
+#include "../base/window.h"
 
 enum {
     EXIM_ID_OLD = 16,    /* 1xUzlC-0001D9-0d, to 4.96 */

@@ -19,7 +19,7 @@
 #include "bounceline/postfix.h"
 
 #include "bounceline/reply.h"
-#include "window.h"
+#include "../base/window.h"
 
 enum {
     QID_MAX = 24,    /* long ids have up to 20 digits */

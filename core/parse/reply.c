@@ -6,7 +6,7 @@
  */
 #include "bounceline/reply.h"
 
-#include "window.h"
+#include "../base/window.h"
 
 static bool is_blank(char c)
 {

@@ -15,7 +15,7 @@
 
 #include "bounceline/syslog.h"
 
-#include "window.h"
+#include "../base/window.h"
 
 static inline size_t count_blanks(bl_slice s)
 {

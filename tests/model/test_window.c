@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "../core/parse/window.h"
+#include "../core/base/window.h"
 #include "guarded.h"
 
 static uint64_t seed = 7;
@@ -45,6 +45,7 @@ static void masks_say_where_a_byte_stands(void **state)
             assert_true((bl_window_mask(&w, ' ') & inside) == bl_window_mask_scalar(in, ' '));
             assert_true((bl_window_mask(&w, '"') & inside) == bl_window_mask_scalar(in, '"'));
             assert_true((bl_window_alnum(&w) & (uint32_t)inside) == bl_window_alnum_scalar(in));
+            assert_true((bl_window_digits(&w) & (uint32_t)inside) == bl_window_digits_scalar(in));
             if (n && in.p[0] == ' ')
                 assert_true((bl_window_mask(&w, ':') & inside) != bl_window_mask_scalar(in, ' '));
         }

@@ -70,7 +70,7 @@ static void gaps_are_as_shown(void **state)
     }
 }
 
-/* 64 bytes are looked at together, the next 48 further (with 64 this fails). */
+/* 32 bytes are looked at together, the next 22 further (with 32 this fails). */
 static void ids_are_found_wherever_they_stand(void **state)
 {
     char text[400], word[200];

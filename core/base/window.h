@@ -10,7 +10,7 @@
  *   AVX2     64 bytes; where BL_WINDOW_AVX2 is defined (worker_avx2.c alone).  Reads 64 bytes from
  * where it is opened whatever the slice's length, which a block allows: BL_BLOCK_SLACK
  *
- * Private to core/parse.
+ * Private to core.
  */
 #ifndef BOUNCELINE_WINDOW_H
 #define BOUNCELINE_WINDOW_H
@@ -52,6 +52,15 @@ static inline uint32_t bl_window_alnum_scalar(bl_slice s)
     return mask;
 }
 
+static inline uint32_t bl_window_digits_scalar(bl_slice s)
+{
+    uint32_t mask = 0;
+
+    for (size_t i = 0; i < s.n && i < 32; i++)
+        mask |= (uint32_t)bl_is_digit(s.p[i]) << i;
+    return mask;
+}
+
 #if defined(BL_WINDOW_AVX2)
 
 struct bl_window {
@@ -81,6 +90,11 @@ static inline __m256i bl_window_between(__m256i bytes, char above, char below)
 {
     return _mm256_and_si256(_mm256_cmpgt_epi8(bytes, _mm256_set1_epi8(above)),
                             _mm256_cmpgt_epi8(_mm256_set1_epi8(below), bytes));
+}
+
+static inline uint32_t bl_window_digits(const struct bl_window *w)
+{
+    return (uint32_t)_mm256_movemask_epi8(bl_window_between(w->low, '0' - 1, '9' + 1));
 }
 
 static inline uint32_t bl_window_alnum(const struct bl_window *w)
@@ -155,6 +169,12 @@ static inline __m128i bl_window_between(__m128i bytes, char above, char below)
                          _mm_cmplt_epi8(bytes, _mm_set1_epi8(below)));
 }
 
+/* Bit i: the byte at i is a digit; 32 bytes. */
+static inline uint32_t bl_window_digits(const struct bl_window *w)
+{
+    return bl_window_join(w, bl_window_between(w->low, '0' - 1, '9' + 1), bl_window_between(w->high, '0' - 1, '9' + 1));
+}
+
 static inline __m128i bl_window_alnums(__m128i bytes)
 {
     __m128i folded = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
@@ -183,6 +203,11 @@ static inline struct bl_window bl_window_open(bl_slice s)
 static inline uint64_t bl_window_mask(const struct bl_window *w, char byte)
 {
     return bl_window_mask_scalar(w->s, byte);
+}
+
+static inline uint32_t bl_window_digits(const struct bl_window *w)
+{
+    return bl_window_digits_scalar(w->s);
 }
 
 static inline uint32_t bl_window_alnum(const struct bl_window *w)
