@@ -871,8 +871,11 @@ RARELY void skip_exim_strerror(bl_slice *text)
 {
     enum { STRERROR_MAX = 64 };
     size_t colon = bl_slice_find(bl_slice_head(*text, STRERROR_MAX), BL_SLICE(": "));
-    bl_slice rest = bl_slice_drop(*text, colon == SIZE_MAX ? text->n : colon + 2);
+    bl_slice rest;
 
+    if (colon == SIZE_MAX)
+        return;
+    rest = bl_slice_drop(*text, colon + 2);
     if (starts_any(rest, exim_speakers, BL_COUNT(exim_speakers)) ||
         starts_any(rest, exim_troubles, BL_COUNT(exim_troubles)))
         *text = rest;
