@@ -219,13 +219,15 @@ bl_address_changes_add(struct bl_address_changes *changes, const struct bl_redis
     int64_t forget_ms = bl_suppress_forget_ms(record, policy);
     size_t verdict_n = bl_address_change_verdict(record, now_ms, verdict);
     int64_t ends_ms = verdict_n ? record->until_ms : 0;
+    bool is_new = record->version == 0;
 
     changes->rows++;
     text = add_record(changes, &record_key, address, record, forget_ms, now_ms);
     if (text.n)
         add_place(changes, address, record, forget_ms, now_ms);
     add_verdict(changes, &verdict_key, (bl_slice){verdict, verdict_n}, ends_ms);
-    if (change != BL_CHANGE_NONE && change != BL_CHANGE_NOTED)
+    /* Other hosts learn from the feed which addresses have a record, whose deliveries are to be told. */
+    if ((is_new && text.n) || (change != BL_CHANGE_NONE && change != BL_CHANGE_NOTED))
         add_entry(changes, keys, address, record, change, ends_ms);
     return text;
 }

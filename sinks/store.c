@@ -577,6 +577,11 @@ static void on_tick(uv_timer_t *timer)
             return;
         if (i == 0 && stale)
             send_commit(slot, false, NULL, &none, on_renewed, slot);
+        if (i > 0 && loading) {
+            if (stale)
+                bl_store_address_lease(slot, store->options.lease_ms, on_renewed, slot);
+            continue;
+        }
         if (i > 0 && (stale || (lazy && slot->lagging)) && slot->state == BL_PARTITION_REST)
             bl_store_address_move(slot);
         if (i > 0 && store->state == BL_STORE_READY)
@@ -736,7 +741,7 @@ void bl_store_close(struct bl_store *store, void (*done)(void *arg), void *arg)
     for (unsigned i = 0; i <= store->keys.partitions && claimed; i++) {
         store->waiting_replies++;
         if (i == 0 ? !send_commit(&store->slot[0], true, NULL, &none, on_released, store)
-                   : !bl_store_release_lease(&store->slot[i], on_released, store)) {
+                   : !bl_store_address_lease(&store->slot[i], 0, on_released, store)) {
             store->waiting_replies--;
             claimed = false;
         }

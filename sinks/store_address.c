@@ -29,8 +29,8 @@
 #include "scripts.h"
 
 enum {
-    CHUNK = 256,         /* records per MGET */
-    FEED_LENGTH = 100000 /* as in address.lua */
+    CHUNK = 256,     /* records per MGET */
+    FEED_PAGE = 1000 /* entries per XRANGE */
 };
 
 #define FEED_COUNT "1000"
@@ -248,9 +248,9 @@ static bool send_script(struct bl_slot *slot, uint64_t lease_ms, bl_slice ranges
     return bl_store_send(store, argv, BL_COUNT(argv), fn, arg);
 }
 
-bool bl_store_release_lease(struct bl_slot *slot, bl_redis_reply_fn *fn, void *arg)
+bool bl_store_address_lease(struct bl_slot *slot, uint64_t lease_ms, bl_redis_reply_fn *fn, void *arg)
 {
-    return send_script(slot, 0, empty_list(), 0, NULL, fn, arg);
+    return send_script(slot, lease_ms, empty_list(), 0, NULL, fn, arg);
 }
 
 static void rest(struct bl_slot *slot)
@@ -644,10 +644,8 @@ static bool was_cut(struct bl_slot *slot, const redisReply *reply)
 {
     const redisReply *first;
 
-    if (is_start(slot->feed_asked)) {
-        slot->feed_from_start += reply->elements;
-        return slot->feed_from_start >= FEED_LENGTH;
-    }
+    if (is_start(slot->feed_asked)) /* there was none */
+        return reply->elements >= FEED_PAGE;
     if (reply->elements == 0)
         return true;
     first = reply->element[0];
@@ -664,9 +662,8 @@ static void on_entries(void *arg, redisReply *reply)
     slot->feed_busy = false;
     if (!bl_store_is_array(store, reply, 0, slot->pos.text) || store->state != BL_STORE_READY)
         return;
-    full = reply->elements >= strtoull(FEED_COUNT, NULL, 10);
+    full = reply->elements >= FEED_PAGE;
     if (was_cut(slot, reply)) {
-        slot->feed_from_start = 0;
         bl_store_load_again(store);
         return;
     }

@@ -51,8 +51,8 @@ static void on_policy(void *arg, redisReply *reply)
 {
     struct bl_store *store = arg;
 
-    if (!still(store, reply, BL_STORE_META) || reply->type != REDIS_REPLY_ARRAY || reply->elements < 2)
-        return;
+    if (!reply || reply->type != REDIS_REPLY_ARRAY || reply->elements < 2)
+        return; /* claiming may have begun meanwhile: that is no matter */
     if (store->policy_warned || bl_slice_starts(bl_store_slice(reply->element[1]), BL_SLICE("noeviction")))
         return;
     store->policy_warned = true;
@@ -445,7 +445,9 @@ static void on_feed_end(void *arg, redisReply *reply)
 static void load_partitions(struct bl_store *store)
 {
     bl_address_hashes_free(store->known);
-    store->known = bl_store_new_hashes(true);
+    /* In the middle of a run the stage knows addresses of ours that are not in Redis yet: it may know too many, never
+     * too few. */
+    store->known = bl_store_new_hashes(store->state == BL_STORE_LOAD);
     store->known_cap = 0;
     store->waiting_replies = 0;
     if (!store->known) {

@@ -60,7 +60,6 @@ struct bl_slot {
     char     feed_last[BL_STORE_ENTRY_MAX]; /* entries up to here are known */
     char     feed_asked[BL_STORE_ENTRY_MAX];
     bool     feed_busy;
-    size_t   feed_from_start; /* entries read since the feed was empty */
 };
 
 /* One counter commit on its way. */
@@ -168,9 +167,10 @@ struct bl_address_hashes *bl_store_new_hashes(bool replace);
 /* ---- store_address.c ---- */
 
 void bl_store_address_advance(struct bl_slot *slot); /* take up what is waiting, if it rests */
-void bl_store_address_move(struct bl_slot *slot);    /* write lazy positions or renew the lease now */
+void bl_store_address_move(struct bl_slot *slot);    /* READY: write lazy positions and renew the lease now */
 void bl_store_address_follow(struct bl_slot *slot);  /* ask for what others wrote */
 void bl_store_address_drop(struct bl_slot *slot);    /* forget work in hand */
-bool bl_store_release_lease(struct bl_slot *slot, bl_redis_reply_fn *fn, void *arg);
+/* The lease alone; 0 gives it back. */
+bool bl_store_address_lease(struct bl_slot *slot, uint64_t lease_ms, bl_redis_reply_fn *fn, void *arg);
 
 #endif

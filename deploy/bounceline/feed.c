@@ -93,7 +93,7 @@ static enum bl_code read_page(struct bl_session *session, const char *key, char 
         name = bl_reply_slice(at->element[0]);
         if (!(first && bl_slice_eq(name, (bl_slice){id, strlen(id)}))) {
             entry = read_entry(name, at->element[1]);
-            if (!fn(arg, &entry)) {
+            if (!bl_slice_eq(entry.change, BL_SLICE("noted")) && !fn(arg, &entry)) { /* that is for other hosts */
                 *more = false;
                 break;
             }

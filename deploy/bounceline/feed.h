@@ -1,8 +1,9 @@
 /* feed.h -- the stream of changes of the suppression list, page by page
  *
  * Shapes     entries oldest first within a partition, one partition behind the other; fields that an entry
- *            lacks are empty.  In Redis: a ADDRESS c CHANGE d DETAIL, and the detail is, with TABs between,
- *            version, state, category, until_ms, time_ms, node, rule, host or actor, reply or note
+ *            lacks are empty; `noted` entries are for other hosts and left out.  In Redis:
+ *            a ADDRESS c CHANGE d DETAIL, and the detail is, with TABs between, version, state, category,
+ *            until_ms, time_ms, node, rule, host or actor, reply or note
  * Units      *_ms: milliseconds since 1970 UTC
  * Ownership  an entry borrows from the page, valid during the call
  * Threads    one at a time

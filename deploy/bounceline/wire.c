@@ -13,8 +13,9 @@
  *     │ └──────────────────┘                                     │ (other sources)
  *     └──────────────────────────── lost ◄── the claims anew ◄───┘
  *
- * The sources of a run are fixed.  When there are others the run is drained as for a stop, with a snapshot behind it,
- * and the slots are claimed anew: the next run begins where this one ended, and nothing is read twice.
+ * The sources of a run are fixed.  When there are others the run is drained as for a stop and the slots are
+ * claimed anew: the next run begins where this one ended.  What came since the last snapshot is read once more for the
+ * join alone; a snapshot goes with the last batch, if one is open then.
  *
  * What changes while it runs is wire_reload.c's, what people and systemd hear wire_say.c's. */
 #include "wire_parts.h"

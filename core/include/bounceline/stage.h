@@ -32,7 +32,7 @@ struct bl_stage_options {
     size_t batch_events;             /* ... or this many address events */
     size_t filter_cap;               /* addresses; beyond it every delivery is treated as a hit */
     size_t snapshot_blocks;          /* a snapshot after this many data blocks */
-    size_t snapshot_flushes;         /* ... or FLUSH blocks, when there was data; and at the last one */
+    size_t snapshot_flushes;         /* ... or FLUSH blocks, with the batch that is open then; so at the last one */
 };
 
 struct bl_stage_stats {
