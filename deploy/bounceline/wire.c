@@ -65,6 +65,7 @@ static void consume(void *arg, struct bl_block *block)
 {
     struct daemon *d = arg;
     const struct change *change = block->payload;
+    struct bl_stage_stats stats;
     struct bl_batch *due;
     bool lines = block->kind == BL_BLOCK_DATA || block->kind == BL_BLOCK_SKIP;
 
@@ -84,8 +85,9 @@ static void consume(void *arg, struct bl_block *block)
             bl_stage_lend(d->stage, batch);
     }
     bl_stage_block(d->stage, block);
-    atomic_store_explicit(&d->unread, bl_stage_stats(d->stage).unread, memory_order_relaxed);
-    atomic_store_explicit(&d->refused, bl_stage_stats(d->stage).unknown_refused, memory_order_relaxed);
+    stats = bl_stage_stats(d->stage);
+    atomic_store_explicit(&d->unread, stats.unread, memory_order_relaxed);
+    atomic_store_explicit(&d->refused, stats.unknown_refused, memory_order_relaxed);
     due = bl_stage_take(d->stage);
     if (due) {
         bl_ring_put(&d->due, due); /* never full: it holds more than there are batches */
