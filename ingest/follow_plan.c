@@ -86,10 +86,12 @@ static enum bl_code add(struct bl_follow_plan *plan, const bl_position **at, siz
     }
     g->least = n == slots ? UINT64_MAX : 0;
     for (size_t i = 0; i < n && rc == BL_OK; i++) {
-        if (at[i]->offset > g->known.offset)
+        if (at[i]->offset > g->known.offset) {
             g->known = *at[i];
-        else if (at[i]->offset == g->known.offset)
+        } else if (at[i]->offset == g->known.offset) {
             g->known.finished &= at[i]->finished;
+            g->known.told |= at[i]->told; /* or a block without lines would take it back from those who were told */
+        }
         if (at[i]->offset < g->least)
             g->least = at[i]->offset;
         if (slots != REMEMBERED)

@@ -28,6 +28,7 @@ struct bl_stage {
     uint64_t source[BL_SOURCES_MAX];
     bool known_only_of[BL_SOURCES_MAX];
     struct bl_join *join[BL_SOURCES_MAX]; /* NULL: no memory for one */
+    bool waited[BL_SOURCES_MAX]; /* its join came out of the snapshot with something that waits */
     struct bl_hash_set filter; /* addresses with a record; when full, everything is a hit */
 
     uint32_t run;
@@ -307,25 +308,24 @@ static void on_event(void *arg, const bl_event *event)
 
 /* --- ranges and positions --- */
 
-static struct bl_range *range_of(struct bl_batch *batch, const struct bl_block *block)
+static struct bl_range *range_of(struct bl_batch *batch, uint64_t begin, const bl_position *end)
 {
     for (size_t i = 0; i < batch->ranges; i++)
-        if (batch->range[i].end.generation == block->end.generation)
+        if (batch->range[i].end.generation == end->generation)
             return &batch->range[i];
-    batch->range[batch->ranges] = (struct bl_range){.begin = block->begin};
+    batch->range[batch->ranges] = (struct bl_range){.begin = begin};
     return &batch->range[batch->ranges++];
 }
 
-/* Which slots have not yet got this block; with `end`, which were not told that the log ends with it. */
-static void look_at_slots(struct bl_stage *stage, const struct bl_block *block, bool end)
+/* Which slots have not yet got what ends at `at`; with `end`, which were not told that the log ends there. */
+static void look_at_slots(struct bl_stage *stage, const bl_position *at, bool end)
 {
     stage->addressing = false;
     for (size_t i = 0; i < 1 + (size_t)stage->partitions; i++) {
-        const bl_position *has = bl_positions_find(&stage->slot[i], block->end.generation);
+        const bl_position *has = bl_positions_find(&stage->slot[i], at->generation);
         uint64_t offset = has ? has->offset : 0;
 
-        stage->wanted[i] = !block->warm_up && (block->end.offset > offset ||
-                                               (end && block->end.offset == offset && !(has && has->told)));
+        stage->wanted[i] = at->offset > offset || (end && at->offset == offset && !(has && has->told));
         stage->addressing |= i > 0 && stage->wanted[i];
     }
     stage->counting = stage->wanted[0];
@@ -341,14 +341,6 @@ static bool was_end(const struct bl_stage *stage, const bl_position *at)
             return true;
     }
     return false;
-}
-
-/* What waits in the join waits in vain: that is told, once to each slot, since its position says so. */
-static void tell_end(struct bl_stage *stage, const struct bl_block *block)
-{
-    look_at_slots(stage, block, true);
-    bl_join_finish(stage->join[block->source], block->warm_up ? NULL : on_event, stage);
-    answer_all(stage);
 }
 
 static void attach_snapshot(struct bl_stage *stage)
@@ -396,24 +388,37 @@ static void put_at(struct bl_stage *stage, const bl_position *position)
         fall_short(stage);
 }
 
-static void take_lines(struct bl_stage *stage, struct bl_block *block)
+/* What waits in the join waits in vain: that is told, once to each slot, since its position says so. */
+static void tell_end(struct bl_stage *stage, size_t source, bl_position end)
 {
-    struct bl_batch *batch = stage->open;
-    struct bl_join *join = stage->join[block->source];
+    end.told = true;
+    look_at_slots(stage, &end, true);
+    stage->range = range_of(stage->open, end.offset, &end);
+    bl_join_finish(stage->join[source], on_event, stage);
+    answer_all(stage);
+    stage->range->end = end;
+    put_at(stage, &end);
+}
 
-    if (!join || (block->end.told && !bl_join_waits(join)))
-        return; /* or the log ends, and nothing waits for more */
-    look_at_slots(stage, block, false);
-    stage->known_only = stage->known_only_of[block->source];
-    if (block->warm_up) {
-        bl_join_block(join, block, on_event, stage);
-        if (bl_join_waits(join) && was_end(stage, &block->end))
-            tell_end(stage, block);
-        return;
+/* The snapshot was taken at an end, before it was told: whom a kill kept from hearing of it hears of it now, before
+ * further lines.  Where the snapshot itself knows of the end, what waits came later. */
+static void tell_missed_end(struct bl_stage *stage, size_t source)
+{
+    for (size_t i = 0; i < stage->at.n && bl_join_waits(stage->join[source]); i++) {
+        const bl_position *at = &stage->at.v[i];
+
+        if (at->source == stage->source[source] && !at->told && was_end(stage, at))
+            tell_end(stage, source, *at);
     }
-    stage->range = range_of(batch, block);
+    stage->waited[source] = false;
+}
+
+static void count_block(struct bl_stage *stage, const struct bl_block *block)
+{
+    look_at_slots(stage, &block->end, false);
+    stage->range = range_of(stage->open, block->begin, &block->end);
     if (block->kind == BL_BLOCK_DATA) {
-        bl_join_block(join, block, on_event, stage);
+        bl_join_block(stage->join[block->source], block, on_event, stage);
         answer_all(stage);
         stage->stats.unparsed += block->unparsed;
     }
@@ -424,18 +429,38 @@ static void take_lines(struct bl_stage *stage, struct bl_block *block)
         stage->range->repeats_cut += block->repeats_cut;
         if (block->kind == BL_BLOCK_SKIP)
             stage->range->skipped_bytes += block->end.offset - block->begin;
-    } /* tell_end() looks at the slots in another way */
-    if (block->kind == BL_BLOCK_DATA && bl_join_waits(join) &&
-        (block->end.told || was_end(stage, &block->end)))
-        tell_end(stage, block);
+    }
     stage->range->end = block->end;
     put_at(stage, &block->end);
     stage->blocks_since++;
+}
+
+static bool is_full(const struct bl_stage *stage, const struct bl_batch *batch)
+{
+    return batch->snapshot || bl_tally_fields(batch->tally) >= stage->options.batch_fields ||
+           stage->events >= stage->options.batch_events ||
+           batch->ranges + 1 >= BL_BATCH_RANGES || /* a block may bring two: an end that was missed may be elsewhere */
+           batch->arena.used_bytes >= CLOSE_AT_BYTES;
+}
+
+static void take_lines(struct bl_stage *stage, struct bl_block *block)
+{
+    struct bl_join *join = stage->join[block->source];
+
+    if (!join)
+        return;
+    stage->known_only = stage->known_only_of[block->source];
+    if (stage->waited[block->source])
+        tell_missed_end(stage, block->source);
+    if (block->warm_up)
+        bl_join_block(join, block, NULL, NULL);
+    else if (!block->end.told || bl_join_waits(join)) /* or the log ends, and nothing waits for more */
+        count_block(stage, block);
+    if (block->kind == BL_BLOCK_DATA && bl_join_waits(join) && (block->end.told || was_end(stage, &block->end)))
+        tell_end(stage, block->source, block->end);
     if (stage->blocks_since >= stage->options.snapshot_blocks)
         attach_snapshot(stage);
-    if (batch->snapshot || bl_tally_fields(batch->tally) >= stage->options.batch_fields ||
-        stage->events >= stage->options.batch_events || batch->ranges == BL_BATCH_RANGES ||
-        batch->arena.used_bytes >= CLOSE_AT_BYTES)
+    if (is_full(stage, stage->open))
         close_batch(stage);
 }
 
@@ -559,23 +584,15 @@ static void begin_positions(struct bl_stage *stage, const struct bl_resume *resu
 static void load_joins(struct bl_stage *stage, const struct bl_snapshot *snapshot)
 {
     for (size_t i = 0; i < stage->sources; i++) {
+        stage->waited[i] = false;
         if (!stage->join[i])
             continue;
         bl_join_clear(stage->join[i]);
         for (size_t j = 0; snapshot && j < snapshot->sources; j++)
             if (snapshot->source[j] == stage->source[i])
                 bl_join_load(stage->join[i], (bl_slice){snapshot->join[j], snapshot->join_n[j]});
+        stage->waited[i] = bl_join_waits(stage->join[i]);
     }
-}
-
-/* A snapshot taken at an end, before it was told.  Where a kill let one slot know and another not, the other loses that
- * an address was delivered to; the counters know. */
-static void forget_told(struct bl_stage *stage)
-{
-    for (size_t i = 0; i < stage->sources; i++)
-        for (size_t j = 0; stage->join[i] && j < stage->at.n && bl_join_waits(stage->join[i]); j++)
-            if (stage->at.v[j].source == stage->source[i] && was_end(stage, &stage->at.v[j]))
-                bl_join_finish(stage->join[i], NULL, NULL);
 }
 
 static void reset(struct bl_stage *stage, struct bl_resume *resume)
@@ -591,7 +608,6 @@ static void reset(struct bl_stage *stage, struct bl_resume *resume)
     take_sources(stage, resume);
     begin_positions(stage, resume);
     load_joins(stage, resume->snapshot);
-    forget_told(stage);
     stage->blocks_since = 0;
     stage->flushes_since = 0;
     if (stage->open) {
