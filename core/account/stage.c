@@ -13,6 +13,8 @@ enum { CLOSE_AT_BYTES = 8 << 20 };
 
 enum { ASKING = 8 };
 
+enum { SHOWN = BL_JOIN_SHOWS_MESSAGE_IDS };
+
 /* A delivery whose address may have a record: asked a few deliveries later, when the filter's line is there. */
 struct asking {
     char address[BL_ADDRESS_MAX + 1];
@@ -497,7 +499,7 @@ static void take_sources(struct bl_stage *stage, const struct bl_resume *resume)
     for (size_t i = 0; i < resume->sources; i++) {
         if (!stage->join[i])
             stage->join[i] = bl_join_new_showing(stage->rules, stage->options.join_entries,
-                                                 stage->options.join_text_bytes, BL_JOIN_SHOWS_MESSAGE_IDS);
+                                                 stage->options.join_text_bytes, SHOWN);
         stage->stats.unread += !stage->join[i];
     }
     stage->sources = resume->sources;
@@ -581,6 +583,19 @@ static void begin_positions(struct bl_stage *stage, const struct bl_resume *resu
         begin_with_slots(stage);
 }
 
+static bl_slice image_of(const struct bl_snapshot *snapshot, size_t i)
+{
+    return (bl_slice){snapshot->join[i], snapshot->join_n[i]};
+}
+
+bool bl_stage_reads(const struct bl_snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->sources; i++)
+        if (!bl_join_is_image(image_of(snapshot, i), SHOWN))
+            return false;
+    return true;
+}
+
 static void load_joins(struct bl_stage *stage, const struct bl_snapshot *snapshot)
 {
     for (size_t i = 0; i < stage->sources; i++) {
@@ -590,7 +605,7 @@ static void load_joins(struct bl_stage *stage, const struct bl_snapshot *snapsho
         bl_join_clear(stage->join[i]);
         for (size_t j = 0; snapshot && j < snapshot->sources; j++)
             if (snapshot->source[j] == stage->source[i])
-                bl_join_load(stage->join[i], (bl_slice){snapshot->join[j], snapshot->join_n[j]});
+                stage->stats.join_cold += bl_join_load(stage->join[i], image_of(snapshot, j)) != BL_OK;
         stage->waited[i] = bl_join_waits(stage->join[i]);
     }
 }

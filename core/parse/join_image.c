@@ -314,15 +314,26 @@ static bool load_pending(struct bl_join *join, bl_slice *in)
     return true;
 }
 
+static bool take_head(bl_slice *in, unsigned shown, struct image_head *head)
+{
+    return take_bytes(in, head, sizeof *head) && head->magic == IMAGE_MAGIC && head->version == IMAGE_VERSION &&
+           head->shown == shown;
+}
+
+bool bl_join_is_image(bl_slice image, unsigned shown)
+{
+    struct image_head head;
+
+    return take_head(&image, shown, &head);
+}
+
 static bool load(struct bl_join *join, bl_slice image)
 {
     struct image_head head;
     bl_slice in = image;
     bool same_rules;
 
-    if (!take_bytes(&in, &head, sizeof head) || head.magic != IMAGE_MAGIC ||
-        head.version != IMAGE_VERSION || head.shown != join->shown ||
-        head.checksum != image_checksum(image.p, image.n))
+    if (!take_head(&in, join->shown, &head) || head.checksum != image_checksum(image.p, image.n))
         return false;
     same_rules = head.rules_mark == bl_rules_mark(join->rules);
     for (uint64_t i = 0; i < head.dead; i++)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "bounceline/alloc.h"
+#include "bounceline/stage.h"
 #include "file.h"
 
 enum { KEEP_SNAPSHOTS = 4, SNAPSHOT_MAX_BYTES = 1 << 30, PATH_ROOM = 4096 + 64 };
@@ -234,7 +235,8 @@ struct bl_snapshot *bl_state_load_snapshot(struct bl_state *state, uint64_t data
 
         snprintf(path, sizeof path, "%s/join.%llu", state->dir, (unsigned long long)number[i]);
         snapshot = read_snapshot(path);
-        if (snapshot && (n == 0 || (snapshot->dataset == dataset && bl_snapshot_usable(snapshot, slots, n))))
+        if (snapshot && (n == 0 || (snapshot->dataset == dataset && bl_snapshot_usable(snapshot, slots, n) &&
+                                     bl_stage_reads(snapshot))))
             return snapshot;
         bl_snapshot_free(snapshot);
     }

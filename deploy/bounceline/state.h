@@ -30,8 +30,8 @@ enum bl_code bl_state_write_snapshot(struct bl_state *state, const struct bl_sna
 /* Makes what was written the newest; keeps a few older ones. */
 enum bl_code bl_state_publish_snapshot(struct bl_state *state, bl_err *err);
 
-/* The newest snapshot of `dataset` that no slot is behind of; NULL when there is none.  With no slots,
- * just the newest one that is whole. */
+/* The newest snapshot of `dataset` that no slot is behind of and whose joins this version reads; NULL when there is
+ * none.  With no slots, just the newest one that is whole: for its positions. */
 struct bl_snapshot *bl_state_load_snapshot(struct bl_state *state, uint64_t dataset,
                                            const struct bl_positions *slots, size_t n);
 

@@ -77,4 +77,7 @@ struct bl_join_stats bl_join_stats(const struct bl_join *join);
 enum bl_code bl_join_save(const struct bl_join *join, char **out, size_t *out_n);
 enum bl_code bl_join_load(struct bl_join *join, bl_slice image);
 
+/* Whether such a join of this version made it: a look at its head. */
+bool         bl_join_is_image(bl_slice image, unsigned shown);
+
 #endif

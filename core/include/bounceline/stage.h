@@ -41,6 +41,7 @@ struct bl_stage_stats {
     uint64_t unknown_refused; /* not believed, by known_only */
     uint64_t filter_hits, events_lost; /* lost: no memory, counted and never silent */
     bool     filter_full;
+    uint64_t join_cold;  /* joins that began empty, for their image in the snapshot was no good */
     size_t   unread;     /* sources of this run without memory for a join: their blocks are not taken */
 };
 
@@ -55,6 +56,10 @@ void bl_stage_block(struct bl_stage *stage, struct bl_block *block);
 
 /* The batch that is due, or NULL; after a FLUSH block every non-empty batch is due. */
 struct bl_batch *bl_stage_take(struct bl_stage *stage);
+
+/* Whether a stage of this version can go on with it: with the joins of another one the senders of all mail under way
+ * would be lost without a word, so it is no snapshot. */
+bool bl_stage_reads(const struct bl_snapshot *snapshot);
 
 struct bl_stage_stats bl_stage_stats(const struct bl_stage *stage);
 
