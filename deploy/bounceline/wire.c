@@ -755,6 +755,9 @@ static void release(struct daemon *d)
         bl_log(3, "%" PRIu64 " address events were lost for want of memory", stats.events_lost);
     if (stats.join.evicted)
         bl_log(4, "%" PRIu64 " queue ids were given up for want of room: their senders are unknown", stats.join.evicted);
+    if (stats.join_cold)
+        bl_log(4, "%" PRIu64 " joins of a snapshot were damaged: senders of mail then under way are unknown",
+               stats.join_cold);
     bl_stage_free(d->stage);
     while (d->due.items && (batch = bl_ring_take(&d->due)) != NULL)
         bl_batch_free(batch);
