@@ -9,7 +9,7 @@
 --          to the generation's totals
 --       7  buckets: {{name, expiry or 0, day + 1 (1: "old") or 0, {field, value, field, value, ...}}, ...}
 --       8  how many of the latest failures to keep, about
---       9  for how many days a day's counters are kept
+--       9  for how many seconds behind its end a day is kept
 --      10  time, text, time, text ... of the latest failures
 -- returns  {"OK"}  or  {"FENCE", what does not fit}
 --
@@ -85,9 +85,11 @@ local function set_all(key, set)
     end
 end
 
--- Days up to `last` have expired, or would have under a shorter setting.  The newest of them stays in the index:
--- so one sees there that the totals may be more than the days.
-local function forget_days(base, last)
+-- Days that ended `kept` seconds ago have expired, or would have under a shorter setting.  To the second, as the writer
+-- tells days from what is old: a day that it still begins must not leave in the same script.  The newest of them stays
+-- in the index: so one sees there that the totals may be more than the days.
+local function forget_days(base, now, kept)
+    local last = fmt('%d', math.floor((now - kept) / 86400) - 1)
     local gone = call('ZRANGEBYSCORE', base .. 'days', 1, last)
     for i = 1, #gone do
         call('DEL', base .. 'd:' .. gone[i])
@@ -114,7 +116,7 @@ local function write(pos, base, node, ranges, buckets, sums)
         end
     end
     if #buckets > 0 then
-        forget_days(base, fmt('%d', math.floor(time[1] / 86400) - ARGV[9] - 1))
+        forget_days(base, time[1], ARGV[9])
     end
     for i = 10, #ARGV, 2 do
         call('XADD', base .. 'recent', 'MAXLEN', '~', ARGV[8], '*', 't', ARGV[i], 'x', ARGV[i + 1])

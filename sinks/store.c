@@ -280,7 +280,7 @@ static bool send_commit(struct bl_slot *slot, bool release, const struct bl_batc
     const struct bl_counter_limits *limits = &slot->store->commit->limits;
     struct bl_store *store = slot->store;
     bl_slice argv[FIXED + 2 * BL_BATCH_RECENT];
-    char lease[24], recent[24], days[24], times[BL_BATCH_RECENT][24];
+    char lease[24], recent[24], kept[24], times[BL_BATCH_RECENT][24];
     size_t argc = FIXED, recents = 0;
 
     if (!bl_commit_pack(store->commit, batches, n, &store->queued, store->commit_ms)) {
@@ -289,12 +289,12 @@ static bool send_commit(struct bl_slot *slot, bool release, const struct bl_batc
     }
     snprintf(lease, sizeof lease, "%" PRIu64, release ? 0 : store->options.lease_ms);
     snprintf(recent, sizeof recent, "%u", limits->recent);
-    snprintf(days, sizeof days, "%" PRId64, limits->day_kept_s / 86400);
+    snprintf(kept, sizeof kept, "%" PRId64, limits->day_kept_s);
     const bl_slice fixed[FIXED] = {
         BL_SLICE("EVAL"), bl_script_commit, BL_SLICE("1"), bl_redis_key_slice(&slot->pos),
         bl_store_text(store->keys.node), bl_store_text(slot->epoch), bl_store_text(store->dataset), bl_store_text(lease),
         store->options.no_fence ? BL_SLICE("0") : BL_SLICE("1"), bl_pack_slice(&store->commit->ranges),
-        bl_pack_slice(&store->commit->counters), bl_store_text(recent), bl_store_text(days)};
+        bl_pack_slice(&store->commit->counters), bl_store_text(recent), bl_store_text(kept)};
     memcpy(argv, fixed, sizeof fixed);
     for (size_t i = *n; i-- > 0 && recents < BL_BATCH_RECENT;)
         for (size_t j = 0; j < batches[i]->recents && recents < BL_BATCH_RECENT; j++) {

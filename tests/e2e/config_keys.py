@@ -551,6 +551,11 @@ def retention_days():
     assert w.keys(f"{{n:mx}}:d:{day}") and w.redis("ZSCORE", w.prefix + "{n:mx}:days", str(day)) == str(day)
     w = World("", sent(450 * DAY, "4A", "a@example.net")).ok()
     assert w.keys("{n:mx}:d:old")
+    # no whole days: the last day that is kept for an hour more; in whole days it was written and deleted at once
+    kept = 7 * DAY + NOW % DAY + HOUR
+    w = World(f"retention: {{{{hours: 7d, days: {kept}s}}}}", sent(NOW % DAY + 8 * DAY - 60, "4A", "a@example.net")).ok()
+    assert w.keys(f"{{n:mx}}:d:{NOW // DAY - 8}"), w.redis("KEYS", w.prefix + "{n:mx}:d:*")
+    assert w.stats()["outcomes"]["delivered"] == 1 and w.ok(command=("verify",))
 
 
 # --- the machinery
