@@ -57,8 +57,15 @@ struct bl_rest {
 
 /* ---- buckets ---- */
 
-static void free_bucket(struct bl_bucket *bucket)
+struct bl_bucket *bl_bucket_new(void)
 {
+    return bl_calloc(1, sizeof(struct bl_bucket));
+}
+
+void bl_bucket_free(struct bl_bucket *bucket)
+{
+    if (!bucket)
+        return;
     bl_free(bucket->cells);
     bl_free(bucket->index);
     bl_free(bucket->changed);
@@ -171,6 +178,18 @@ bool bl_bucket_add(struct bl_bucket *bucket, bl_slice name, bl_slice value)
     return true;
 }
 
+bool bl_bucket_next(const struct bl_bucket *bucket, size_t *at, bl_slice *name, uint64_t *value)
+{
+    const struct bl_cell *cell;
+
+    if (*at == bucket->cells_n)
+        return false;
+    cell = &bucket->cells[(*at)++];
+    *name = (bl_slice){bucket->names + cell->name_at, cell->name_n};
+    *value = cell->value;
+    return true;
+}
+
 static bool grow(struct bl_bucket *bucket, uint64_t turn, field f, uint64_t n)
 {
     struct bl_cell *cell = take_cell(bucket, f);
@@ -209,7 +228,7 @@ static bool need_bucket(struct bl_commit *commit, char kind, int64_t number, int
             commit->buckets = grown;
             commit->buckets_cap = more;
         }
-        bucket = bl_calloc(1, sizeof *bucket);
+        bucket = bl_bucket_new();
         if (!bucket)
             return false;
         *bucket = (struct bl_bucket){
@@ -265,7 +284,7 @@ static void forget_unused(struct bl_commit *commit)
                 oldest = i;
         if (oldest == commit->buckets_n)
             return;
-        free_bucket(commit->buckets[oldest]);
+        bl_bucket_free(commit->buckets[oldest]);
         memmove(commit->buckets + oldest, commit->buckets + oldest + 1,
                 (commit->buckets_n - oldest - 1) * sizeof(struct bl_bucket *));
         commit->buckets_n--;
@@ -364,7 +383,7 @@ static void clear_rest(const struct bl_commit *commit, struct bl_rest *rest)
 void bl_commit_forget(struct bl_commit *commit)
 {
     for (size_t i = 0; i < commit->buckets_n; i++)
-        free_bucket(commit->buckets[i]);
+        bl_bucket_free(commit->buckets[i]);
     commit->buckets_n = 0;
     for (size_t i = 0; commit->rests && i < LEVELS * BL_DIMENSIONS; i++)
         clear_rest(commit, &commit->rests[i]);

@@ -45,8 +45,16 @@ struct bl_bucket {
     size_t   cells_n, cells_cap, index_size, names_n, names_cap, changed_n;
 };
 
-/* Tells what Redis has, field by field; false also for a value that is no number. */
+/* Fields that HSCAN is asked for at a time: some milliseconds of Redis, and far from what a reply may hold. */
+#define BL_BUCKET_PAGE "10000"
+
+/* Tells what Redis has, field by field, in any order and also twice; false also for a value that is no number. */
 bool bl_bucket_add(struct bl_bucket *bucket, bl_slice field, bl_slice value);
+
+/* For who only reads: an empty one (NULL without memory), and its fields one after the other. */
+struct bl_bucket *bl_bucket_new(void);
+void              bl_bucket_free(struct bl_bucket *bucket);
+bool              bl_bucket_next(const struct bl_bucket *bucket, size_t *at, bl_slice *name, uint64_t *value);
 
 struct bl_commit {
     void *owner;

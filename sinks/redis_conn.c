@@ -295,7 +295,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         if (step == BL_RESP_MORE)
             return;
         if (step == BL_RESP_BAD) {
-            lose(conn, BL_RESP_WRONG, 0, "its answer is not the Redis protocol");
+            lose(conn, BL_RESP_WRONG, 0, conn->in.why);
             return;
         }
         hand_over(conn, reply);

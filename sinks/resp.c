@@ -93,6 +93,12 @@ bool bl_resp_out_command(struct bl_resp_out *out, const bl_slice *argv, size_t a
 
 /* ---- replies ---- */
 
+static const char not_redis[] = "its answer is not the Redis protocol",
+                  too_many[] = "its answer has more than 1,048,576 elements, the most that is read at a time",
+                  too_long[] = "its answer has a part of more than 64 MiB, the most that is read at a time";
+
+_Static_assert(BL_RESP_ELEMENTS_MAX == 1048576 && BL_RESP_REPLY_MAX == 64 << 20, "the texts name the limits");
+
 struct capped_functions {
     redisReplyObjectFunctions f;
     void *(*create_array)(const redisReadTask *, element_count);
@@ -105,8 +111,10 @@ static void *create_capped_array(const redisReadTask *task, element_count count)
     struct capped_functions *own = in->functions;
     size_t n = count > 0 ? (size_t)count : 0;
 
-    if (n > in->elements_left)
+    if (n > in->elements_left) {
+        in->why = too_many;
         return NULL; /* the reader reports it as out of memory */
+    }
     in->elements_left -= n;
     return own->create_array(task, count);
 }
@@ -139,18 +147,19 @@ void bl_resp_in_release(struct bl_resp_in *in)
     if (in->reader)
         redisReaderFree(in->reader);
     bl_free(in->functions);
-    *in = (struct bl_resp_in){.bad = true};
+    *in = (struct bl_resp_in){.why = not_redis};
 }
 
 void bl_resp_in_feed(struct bl_resp_in *in, const char *bytes, size_t n)
 {
     redisReader *reader = in->reader;
 
-    if (in->bad)
+    if (in->why)
         return;
-    if (redisReaderFeed(reader, bytes, n) != REDIS_OK ||
-        reader->len - reader->pos > BL_RESP_REPLY_MAX)
-        in->bad = true;
+    if (redisReaderFeed(reader, bytes, n) != REDIS_OK)
+        in->why = not_redis;
+    else if (reader->len - reader->pos > BL_RESP_REPLY_MAX)
+        in->why = too_long;
 }
 
 /* Only RESP2 is asked for, so anything else is not an answer to a command. */
@@ -173,10 +182,11 @@ enum bl_resp_step bl_resp_in_next(struct bl_resp_in *in, redisReply **out)
 {
     void *reply = NULL;
 
-    if (in->bad)
+    if (in->why)
         return BL_RESP_BAD;
     if (redisReaderGetReply(in->reader, &reply) != REDIS_OK) {
-        in->bad = true;
+        if (!in->why)
+            in->why = not_redis;
         return BL_RESP_BAD;
     }
     if (!reply)
@@ -184,7 +194,7 @@ enum bl_resp_step bl_resp_in_next(struct bl_resp_in *in, redisReply **out)
     in->elements_left = BL_RESP_ELEMENTS_MAX;
     if (!is_resp2(reply)) {
         freeReplyObject(reply);
-        in->bad = true;
+        in->why = not_redis;
         return BL_RESP_BAD;
     }
     *out = reply;

@@ -8,7 +8,7 @@
  * Ownership  bl_resp_in_next hands a reply over: freeReplyObject
  * Threads    one at a time
  * Errors     bl_resp_out_*: false, and the buffer is as before; bl_resp_in_next: BL_RESP_BAD once and
- *            for all
+ *            for all, and `why` says so to people
  * Source     Redis serialization protocol 2; hiredis 0.14 and 1.x
  */
 #ifndef BOUNCELINE_RESP_H
@@ -39,7 +39,7 @@ struct bl_resp_in {
     void *reader;        /* redisReader */
     void *functions;     /* hiredis's own, with a cap in front */
     size_t elements_left; /* of the reply being read */
-    bool  bad;
+    const char *why;      /* nothing more is read; NULL: it is */
 };
 
 enum bl_resp_step { BL_RESP_MORE, BL_RESP_DONE, BL_RESP_BAD };

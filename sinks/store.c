@@ -315,27 +315,49 @@ static size_t bytes_in_flight(const struct bl_store *store)
     return bytes;
 }
 
-/* What a bucket holds, before we add to it for the first time. */
+static bool take_bucket_page(struct bl_bucket *bucket, const redisReply *page, const char *key)
+{
+    char field[120], text[480];
+
+    for (size_t i = 0; page->type == REDIS_REPLY_ARRAY && i + 1 < page->elements; i += 2) {
+        if (bl_bucket_add(bucket, bl_store_slice(page->element[i]), bl_store_slice(page->element[i + 1])))
+            continue;
+        bl_resp_plain(bl_store_slice(page->element[i]), field, sizeof field);
+        snprintf(text, sizeof text, "%.160s holds no number in '%s'", key, field);
+        bl_store_trouble(bucket->owner, BL_RESP_WRONG, "number", text);
+        return false;
+    }
+    return true;
+}
+
+static bool ask_bucket(struct bl_bucket *bucket, bl_slice cursor);
+
+/* What a bucket holds, before we add to it for the first time; in pages, for it may be larger than a reply.  Nobody
+ * writes it meanwhile, for only we do, and not before it is known. */
 static void on_bucket(void *arg, redisReply *reply)
 {
     struct bl_bucket *bucket = arg;
     struct bl_store *store = bucket->owner;
     bl_redis_key key = bl_redis_key_node(&store->keys, bucket->name);
-    char text[480];
 
-    if (!bl_store_is_array(store, reply, 0, key.text))
+    if (!bl_store_is_array(store, reply, 2, key.text) || !take_bucket_page(bucket, reply->element[1], key.text))
         return;
-    for (size_t i = 0; i + 1 < reply->elements; i += 2)
-        if (!bl_bucket_add(bucket, bl_store_slice(reply->element[i]), bl_store_slice(reply->element[i + 1]))) {
-            char field[120];
-
-            bl_resp_plain(bl_store_slice(reply->element[i]), field, sizeof field);
-            snprintf(text, sizeof text, "%.160s holds no number in '%s'", key.text, field);
-            bl_store_trouble(store, BL_RESP_WRONG, "number", text);
-            return;
-        }
+    if (!bl_slice_eq(bl_store_slice(reply->element[0]), BL_SLICE("0"))) {
+        ask_bucket(bucket, bl_store_slice(reply->element[0]));
+        return;
+    }
     bucket->state = BL_BUCKET_KNOWN;
     bl_store_count(store);
+}
+
+static bool ask_bucket(struct bl_bucket *bucket, bl_slice cursor)
+{
+    struct bl_store *store = bucket->owner;
+    bl_redis_key key = bl_redis_key_node(&store->keys, bucket->name);
+    const bl_slice argv[] = {BL_SLICE("HSCAN"), bl_redis_key_slice(&key), cursor, BL_SLICE("COUNT"),
+                             BL_SLICE(BL_BUCKET_PAGE)};
+
+    return bl_store_send(store, argv, BL_COUNT(argv), on_bucket, bucket);
 }
 
 /* True when all buckets that the batches count in are known; else it asks for them. */
@@ -348,13 +370,9 @@ static bool know_buckets(struct bl_store *store, const struct bl_batch *const *b
         bl_store_trouble(store, BL_RESP_HOLD, "memory", "no memory for counters");
         return false;
     }
-    while ((bucket = bl_commit_next_unknown(store->commit)) != NULL) {
-        bl_redis_key key = bl_redis_key_node(&store->keys, bucket->name);
-        const bl_slice argv[] = {BL_SLICE("HGETALL"), bl_redis_key_slice(&key)};
-
-        if (!bl_store_send(store, argv, BL_COUNT(argv), on_bucket, bucket))
+    while ((bucket = bl_commit_next_unknown(store->commit)) != NULL)
+        if (!ask_bucket(bucket, BL_SLICE("0")))
             return false;
-    }
     return bl_commit_knows_all(store->commit);
 }
 

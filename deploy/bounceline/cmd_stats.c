@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "commit.h"
 #include "session.h"
 #include "summary.h"
 #include "text.h"
@@ -54,23 +55,50 @@ static void help(void)
 
 typedef enum bl_code bucket_fn(struct stats *stats, const char *key, void *arg, bl_err *err);
 
+static enum bl_code take_page(struct bl_bucket *bucket, const redisReply *page)
+{
+    for (size_t i = 0; page->type == REDIS_REPLY_ARRAY && i + 1 < page->elements; i += 2) {
+        bl_slice value = bl_reply_slice(page->element[i + 1]), number = value;
+        uint64_t count;
+
+        if (bl_slice_take_u64(&number, &count) && number.n == 0 &&
+            !bl_bucket_add(bucket, bl_reply_slice(page->element[i]), value))
+            return BL_NO_MEMORY;
+    }
+    return BL_OK;
+}
+
+/* Of any size, so in pages; a field that comes twice, since the daemon wrote meanwhile, counts once. */
+static enum bl_code read_bucket(struct stats *stats, const char *key, struct bl_bucket *bucket, bl_err *err)
+{
+    char cursor[32] = "0";
+    enum bl_code rc;
+
+    do {
+        redisReply *reply = NULL;
+
+        rc = bl_session_ask(&stats->session, &reply, err, "HSCAN", key, cursor, "COUNT", BL_BUCKET_PAGE, NULL);
+        if (rc != BL_OK)
+            return rc;
+        snprintf(cursor, sizeof cursor, "%s", reply->element[0]->str);
+        rc = take_page(bucket, reply->element[1]);
+        freeReplyObject(reply);
+    } while (rc == BL_OK && strcmp(cursor, "0") != 0);
+    return rc;
+}
+
 /* Everything a bucket holds goes to the totals. */
 static enum bl_code add_bucket(struct stats *stats, const char *key, void *arg, bl_err *err)
 {
     struct bl_totals *totals = arg;
-    redisReply *reply = NULL;
-    enum bl_code rc = bl_session_ask(&stats->session, &reply, err, "HGETALL", key, NULL);
+    struct bl_bucket *bucket = bl_bucket_new();
+    enum bl_code rc = bucket ? read_bucket(stats, key, bucket, err) : BL_NO_MEMORY;
+    bl_slice field;
+    uint64_t count;
 
-    if (rc != BL_OK)
-        return rc;
-    for (size_t i = 0; rc == BL_OK && i + 1 < reply->elements; i += 2) {
-        bl_slice value = bl_reply_slice(reply->element[i + 1]);
-        uint64_t count;
-
-        if (bl_slice_take_u64(&value, &count))
-            rc = bl_totals_add(totals, bl_reply_slice(reply->element[i]), count);
-    }
-    freeReplyObject(reply);
+    for (size_t at = 0; rc == BL_OK && bl_bucket_next(bucket, &at, &field, &count);)
+        rc = bl_totals_add(totals, field, count);
+    bl_bucket_free(bucket);
     return rc;
 }
 

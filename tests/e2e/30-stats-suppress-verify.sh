@@ -193,6 +193,11 @@ r del "bl:{p00}:a:user8@example.net" "bl:{p00}:s:user8@example.net"
 r del "bl:{p01}:a:user8@example.net" "bl:{p01}:s:user8@example.net"
 "$BL" verify >out || { fail "verify at the end: exit $?"; cat out; }
 
+# --- more fields than a reply may hold, as keys_per_day allows them: one HGETALL of them was refused
+r eval 'for i = 1, 600000 do redis.call("HSET", KEYS[1], "sender|s" .. i, 1) end return 0' 1 \
+    "bl:{n:mx2}:d:$day"
+check "a large day" 1 "$("$BL" stats --node mx2 --json | value 'j["outcomes"]["bounced"]')"
+
 # --- Redis is not there, or holds something else
 "$BL" stats --redis "unix:$DIR/nothing.sock" >/dev/null 2>err; check "no Redis" 69 $?
 [ -s err ] || fail "no Redis: not said"

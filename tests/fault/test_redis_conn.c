@@ -427,30 +427,33 @@ static void a_hang_up_gives_every_command_its_null_once(void **state)
 static void what_is_not_redis_is_dropped(void **state)
 {
     struct world *w = *state;
-    static const char *const answers[] = {
-        "HTTP/1.1 400 Bad Request\r\n\r\n",
-        "*1000000000\r\n",
-        "*-2\r\n",
-        "$99999999999999999999\r\n",
-        "%1\r\n+a\r\n+b\r\n",
-        "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n",
-        ":12x\r\n",
-        "+OK\r\n+OK\r\n",
-        "*1048576\r\n*1048576\r\n",
+    static const struct {
+        const char *answer, *why;
+    } answers[] = {
+        {"HTTP/1.1 400 Bad Request\r\n\r\n", "not the Redis protocol"},
+        {"*1000000000\r\n", "more than 1,048,576 elements"}, /* Redis, only too much of it */
+        {"*-2\r\n", "not the Redis protocol"},
+        {"$99999999999999999999\r\n", "not the Redis protocol"},
+        {"%1\r\n+a\r\n+b\r\n", "not the Redis protocol"},
+        {"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n", ""}, /* hiredis 1.x reads on */
+        {":12x\r\n", "not the Redis protocol"},
+        {"+OK\r\n+OK\r\n", ""},
+        {"*1048576\r\n*1048576\r\n", "more than 1,048,576 elements"},
     };
 
     listen_here(w);
     w->options.command_ms = 1000;
     connect_now(w);
     for (size_t i = 0; i < BL_COUNT(answers); i++) {
-        print_message("%s", answers[i]);
+        print_message("%s", answers[i].answer);
         while (bl_redis_state(w->conn) != BL_REDIS_READY)
             uv_run(&w->loop, UV_RUN_ONCE);
         w->downs = w->losses = w->replies = 0;
-        w->answer = answers[i];
+        w->answer = answers[i].answer;
         send_word(w, "DO");
         run_until(w, went_down, 3000);
         assert_int_equal(w->losses + w->replies, 1);
+        assert_non_null(strstr(w->why.text, answers[i].why));
     }
 }
 

@@ -583,6 +583,26 @@ static void caps_keep_sums_exact(void **state)
     assert_true(sum_of_buckets(w, 'd', "domain|~other") > 0);
 }
 
+/* As keys_per_day allows it, and more than one reply may hold: read whole by one HGETALL, it kept the store away. */
+static void a_bucket_larger_than_a_reply_is_read(void **state)
+{
+    struct world *w = *state;
+
+    w->options.command_ms = 10000;
+    open_store(w);
+    finish(w);
+    close_store(w);
+    real_redis_do(&w->server, "EVAL %s 1 bl:{n:mx1}:d:%lld",
+                  "for i = 1, 600000 do redis.call('HSET', KEYS[1], 'sender|s' .. i .. '.example', 1) end return 0",
+                  (long long)(w->base_ms / 86400000));
+    w->lines += 1000;
+    open_store(w);
+    finish(w);
+    assert_exact(w);
+    assert_int_equal(w->losses, 0);
+    assert_int_equal(sum_of_buckets(w, 'd', "sender|s600000.example"), 1);
+}
+
 static void old_lines_count_in_their_day_or_in_old(void **state)
 {
     struct world *w = *state;
@@ -1494,6 +1514,7 @@ int main(void)
         WORLD(thousands_of_positions_move_together),
         WORLD(a_bucket_that_was_asked_for_stays),
         WORLD(caps_keep_sums_exact),
+        WORLD(a_bucket_larger_than_a_reply_is_read),
         WORLD(old_lines_count_in_their_day_or_in_old),
         WORLD(lines_of_many_minutes_come_back_to_them),
         WORLD(a_long_load_keeps_the_leases_and_ends),
