@@ -186,7 +186,7 @@ static size_t commit_batch(struct server *server, struct bl_commit *commit, stru
     const bl_slice args[] = {
         BL_SLICE("EVAL"), bl_script_commit, BL_SLICE("1"), BL_SLICE("bl:{n:bench}:pos"), BL_SLICE("bench"),
         BL_SLICE("1"), BL_SLICE("d"), BL_SLICE("30000"), BL_SLICE("1"), bl_pack_slice(&commit->ranges),
-        bl_pack_slice(&commit->counters), BL_SLICE("1000"), BL_SLICE("400")};
+        bl_pack_slice(&commit->counters), BL_SLICE("1000"), BL_SLICE("34560000")};
     for (; n < BL_COUNT(args); n++) {
         argv[n] = args[n].p;
         argn[n] = args[n].n;
