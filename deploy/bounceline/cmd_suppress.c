@@ -287,15 +287,22 @@ static void put_failure(struct bl_output *out, const struct bl_address_failure *
     bl_output_byte(out, '\n');
 }
 
-/* What the state means for the next mail. */
-static void explain(struct bl_output *out, const struct bl_address_record *r)
+/* The configured one: what is changed by hand is kept as long as what the daemon writes. */
+static const struct bl_suppress_policy *policy_of(const struct suppress *job)
 {
-    char left[BL_TEXT_NUMBER_MAX], text[128];
+    return &job->where.config->suppression;
+}
+
+/* What the state means for the next mail. */
+static void explain(struct suppress *job, const struct bl_address_record *r)
+{
+    char span[BL_TEXT_NUMBER_MAX], text[128];
+    struct bl_output *out = job->out;
 
     switch (r->state) {
     case BL_ADDRESS_SUPPRESSED:
         snprintf(text, sizeof text, "for %s more; a delivery before then clears it",
-                 bl_text_span(r->until_ms - bl_now_ms(), left));
+                 bl_text_span(r->until_ms - bl_now_ms(), span));
         row(out, "", words(text));
         break;
     case BL_ADDRESS_MANUAL:
@@ -305,7 +312,9 @@ static void explain(struct bl_output *out, const struct bl_address_record *r)
         row(out, "", BL_SLICE("the recipient complained: no delivery clears it"));
         break;
     case BL_ADDRESS_CLEAN:
-        row(out, "", BL_SLICE("may be mailed; what is known is kept for a year"));
+        snprintf(text, sizeof text, "may be mailed; what is known is kept for %s",
+                 bl_text_span(policy_of(job)->strike_memory_ms, span));
+        row(out, "", words(text));
         break;
     case BL_ADDRESS_WATCH:
         row(out, "", BL_SLICE("may be mailed; its temporary failures are being counted"));
@@ -334,7 +343,7 @@ static void put_record(struct suppress *job, bl_slice address, const struct bl_a
     if (bl_address_state_blocks(r->state) && r->until_ms == 0)
         row(out, "until", BL_SLICE("removed"));
     row_time(out, "until", r->until_ms);
-    explain(out, r);
+    explain(job, r);
     row(out, "category", words(r->category));
     if (bl_rules_find_category(bl_rules_builtin(), words(r->category), &category)) {
         row(out, "", bl_rules_category(bl_rules_builtin(), category)->meaning);
@@ -726,7 +735,7 @@ static enum bl_code change(struct suppress *job, bl_slice address, enum bl_addre
         .note = words(job->note ? job->note : ""),
     };
     enum bl_code rc =
-        bl_address_change_now(job->session.conn, &job->session.keys, &event, &bl_suppress_balanced,
+        bl_address_change_now(job->session.conn, &job->session.keys, &event, policy_of(job),
                               event.time_ms, &job->record, &what, err);
 
     if (rc != BL_OK)

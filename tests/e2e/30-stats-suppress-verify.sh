@@ -167,6 +167,13 @@ grep -q 'removed ana@example.org.*undo' out || fail "remove says: $(cat out)"
 "$BL" suppress check ana@example.org >/dev/null; check "removed" 1 $?
 "$BL" suppress remove ana@example.org >/dev/null; check "removed twice" 1 $?
 "$BL" suppress show --json ana@example.org | value 'j["probation"]' | grep -q True || fail "no probation"
+# What is changed by hand is kept as long as the configuration says: it once was a year, whatever that said.
+printf 'suppression:\n  strike_memory: 900d\n' >long.yaml
+"$BL" suppress add --config long.yaml kept@example.org >/dev/null || fail "add with a configuration: exit $?"
+"$BL" suppress remove --config long.yaml kept@example.org >/dev/null || fail "remove with a configuration: exit $?"
+kept=$(redis-cli -s r.sock ttl "$(redis-cli -s r.sock --raw keys 'bl:{p0[01]}:a:kept@example.org')")
+[ "$kept" -gt $((899 * 86400)) ] || fail "a removed one is kept for $kept s"
+"$BL" suppress show --config long.yaml kept@example.org | grep -q 'what is known is kept for 900 days$' || fail "show says how long"
 "$BL" suppress check user1@example.net nobody@example.net >out; check "of several one may be mailed" 1 $?
 check "of several" 2 "$(wc -l <out)"
 "$BL" suppress show nobody@example.net >/dev/null 2>&1; check "show of nobody" 1 $?
