@@ -310,7 +310,7 @@ static enum bl_change remove_by_hand(struct bl_address_record *r, const bl_addre
     r->probation = bl_address_state_blocks(r->state);
     r->soft_days = 0;
     set_open(r, t);
-    return BL_CHANGE_REMOVE;
+    return r->probation ? BL_CHANGE_REMOVE : BL_CHANGE_NOTED; /* nobody was kept from mailing it */
 }
 
 enum bl_change bl_suppress_apply(struct bl_address_record *record, const bl_address_event *event,

@@ -74,7 +74,7 @@ static void help(FILE *to)
         "list     those suppressed now, in no order\n"
         "add      suppressed until it is removed; a delivery does not clear it\n"
         "remove   may be mailed; the next failure of the recipient suppresses it again.  Exit code 1 when it\n"
-        "         was not suppressed\n"
+        "         was not suppressed: then only its count of temporary failures begins anew\n"
         "\n"
         "  --json           one JSON object a line, for each address or change\n"
         "  --note TEXT      add, remove: why, for those who look later\n"
@@ -716,8 +716,11 @@ static void say_changed(struct suppress *job, bl_slice address, enum bl_address_
         return;
     }
     bl_text_put(out, address, BL_ADDRESS_MAX);
-    bl_output_put(out, change == BL_CHANGE_NOTED && added ? BL_SLICE(": note changed; ")
-                                                          : BL_SLICE(": nothing to do; "));
+    if (change == BL_CHANGE_NONE)
+        bl_output_put(out, BL_SLICE(": nothing to do; "));
+    else
+        bl_output_put(out, added ? BL_SLICE(": note changed; ")
+                                 : BL_SLICE(": was not suppressed; temporary failures are counted anew; "));
     put_state(out, &job->record);
     bl_output_byte(out, '\n');
 }

@@ -74,6 +74,17 @@ for words in '^  state  *suppressed$' 'for [0-9]* [a-z]* more; a delivery before
     grep -q -- "$words" text || { fail "show lacks: $words"; cat text; }
 done
 
+# --- remove of one that is only watched: a no, and no change of the verdict.  It once said that it removed it and that
+# the next failure suppresses it, exited 0 and wrote a change.
+line 2400 C1 full@example.com 5.2.2 bounced "$SAID 552 5.2.2 Mailbox full (in reply to RCPT TO command)" >>mail.log
+told
+check "a full mailbox is watched" "watch 1" "$("$BL" suppress show --json full@example.com | fields state soft_days)"
+"$BL" suppress remove full@example.com >said; check "remove of a watched one" 1 $?
+check "what was done" "full@example.com: was not suppressed; temporary failures are counted anew; may be mailed" "$(cat said)"
+check "is no probation" "clean - -" "$("$BL" suppress show --json full@example.com | fields state soft_days probation)"
+check "is no change" "" "$("$BL" suppress history --json full@example.com 2>/dev/null)"
+check "once more, as JSON" "none False" "$("$BL" suppress remove --json full@example.com | fields change suppressed)"
+
 # --- the command that undoes it may be pasted, whatever the address
 for odd in "o'brien@example.net" '$(touch${IFS}pwned)@example.net' '-n@example.net'; do
     "$BL" suppress add -- "$odd" >said || fail "add $odd: exit $?"

@@ -334,9 +334,25 @@ static void what_a_person_or_recipient_decided_stays(void **state)
         assert_int_equal(record.since_ms, START - DAY);
         assert_int_equal(record.strikes, 0);
         assert_int_equal(bl_suppress_forget_ms(&record, policy), 0);
-        assert_int_equal(removed(31 * DAY), BL_CHANGE_REMOVE);
+        assert_int_equal(removed(31 * DAY),
+                         decided[i] == BL_ADDRESS_EXEMPT ? BL_CHANGE_NOTED : BL_CHANGE_REMOVE);
+        assert_int_equal(record.state, BL_ADDRESS_CLEAN);
         assert_int_equal(record.probation, decided[i] != BL_ADDRESS_EXEMPT);
     }
+}
+
+/* It once was told as a removal, after which the next failure suppresses. */
+static void removal_of_what_is_only_watched_begins_its_count_anew(void **state)
+{
+    (void)state;
+    for (int day = 0; day < 8; day += 2)
+        soft(day * DAY);
+    assert_int_equal(removed(7 * DAY), BL_CHANGE_NOTED);
+    assert_int_equal(record.state, BL_ADDRESS_CLEAN);
+    assert_int_equal(record.soft_days, 0);
+    assert_false(record.probation);
+    assert_int_equal(soft(8 * DAY), BL_CHANGE_NOTED); /* the fifth day */
+    assert_int_equal(record.state, BL_ADDRESS_WATCH);
 }
 
 static void adding_by_hand_has_no_end(void **state)
@@ -485,6 +501,7 @@ int main(void)
         STORY(probation_ends_with_a_delivery),
         STORY(probation_ends_with_a_soft_failure_too),
         STORY(what_a_person_or_recipient_decided_stays),
+        STORY(removal_of_what_is_only_watched_begins_its_count_anew),
         STORY(adding_by_hand_has_no_end),
         STORY(observing_never_blocks),
         STORY(the_esp_profile_begins_with_half_a_year),
