@@ -671,32 +671,37 @@ void bl_commit_range(struct bl_pack *ranges, uint64_t from, const bl_position *t
     pack_range_head(ranges, from, to);
 }
 
-static size_t pack_total(struct bl_pack *ranges, const char *name, uint64_t count)
+/* What is counted of a generation; the outcomes follow. */
+enum { BYTES, SKIPPED, LINES, UNPARSED, LONG, REPEATS_CUT, OUTCOMES };
+
+_Static_assert(BL_COMMIT_TOTALS == OUTCOMES + BL_OUTCOMES, "each total has a name");
+
+bl_slice bl_commit_total(size_t i)
 {
-    if (count == 0)
-        return 0;
-    bl_pack_text(ranges, (bl_slice){name, strlen(name)});
-    bl_pack_u64(ranges, count);
-    return 2;
+    static const char *const names[OUTCOMES] = {"bytes", "skipped", "lines", "unparsed", "long", "repeats_cut"};
+    const char *name = i < OUTCOMES ? names[i] : bl_outcome_name((enum bl_outcome)(i - OUTCOMES));
+
+    return (bl_slice){name, strlen(name)};
 }
 
 /* What all batches say about one generation, as one range. */
 struct total {
     uint64_t from;
     const bl_position *to;
-    uint64_t skipped, lines, unparsed, long_lines, repeats_cut, outcome[BL_OUTCOMES];
+    uint64_t count[BL_COMMIT_TOTALS];
 };
 
 static void add_range(struct total *total, const struct bl_range *range)
 {
     total->to = &range->end;
-    total->skipped += range->skipped_bytes;
-    total->lines += range->lines;
-    total->unparsed += range->unparsed;
-    total->long_lines += range->long_lines;
-    total->repeats_cut += range->repeats_cut;
+    total->count[BYTES] = range->end.offset - total->from;
+    total->count[SKIPPED] += range->skipped_bytes;
+    total->count[LINES] += range->lines;
+    total->count[UNPARSED] += range->unparsed;
+    total->count[LONG] += range->long_lines;
+    total->count[REPEATS_CUT] += range->repeats_cut;
     for (int i = 0; i < BL_OUTCOMES; i++)
-        total->outcome[i] += range->outcome[i];
+        total->count[OUTCOMES + i] += range->outcome[i];
 }
 
 static void pack_range(struct bl_pack *ranges, const struct total *total)
@@ -704,14 +709,12 @@ static void pack_range(struct bl_pack *ranges, const struct total *total)
     size_t fields = 3, head = bl_pack_array_begin(ranges);
 
     pack_range_head(ranges, total->from, total->to);
-    fields += pack_total(ranges, "bytes", total->to->offset - total->from);
-    fields += pack_total(ranges, "skipped", total->skipped);
-    fields += pack_total(ranges, "lines", total->lines);
-    fields += pack_total(ranges, "unparsed", total->unparsed);
-    fields += pack_total(ranges, "long", total->long_lines);
-    fields += pack_total(ranges, "repeats_cut", total->repeats_cut);
-    for (int i = 0; i < BL_OUTCOMES; i++)
-        fields += pack_total(ranges, bl_outcome_name((enum bl_outcome)i), total->outcome[i]);
+    for (size_t i = 0; i < BL_COMMIT_TOTALS; i++)
+        if (total->count[i]) {
+            bl_pack_text(ranges, bl_commit_total(i));
+            bl_pack_u64(ranges, total->count[i]);
+            fields += 2;
+        }
     bl_pack_array_end(ranges, head, fields);
 }
 

@@ -90,6 +90,10 @@ bool bl_commit_pack(struct bl_commit *commit, const struct bl_batch *const *batc
 /* Adds one range without totals to `ranges`; the caller writes the array's head. */
 void bl_commit_range(struct bl_pack *ranges, uint64_t from, const bl_position *to);
 
+/* "bytes", "lines", "delivered", ...: what `t` has of a generation is "generation|" and one of these. */
+enum { BL_COMMIT_TOTALS = 6 + BL_OUTCOMES };
+bl_slice bl_commit_total(size_t i);
+
 /* A field name "dimension|key"; returns its length. */
 size_t bl_commit_key(enum bl_dimension dimension, bl_slice name, char out[BL_COMMIT_KEY_MAX]);
 

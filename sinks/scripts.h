@@ -8,13 +8,13 @@
  * Ownership  static
  * Threads    constants
  * Errors     -
- * Source     claim.lua, commit.lua, address.lua
+ * Source     claim.lua, forget.lua, commit.lua, address.lua
  */
 #ifndef BOUNCELINE_SCRIPTS_H
 #define BOUNCELINE_SCRIPTS_H
 
 #include "bounceline/slice.h"
 
-extern const bl_slice bl_script_claim, bl_script_commit, bl_script_address;
+extern const bl_slice bl_script_claim, bl_script_forget, bl_script_commit, bl_script_address;
 
 #endif

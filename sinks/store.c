@@ -416,7 +416,7 @@ void bl_store_count(struct bl_store *store)
     }
 }
 
-static void on_renewed(void *arg, redisReply *reply)
+void bl_store_on_refusal(void *arg, redisReply *reply)
 {
     struct bl_slot *slot = arg;
 
@@ -594,10 +594,10 @@ static void on_tick(uv_timer_t *timer)
         if (store->state != BL_STORE_READY && !loading)
             return;
         if (i == 0 && stale)
-            send_commit(slot, false, NULL, &none, on_renewed, slot);
+            send_commit(slot, false, NULL, &none, bl_store_on_refusal, slot);
         if (i > 0 && loading) {
             if (stale)
-                bl_store_address_lease(slot, store->options.lease_ms, on_renewed, slot);
+                bl_store_address_lease(slot, store->options.lease_ms, bl_store_on_refusal, slot);
             continue;
         }
         if (i > 0 && (stale || (lazy && slot->lagging)) && slot->state == BL_PARTITION_REST)

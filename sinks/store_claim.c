@@ -14,13 +14,14 @@
 #include <stdlib.h>
 
 #include "bounceline/alloc.h"
+#include "commit.h"
 #include "scripts.h"
 
 enum {
     LEVEL_ERROR = 3, LEVEL_WARNING = 4, DATASET_DIGITS = 16,
     /* generations of a node: above the first, finished ones are pruned; above the second, any */
     PRUNE_ABOVE = 12000, PRUNE_ALL_ABOVE = BL_GENERATIONS_MAX / 2,
-    PRUNE_FIELDS = 200
+    PRUNE_AT_ONCE = 200
 };
 
 #define SCAN_COUNT "2000"
@@ -547,18 +548,23 @@ static size_t choose_old(struct bl_store *store, struct old_generation *old, siz
     return unfinished;
 }
 
-static bool forget_fields(struct bl_slot *slot, const bl_position *at, size_t n)
+static bool forget_generations(struct bl_slot *slot, const bl_position *at, size_t n)
 {
-    struct bl_store *store = slot->store;
-    char field[PRUNE_FIELDS][BL_REDIS_NODE_MAX + 24];
-    bl_slice argv[2 + PRUNE_FIELDS] = {BL_SLICE("HDEL"), bl_redis_key_slice(&slot->pos)};
+    enum { FIXED = 7 };
+    char names[16], generation[PRUNE_AT_ONCE][17];
+    bl_slice argv[FIXED + BL_COMMIT_TOTALS + PRUNE_AT_ONCE] = {
+        BL_SLICE("EVAL"), bl_script_forget, BL_SLICE("1"), bl_redis_key_slice(&slot->pos),
+        bl_store_text(slot->store->keys.node), bl_store_text(slot->epoch)};
+    size_t argc = FIXED;
 
+    argv[FIXED - 1] = (bl_slice){names, (size_t)snprintf(names, sizeof names, "%d", BL_COMMIT_TOTALS)};
+    for (size_t i = 0; i < BL_COMMIT_TOTALS; i++)
+        argv[argc++] = bl_commit_total(i);
     for (size_t i = 0; i < n; i++) {
-        int length = snprintf(field[i], sizeof field[i], "%s|g|%016" PRIx64, store->keys.node, at[i].generation);
-
-        argv[2 + i] = (bl_slice){field[i], (size_t)length};
+        snprintf(generation[i], sizeof generation[i], "%016" PRIx64, at[i].generation);
+        argv[argc++] = bl_store_text(generation[i]);
     }
-    return bl_store_send(store, argv, 2 + n, on_written, store);
+    return bl_store_send(slot->store, argv, argc, bl_store_on_refusal, slot);
 }
 
 /* Moves what leaves to the list's end, and cuts it off. */
@@ -578,8 +584,8 @@ static bool forget_old(struct bl_slot *slot, struct old_generation *old, size_t 
         list->v[i] = list->v[--first];
         list->v[first] = at;
     }
-    for (size_t i = first; i < list->n; i += PRUNE_FIELDS)
-        if (!forget_fields(slot, list->v + i, list->n - i < PRUNE_FIELDS ? list->n - i : PRUNE_FIELDS))
+    for (size_t i = first; i < list->n; i += PRUNE_AT_ONCE)
+        if (!forget_generations(slot, list->v + i, list->n - i < PRUNE_AT_ONCE ? list->n - i : PRUNE_AT_ONCE))
             return false;
     list->n = first;
     return true;

@@ -127,6 +127,8 @@ bool bl_store_is_array(struct bl_store *store, const redisReply *reply, size_t l
 /* Puts a position into a list; false when it had no room, which is told and begins everything anew. */
 bool bl_store_put(struct bl_store *store, struct bl_positions *list, const bl_position *position);
 bool bl_store_fenced(struct bl_slot *slot, const redisReply *reply);
+/* For the answer of a slot's script that matters only when it is a refusal. */
+void bl_store_on_refusal(void *arg, redisReply *reply);
 void bl_store_refuse(struct bl_store *store, enum bl_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -906,6 +906,24 @@ static bool knows_generation(struct world *w, const char *key, unsigned generati
     return real_redis_number(&w->server, command) == 1;
 }
 
+/* What was counted of them: 50 bytes, and as many messages discarded as the generation's number says. */
+static void put_totals(struct world *w, unsigned n)
+{
+    real_redis_do(&w->server, "EVAL %s 1 bl:{n:mx1}:t %u",
+                  "for i = 77, 76 + ARGV[1] do local g = string.format('%016x|', i) "
+                  "redis.call('HSET', KEYS[1], g .. 'bytes', 50, g .. 'discarded', i) end return 0", n);
+}
+
+/* Of all generations of `pos`, and what went on under "old". */
+static long long sum_of_totals(struct world *w, const char *name)
+{
+    return real_redis_number(&w->server, "EVAL %s 1 bl:{n:mx1}:t %s",
+                             "local all, sum = redis.call('HGETALL', KEYS[1]), 0 for i = 1, #all, 2 do "
+                             "if string.match(all[i], '|(.*)$') == ARGV[1] then sum = sum + all[i + 1] end end "
+                             "return sum",
+                             name);
+}
+
 /* A log that rotates for years: without pruning its positions would only become more.  What a log may still have
  * lying there stays, also the few files of one that is quiet: forgotten, they would be new, and counted again. */
 static void what_was_finished_long_ago_is_forgotten(void **state)
@@ -917,6 +935,7 @@ static void what_was_finished_long_ago_is_forgotten(void **state)
     close_store(w);
     put_generations(w, "bl:{n:mx1}:pos", 13000, 13000);
     put_generations(w, "bl:{p00}:pos", 13000, 12900); /* the last hundred are not finished everywhere */
+    put_totals(w, 13000);
     open_store(w);
     run(w, is_ready, 5000, NULL, 0);
     finish(w);
@@ -926,6 +945,11 @@ static void what_was_finished_long_ago_is_forgotten(void **state)
     assert_true(knows_generation(w, "bl:{p00}:pos", 77 + QUIET - 1));
     assert_false(knows_generation(w, "bl:{n:mx1}:pos", 77 + QUIET));
     assert_false(knows_generation(w, "bl:{p00}:pos", 77 + QUIET));
+    /* their totals go with them, into one sum: they stayed for ever, five to ten fields a log file */
+    assert_int_equal(sum_of_totals(w, "bytes"), 13000 * 50 + (long long)w->lines * LINE_BYTES);
+    assert_int_equal(sum_of_totals(w, "discarded"), 13000ll * (77 + 77 + 12999) / 2);
+    assert_in_range(real_redis_number(&w->server, "HLEN bl:{n:mx1}:t"), 1, 2 * (BL_LOG_FILES_MAX + QUIET) + 30);
+    assert_int_equal(real_redis_number(&w->server, "HGET bl:{n:mx1}:t 000000000000004d|discarded"), 77);
     assert_false(knows_generation(w, "bl:{n:mx1}:pos", 77 + 13000 - BL_LOG_FILES_MAX - 1));
     assert_true(knows_generation(w, "bl:{n:mx1}:pos", 77 + 13000 - BL_LOG_FILES_MAX));
     assert_exact(w);
