@@ -57,7 +57,7 @@ typedef enum bl_code bucket_fn(struct stats *stats, const char *key, void *arg, 
 
 static enum bl_code take_page(struct bl_bucket *bucket, const redisReply *page)
 {
-    for (size_t i = 0; page->type == REDIS_REPLY_ARRAY && i + 1 < page->elements; i += 2) {
+    for (size_t i = 0; i + 1 < page->elements; i += 2) {
         bl_slice value = bl_reply_slice(page->element[i + 1]), number = value;
         uint64_t count;
 
@@ -77,7 +77,8 @@ static enum bl_code read_bucket(struct stats *stats, const char *key, struct bl_
     do {
         redisReply *reply = NULL;
 
-        rc = bl_session_ask(&stats->session, &reply, err, "HSCAN", key, cursor, "COUNT", BL_BUCKET_PAGE, NULL);
+        rc = bl_session_ask(&stats->session, BL_REPLY_PAGE, &reply, err, "HSCAN", key, cursor, "COUNT",
+                            BL_BUCKET_PAGE, NULL);
         if (rc != BL_OK)
             return rc;
         snprintf(cursor, sizeof cursor, "%s", reply->element[0]->str);
@@ -115,7 +116,7 @@ static enum bl_code fetch_outcomes(struct stats *stats, const char *key, const c
         snprintf(field[i], sizeof field[i], "%s%s", prefix, bl_outcome_name((enum bl_outcome)i));
         argv[2 + i] = field[i];
     }
-    rc = bl_session_call(&stats->session, (int)BL_COUNT(argv), argv, NULL, &reply, err);
+    rc = bl_session_call(&stats->session, BL_REPLY_VALUES, (int)BL_COUNT(argv), argv, &reply, err);
     if (rc != BL_OK)
         return rc;
     for (size_t i = 0; i < reply->elements && i < BL_OUTCOMES; i++) {
@@ -163,14 +164,14 @@ static enum bl_code visit_days(struct stats *stats, const char *node, int64_t fi
     char first[32];
 
     snprintf(first, sizeof first, "%" PRId64, first_day);
-    rc = bl_session_ask(&stats->session, &reply, err, "ZRANGEBYSCORE", key.text, first, "+inf",
+    rc = bl_session_ask(&stats->session, BL_REPLY_TEXTS, &reply, err, "ZRANGEBYSCORE", key.text, first, "+inf",
                         NULL);
     if (rc != BL_OK)
         return rc;
     for (size_t i = 0; rc == BL_OK && i < reply->elements; i++) {
         char name[48];
 
-        snprintf(name, sizeof name, "d:%s", reply->element[i]->str ? reply->element[i]->str : "");
+        snprintf(name, sizeof name, "d:%s", reply->element[i]->str);
         key = bl_session_node_key(&stats->session, node, name);
         rc = fn(stats, key.text, arg, err);
     }
@@ -248,7 +249,7 @@ static enum bl_code add_totals(struct stats *stats, const char *node, bl_err *er
     redisReply *reply = NULL;
     enum bl_code rc;
 
-    rc = bl_session_ask(&stats->session, &reply, err, "HGETALL", key.text, NULL);
+    rc = bl_session_ask(&stats->session, BL_REPLY_TEXTS, &reply, err, "HGETALL", key.text, NULL);
     if (rc != BL_OK)
         return rc;
     for (size_t i = 0; i + 1 < reply->elements; i += 2) {
@@ -378,9 +379,9 @@ static enum bl_code find_node(struct stats *stats, bool *found, bl_err *err)
     redisReply *score = NULL, *counted = NULL;
     enum bl_code rc;
 
-    rc = bl_session_ask(&stats->session, &score, err, "ZSCORE", nodes.text, stats->where.node, NULL);
+    rc = bl_session_ask(&stats->session, BL_REPLY_VALUE, &score, err, "ZSCORE", nodes.text, stats->where.node, NULL);
     if (rc == BL_OK)
-        rc = bl_session_ask(&stats->session, &counted, err, "EXISTS", totals.text, NULL);
+        rc = bl_session_ask(&stats->session, BL_REPLY_NUMBER, &counted, err, "EXISTS", totals.text, NULL);
     if (rc == BL_OK)
         *found = score->type != REDIS_REPLY_NIL || counted->integer > 0;
     freeReplyObject(score);
@@ -395,7 +396,7 @@ static enum bl_code say_nodes(struct stats *stats, bl_err *err)
     redisReply *reply = NULL;
     enum bl_code rc;
 
-    rc = bl_session_ask(&stats->session, &reply, err, "ZRANGE", key.text, "0", "7", NULL);
+    rc = bl_session_ask(&stats->session, BL_REPLY_TEXTS, &reply, err, "ZRANGE", key.text, "0", "7", NULL);
     if (rc != BL_OK)
         return rc;
     fprintf(stderr, "bounceline: there is no node '%s'; ",

@@ -226,7 +226,7 @@ static enum bl_code check(struct suppress *job, bl_slice address, bl_err *err)
 {
     bl_redis_key key = bl_redis_key_address(&job->session.keys, 's', address);
     redisReply *reply = NULL;
-    enum bl_code rc = bl_session_ask(&job->session, &reply, err, "GET", key.text, NULL);
+    enum bl_code rc = bl_session_ask(&job->session, BL_REPLY_VALUE, &reply, err, "GET", key.text, NULL);
     struct verdict verdict;
     bool suppressed;
 
@@ -435,7 +435,7 @@ static enum bl_code show(struct suppress *job, bl_slice address, bl_err *err)
     bl_redis_key key = bl_redis_key_address(&job->session.keys, 'a', address);
     char shown[4 * BL_ADDRESS_MAX];
     redisReply *reply = NULL;
-    enum bl_code rc = bl_session_ask(&job->session, &reply, err, "GET", key.text, NULL);
+    enum bl_code rc = bl_session_ask(&job->session, BL_REPLY_VALUE, &reply, err, "GET", key.text, NULL);
 
     if (rc != BL_OK)
         return rc;
@@ -487,7 +487,7 @@ static enum bl_code list_page(struct suppress *job, const bl_slice *address, siz
         key[i] = bl_redis_key_address(&job->session.keys, 's', address[i]);
         argv[1 + i] = key[i].text;
     }
-    rc = bl_session_call(&job->session, (int)n + 1, argv, NULL, &reply, err);
+    rc = bl_session_call(&job->session, BL_REPLY_VALUES, (int)n + 1, argv, &reply, err);
     for (size_t i = 0; rc == BL_OK && i < n && i < reply->elements; i++) {
         struct verdict verdict;
 
@@ -542,7 +542,7 @@ static enum bl_code list_partition(struct suppress *job, unsigned partition, bl_
     do {
         redisReply *reply = NULL;
 
-        rc = bl_session_ask(&job->session, &reply, err, "ZSCAN", key.text, cursor, "COUNT", count,
+        rc = bl_session_ask(&job->session, BL_REPLY_PAGE, &reply, err, "ZSCAN", key.text, cursor, "COUNT", count,
                             NULL);
         if (rc != BL_OK)
             return rc;

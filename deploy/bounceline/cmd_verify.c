@@ -90,7 +90,7 @@ static enum bl_code ask_together(struct verify *verify,
                                  redisReply **out, bl_err *err)
 {
     redisReply *reply = NULL;
-    enum bl_code rc = bl_session_ask(&verify->session, &reply, err, "MULTI", NULL);
+    enum bl_code rc = bl_session_ask(&verify->session, BL_REPLY_STATUS, &reply, err, "MULTI", NULL);
 
     if (rc != BL_OK)
         return rc;
@@ -100,13 +100,13 @@ static enum bl_code ask_together(struct verify *verify,
 
         while (argc < 2 + 2 * BL_OUTCOMES && commands[i][argc])
             argc++;
-        rc = bl_session_call(&verify->session, argc, commands[i], NULL, &reply, err);
+        rc = bl_session_call(&verify->session, BL_REPLY_STATUS, argc, commands[i], &reply, err);
         if (rc != BL_OK)
             return rc;
         freeReplyObject(reply);
     }
-    rc = bl_session_ask(&verify->session, out, err, "EXEC", NULL);
-    if (rc == BL_OK && ((*out)->type != REDIS_REPLY_ARRAY || (*out)->elements != n)) {
+    rc = bl_session_ask(&verify->session, BL_REPLY_LIST, out, err, "EXEC", NULL);
+    if (rc == BL_OK && (*out)->elements != n) {
         freeReplyObject(*out);
         *out = NULL;
         return bl_fail(err, BL_UNAVAILABLE, 0, "Redis answers EXEC with something else");
@@ -119,13 +119,13 @@ static enum bl_code check_type(struct verify *verify, const char *key, const cha
                                bl_err *err)
 {
     redisReply *reply = NULL;
-    enum bl_code rc = bl_session_ask(&verify->session, &reply, err, "TYPE", key, NULL);
+    enum bl_code rc = bl_session_ask(&verify->session, BL_REPLY_STATUS, &reply, err, "TYPE", key, NULL);
 
     if (rc != BL_OK)
         return rc;
-    *right = reply->str && (strcmp(reply->str, type) == 0 || strcmp(reply->str, "none") == 0);
+    *right = strcmp(reply->str, type) == 0 || strcmp(reply->str, "none") == 0;
     if (!*right)
-        fault(verify, "%s is a %s, not a %s", key, reply->str ? reply->str : "?", type);
+        fault(verify, "%s is a %s, not a %s", key, reply->str, type);
     freeReplyObject(reply);
     return BL_OK;
 }
@@ -218,7 +218,7 @@ static enum bl_code read_view(struct verify *verify, const char *node, struct no
     char name[64];
     size_t n;
 
-    rc = bl_session_ask(&verify->session, &view->days, err, "ZRANGE", days.text, "0", "-1", NULL);
+    rc = bl_session_ask(&verify->session, BL_REPLY_TEXTS, &view->days, err, "ZRANGE", days.text, "0", "-1", NULL);
     if (rc != BL_OK)
         return rc;
     n = 2 + view->days->elements;
@@ -445,7 +445,7 @@ static enum bl_code get_page(struct verify *verify, char kind, const redisReply 
             bl_redis_key_address(&verify->session.keys, kind, bl_reply_slice(page->element[2 * i]));
         argv[1 + i] = key[i].text;
     }
-    rc = bl_session_call(&verify->session, (int)n + 1, argv, NULL, out, err);
+    rc = bl_session_call(&verify->session, BL_REPLY_VALUES, (int)n + 1, argv, out, err);
 out:
     bl_free(argv);
     bl_free(key);
@@ -492,7 +492,7 @@ static enum bl_code check_index(struct verify *verify, unsigned partition, bl_er
     do {
         redisReply *reply = NULL;
 
-        rc = bl_session_ask(&verify->session, &reply, err, "ZSCAN", key.text, cursor, "COUNT",
+        rc = bl_session_ask(&verify->session, BL_REPLY_PAGE, &reply, err, "ZSCAN", key.text, cursor, "COUNT",
                             count, NULL);
         if (rc != BL_OK)
             return rc;
@@ -504,18 +504,20 @@ static enum bl_code check_index(struct verify *verify, unsigned partition, bl_er
 }
 
 static enum bl_code check_stray_page(struct verify *verify, unsigned partition,
-                                     const redisReply *page, size_t prefix_n, bl_err *err)
+                                     const redisReply *page, bl_slice prefix, bl_err *err)
 {
     bl_redis_key x = bl_redis_key_partition(&verify->session.keys, partition, "x");
     enum bl_code rc = BL_OK;
 
     for (size_t i = 0; rc == BL_OK && i < page->elements; i++) {
-        const char *address = page->element[i]->str + prefix_n;
+        bl_slice key = bl_reply_slice(page->element[i]);
+        const char *address;
         redisReply *reply = NULL;
 
-        if (!is_at_home(verify, partition, (bl_slice){address, strlen(address)}))
+        if (!bl_slice_take(&key, prefix) || !is_at_home(verify, partition, key))
             continue;
-        rc = bl_session_ask(&verify->session, &reply, err, "ZSCORE", x.text, address, NULL);
+        address = key.p; /* to the end of the key, so with a NUL behind */
+        rc = bl_session_ask(&verify->session, BL_REPLY_VALUE, &reply, err, "ZSCORE", x.text, address, NULL);
         if (rc != BL_OK)
             return rc;
         if (reply->type == REDIS_REPLY_NIL)
@@ -538,12 +540,12 @@ static enum bl_code check_strays(struct verify *verify, unsigned partition, cons
     do {
         redisReply *reply = NULL;
 
-        rc = bl_session_ask(&verify->session, &reply, err, "SCAN", cursor, "MATCH", pattern,
+        rc = bl_session_ask(&verify->session, BL_REPLY_PAGE, &reply, err, "SCAN", cursor, "MATCH", pattern,
                             "COUNT", count, NULL);
         if (rc != BL_OK)
             return rc;
         snprintf(cursor, sizeof cursor, "%s", reply->element[0]->str);
-        rc = check_stray_page(verify, partition, reply->element[1], prefix.n, err);
+        rc = check_stray_page(verify, partition, reply->element[1], bl_redis_key_slice(&prefix), err);
         freeReplyObject(reply);
     } while (rc == BL_OK && strcmp(cursor, "0") != 0);
     return rc;
@@ -566,7 +568,7 @@ static enum bl_code check_partition(struct verify *verify, unsigned partition, b
         rc = check_type(verify, feed.text, "stream", &has_feed, err);
     if (rc != BL_OK || !has_pos || !has_index || !has_feed)
         return rc;
-    rc = bl_session_ask(&verify->session, &pos, err, "HGETALL", key.text, NULL);
+    rc = bl_session_ask(&verify->session, BL_REPLY_TEXTS, &pos, err, "HGETALL", key.text, NULL);
     if (rc != BL_OK)
         return rc;
     snprintf(slot, sizeof slot, "partition %u", partition);
@@ -586,7 +588,7 @@ static enum bl_code check_all(struct verify *verify, bl_err *err)
     redisReply *meta = NULL;
     enum bl_code rc;
 
-    rc = bl_session_ask(&verify->session, &meta, err, "HGETALL", key.text, NULL);
+    rc = bl_session_ask(&verify->session, BL_REPLY_TEXTS, &meta, err, "HGETALL", key.text, NULL);
     if (rc != BL_OK)
         return rc;
     check_dataset(verify, meta, key.text);

@@ -63,12 +63,6 @@ static struct bl_feed_entry read_entry(bl_slice id, const redisReply *fields)
     return entry;
 }
 
-static bool is_entry(const redisReply *reply)
-{
-    return reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
-           reply->element[0]->type == REDIS_REPLY_STRING && reply->element[1]->type == REDIS_REPLY_ARRAY;
-}
-
 /* One page; `id` moves to its last entry, which the next page begins with again. */
 static enum bl_code read_page(struct bl_session *session, const char *key, char id[64], bool *more,
                               bl_feed_fn *fn, void *arg, bl_err *err)
@@ -79,18 +73,15 @@ static enum bl_code read_page(struct bl_session *session, const char *key, char 
     enum bl_code rc;
 
     snprintf(count, sizeof count, "%d", BL_SESSION_PAGE);
-    rc = bl_session_ask(session, &reply, err, "XRANGE", key, id, "+", "COUNT", count, NULL);
+    rc = bl_session_ask(session, BL_REPLY_ENTRIES, &reply, err, "XRANGE", key, id, "+", "COUNT", count, NULL);
     if (rc != BL_OK)
         return rc;
     *more = reply->elements == BL_SESSION_PAGE;
     for (size_t i = 0; i < reply->elements; i++) {
         const redisReply *at = reply->element[i];
         struct bl_feed_entry entry;
-        bl_slice name;
+        bl_slice name = bl_reply_slice(at->element[0]);
 
-        if (!is_entry(at))
-            continue;
-        name = bl_reply_slice(at->element[0]);
         if (!(first && bl_slice_eq(name, (bl_slice){id, strlen(id)}))) {
             entry = read_entry(name, at->element[1]);
             if (!bl_slice_eq(entry.change, BL_SLICE("noted")) && !fn(arg, &entry)) { /* that is for other hosts */

@@ -16,25 +16,68 @@ enum { ARGUMENTS_MAX = 16, PRIVATE_WAIT_MS = 30000 };
 
 /* ---- calls ---- */
 
-enum bl_code bl_session_call(struct bl_session *session, int argc, const char *const *argv,
-                             const size_t *lengths, redisReply **out, bl_err *err)
+static bool is_text(const redisReply *reply)
+{
+    return reply->type == REDIS_REPLY_STRING;
+}
+
+static bool is_value(const redisReply *reply)
+{
+    return is_text(reply) || reply->type == REDIS_REPLY_NIL;
+}
+
+static bool is_list_of(const redisReply *reply, bool (*is)(const redisReply *reply))
+{
+    if (reply->type != REDIS_REPLY_ARRAY)
+        return false;
+    for (size_t i = 0; i < reply->elements; i++)
+        if (!is(reply->element[i]))
+            return false;
+    return true;
+}
+
+static bool is_page(const redisReply *reply)
+{
+    return reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 && is_text(reply->element[0]) &&
+           is_list_of(reply->element[1], is_text);
+}
+
+static bool has_shape(const redisReply *reply, enum bl_reply_shape shape)
+{
+    switch (shape) {
+    case BL_REPLY_STATUS: return reply->type == REDIS_REPLY_STATUS;
+    case BL_REPLY_NUMBER: return reply->type == REDIS_REPLY_INTEGER;
+    case BL_REPLY_VALUE: return is_value(reply);
+    case BL_REPLY_VALUES: return is_list_of(reply, is_value);
+    case BL_REPLY_TEXTS: return is_list_of(reply, is_text);
+    case BL_REPLY_PAGE: return is_page(reply);
+    case BL_REPLY_ENTRIES: return is_list_of(reply, is_page);
+    case BL_REPLY_LIST: return reply->type == REDIS_REPLY_ARRAY;
+    }
+    return false;
+}
+
+enum bl_code bl_session_call(struct bl_session *session, enum bl_reply_shape shape, int argc,
+                             const char *const *argv, redisReply **out, bl_err *err)
 {
     redisReply *reply = NULL;
-    enum bl_code rc = bl_redis_call(session->conn, argc, argv, lengths, &reply, err);
+    enum bl_code rc = bl_redis_call(session->conn, argc, argv, NULL, &reply, err);
 
     if (rc != BL_OK)
         return rc;
-    if (reply->type == REDIS_REPLY_ERROR) {
-        rc = bl_fail(err, BL_UNAVAILABLE, 0, "Redis refuses %s: %.*s", argv[0], (int)reply->len,
-                     reply->str);
+    if (reply->type == REDIS_REPLY_ERROR)
+        rc = bl_fail(err, BL_UNAVAILABLE, 0, "Redis refuses %s: %.*s", argv[0], (int)reply->len, reply->str);
+    else if (!has_shape(reply, shape))
+        rc = bl_fail(err, BL_UNAVAILABLE, 0, "Redis answers %s with something else", argv[0]);
+    if (rc == BL_OK)
+        *out = reply;
+    else
         freeReplyObject(reply);
-        return rc;
-    }
-    *out = reply;
-    return BL_OK;
+    return rc;
 }
 
-enum bl_code bl_session_ask(struct bl_session *session, redisReply **out, bl_err *err, ...)
+enum bl_code bl_session_ask(struct bl_session *session, enum bl_reply_shape shape, redisReply **out,
+                            bl_err *err, ...)
 {
     const char *argv[ARGUMENTS_MAX];
     va_list args;
@@ -44,7 +87,7 @@ enum bl_code bl_session_ask(struct bl_session *session, redisReply **out, bl_err
     while (argc < ARGUMENTS_MAX && (argv[argc] = va_arg(args, const char *)))
         argc++;
     va_end(args);
-    return bl_session_call(session, argc, argv, NULL, out, err);
+    return bl_session_call(session, shape, argc, argv, out, err);
 }
 
 bl_redis_key bl_session_node_key(const struct bl_session *session, const char *node,
@@ -62,10 +105,10 @@ static enum bl_code read_meta(struct bl_session *session, bl_err *err)
     enum bl_code rc;
 
     session->empty = false;
-    rc = bl_session_ask(session, &reply, err, "HMGET", key.text, "schema", "partitions", NULL);
+    rc = bl_session_ask(session, BL_REPLY_VALUES, &reply, err, "HMGET", key.text, "schema", "partitions", NULL);
     if (rc != BL_OK)
         return rc;
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2) {
+    if (reply->elements != 2) {
         rc = bl_fail(err, BL_CONFIG, 0, "'%s' is not bounceline's", key.text);
     } else if (reply->element[1]->type != REDIS_REPLY_STRING) {
         session->empty = true;
@@ -158,8 +201,8 @@ enum bl_code bl_session_nodes(struct bl_session *session, const struct bl_where 
     size_t n = 1;
 
     if (!where->node_given) {
-        rc =
-            bl_session_ask(session, &session->node_reply, err, "ZRANGE", key.text, "0", "-1", NULL);
+        rc = bl_session_ask(session, BL_REPLY_TEXTS, &session->node_reply, err, "ZRANGE", key.text, "0", "-1",
+                            NULL);
         if (rc != BL_OK)
             return rc;
         n = session->node_reply->elements;
@@ -182,8 +225,8 @@ enum bl_code bl_session_begin(struct bl_session *session, bl_err *err)
     for (size_t i = 0; rc == BL_OK && session->empty && i < BL_COUNT(fields); i++) {
         redisReply *reply = NULL;
 
-        rc = bl_session_ask(session, &reply, err, "HSETNX", key.text, fields[i][0], fields[i][1],
-                            NULL);
+        rc = bl_session_ask(session, BL_REPLY_NUMBER, &reply, err, "HSETNX", key.text, fields[i][0],
+                            fields[i][1], NULL);
         if (rc == BL_OK)
             freeReplyObject(reply);
     }
@@ -201,10 +244,10 @@ enum bl_code bl_session_suppressed(struct bl_session *session, uint64_t *out, bl
         redisReply *reply = NULL;
         enum bl_code rc;
 
-        rc = bl_session_ask(session, &reply, err, "ZCOUNT", key.text, now, "+inf", NULL);
+        rc = bl_session_ask(session, BL_REPLY_NUMBER, &reply, err, "ZCOUNT", key.text, now, "+inf", NULL);
         if (rc != BL_OK)
             return rc;
-        *out += reply->type == REDIS_REPLY_INTEGER ? (uint64_t)reply->integer : 0;
+        *out += (uint64_t)reply->integer;
         freeReplyObject(reply);
     }
     return BL_OK;

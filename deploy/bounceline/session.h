@@ -8,7 +8,7 @@
  * Units      -
  * Ownership  the caller's storage; replies are the caller's (freeReplyObject)
  * Threads    one at a time
- * Errors     an error reply is BL_UNAVAILABLE with its text
+ * Errors     an error reply is BL_UNAVAILABLE with its text, and so is an answer of another shape
  * Source     DESIGN 7
  */
 #ifndef BOUNCELINE_SESSION_H
@@ -45,12 +45,24 @@ enum { BL_SESSION_PAGE = 1000 };
 enum bl_code bl_session_open(struct bl_session *session, const struct bl_where *where, bool begins, bl_err *err);
 void         bl_session_close(struct bl_session *session);
 
-/* The arguments end with NULL. */
-__attribute__((sentinel)) enum bl_code bl_session_ask(struct bl_session *session, redisReply **out,
-                                                      bl_err *err, ...);
+/* What an answer must look like, so that nobody who reads it need ask again. */
+enum bl_reply_shape {
+    BL_REPLY_STATUS,
+    BL_REPLY_NUMBER,
+    BL_REPLY_VALUE,  /* a text, or nil */
+    BL_REPLY_VALUES, /* a list of these */
+    BL_REPLY_TEXTS,  /* a list of texts */
+    BL_REPLY_PAGE,   /* of a scan: the next cursor, and a list of texts */
+    BL_REPLY_ENTRIES, /* of a stream: a list of pairs, which look like such a page */
+    BL_REPLY_LIST    /* of anything: the caller looks at its members himself */
+};
 
-enum bl_code bl_session_call(struct bl_session *session, int argc, const char *const *argv,
-                             const size_t *lengths, redisReply **out, bl_err *err);
+/* The arguments end with NULL. */
+__attribute__((sentinel)) enum bl_code bl_session_ask(struct bl_session *session, enum bl_reply_shape shape,
+                                                      redisReply **out, bl_err *err, ...);
+
+enum bl_code bl_session_call(struct bl_session *session, enum bl_reply_shape shape, int argc,
+                             const char *const *argv, redisReply **out, bl_err *err);
 
 /* The key of another node than ours. */
 bl_redis_key bl_session_node_key(const struct bl_session *session, const char *node,
