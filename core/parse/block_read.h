@@ -164,8 +164,12 @@ RARELY void classify(struct bl_worker *worker, struct bl_block *block)
         worker->failed_at[i] = block->records[worker->failed[i]].provider;
     bl_memo_classify(worker->memo, worker->rules, worker->replies, worker->failed_at, worker->verdicts,
                      worker->failures_n);
-    for (size_t i = 0; i < worker->failures_n; i++)
-        block->records[worker->failed[i]].verdict = worker->verdicts[i];
+    for (size_t i = 0; i < worker->failures_n; i++) {
+        bl_record *record = &block->records[worker->failed[i]];
+
+        record->verdict = worker->verdicts[i];
+        bl_record_spare(record);
+    }
     worker->failures_n = 0;
 }
 

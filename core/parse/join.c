@@ -436,8 +436,10 @@ static void take_pending(struct bl_join *join, size_t i)
     bl_record_set_key(&record, bl_record_seed(head.host, head.program));
     if (record.kind == BL_RECORD_DELIVERY)
         record.provider = bl_rules_provider(join->rules, record.peer_host);
-    if (bl_exim_is_failure(&record))
+    if (bl_exim_is_failure(&record)) {
         record.verdict = bl_classify(join->rules, &reply);
+        bl_record_spare(&record);
+    }
     take(join, &record, 0);
 }
 

@@ -1,5 +1,7 @@
 #include "bounceline/record.h"
 
+#include <string.h>
+
 #include "bounceline/event.h"
 #include "bounceline/hash.h"
 
@@ -23,6 +25,49 @@ void bl_record_set_long_key(bl_record *record, uint64_t seed)
 
     record->key = hash.low64;
     record->key2 = hash.high64;
+}
+
+/* The host that our own MTA looked for in vain. */
+static bl_slice find_sought_host(bl_slice text)
+{
+    static const bl_slice before[] = {
+        BL_SLICE_INIT("Name service error for name="), BL_SLICE_INIT("unable to look up host "),
+        BL_SLICE_INIT("unable to find primary relay for "), BL_SLICE_INIT("unknown host "),
+        BL_SLICE_INIT("lookup of host "), BL_SLICE_INIT("no IP address found for host ")};
+    size_t n = 0;
+
+    for (size_t i = 0; i < BL_COUNT(before); i++) {
+        size_t at = bl_slice_find(text, before[i]);
+
+        if (at == SIZE_MAX)
+            continue;
+        text = bl_slice_drop(text, at + before[i].n);
+        while (text.n && (text.p[0] == '"' || text.p[0] == '\''))
+            text = bl_slice_drop(text, 1);
+        while (n < text.n && !strchr(" \"':;,()", text.p[n])) /* the NUL is among them */
+            n++;
+        return bl_slice_head(text, n - (n && text.p[n - 1] == '.'));
+    }
+    return (bl_slice){0};
+}
+
+/* Its domain, or a host of it: a mail exchanger that is not there. */
+static bool is_of_domain(bl_slice host, bl_slice domain)
+{
+    size_t before = host.n - domain.n;
+
+    return host.n >= domain.n && bl_slice_ends_fold(host, domain) && (before == 0 || host.p[before - 1] == '.');
+}
+
+void bl_record_spare(bl_record *record)
+{
+    bl_slice host;
+
+    if (record->verdict.action == BL_ACTION_NONE || record->code != 0)
+        return; /* or a server said so */
+    host = find_sought_host(record->text);
+    if (host.n && !is_of_domain(host, bl_address_domain(record->recipient)))
+        record->verdict.action = BL_ACTION_NONE;
 }
 
 bl_slice bl_address_domain(bl_slice address)

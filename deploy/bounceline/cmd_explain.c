@@ -33,6 +33,7 @@ struct explain {
     struct bl_worker      *worker;
     struct bl_block       *block;
     size_t                 done; /* things explained */
+    bool                   spared; /* the line's recipient is not at fault */
 };
 
 static void help(void)
@@ -319,6 +320,8 @@ static enum bl_code explain_reply(struct explain *job, const char *input, bl_rep
         bl_free(e);
         return bl_fail(err, rc, 0, "out of memory");
     }
+    if (job->spared)
+        e->verdict.action = BL_ACTION_NONE;
     bl_extract_read(job->rules, reply->text, &e->verdict, &extract);
     if (job->json)
         json_reply(job, input, reply, e, &extract);
@@ -578,7 +581,9 @@ static bool explain_line(struct explain *job, bl_slice text, enum bl_code *rc, b
                        .text = record->text};
     if (record->kind == BL_RECORD_DELIVERY)
         reply.relay_host = record->peer_host;
+    job->spared = record->verdict.action == BL_ACTION_NONE; /* by its recipient, which a reply alone has not */
     *rc = explain_reply(job, "line", &reply, err);
+    job->spared = false;
     return true;
 }
 

@@ -12,7 +12,8 @@ cat >server.py <<'PY'
 import socket, threading
 SANE = {"PING": "+PONG", "MULTI": "+OK", "TYPE": "+none", "ZCOUNT": ":0", "EXISTS": ":0", "GET": "$-1", "ZSCORE": "$-1",
         "HSETNX": ":1", "HGETALL": "*0", "ZRANGE": "*0", "ZRANGEBYSCORE": "*1|$5|20000", "XRANGE": "*0",
-        "SCAN": "*2|$1|0|*0", "ZSCAN": "*2|$1|0|*0"}
+        "SCAN": "*2|$1|0|*0", "ZSCAN": "*2|$1|0|*0",
+        "HSCAN": "*2|$1|0|*0"}
 def answer(words, queued):
     says = dict(line.split() for line in open("says"))
     name = words[0]
@@ -105,6 +106,7 @@ odd ZSCORE "$value" stats --node mx9
 odd EXISTS "$number" stats --node mx9
 odd ZSCAN "$pages" suppress list
 odd ZSCAN "$pages" verify
+odd HSCAN "$pages" stats
 odd GET "$value" suppress check ana@example.org
 odd GET "$value" suppress show ana@example.org
 entries="$texts *1|\$3|abc *1|*2|\$3|1-1|\$-1 *1|*2|\$-1|*0 *1|*2|\$3|1-1|*1|\$-1"

@@ -177,6 +177,40 @@ static void a_line_without_end_and_one_that_fills_the_block_are_lines(void **sta
     bl_block_free(block);
 }
 
+#define LOST(to, reply)                                                                                     \
+    HEAD "postfix/smtp[1]: 4A: to=<" to ">, relay=none, delay=1, dsn=5.4.4, status=bounced (" reply ")\n"
+#define UNKNOWN(name) "Host or domain name not found. Name service error for name=" name " type=A: Host not found"
+#define GIVEN_UP(to, reply) "2026-11-22 05:03:37 1rABCD-000001-AA ** " to " R=smarthost T=smtp: " reply "\n"
+
+/* Negative control: without bl_record_spare() all of them are to be suppressed. */
+static void a_relay_of_ours_that_does_not_resolve_suppresses_nobody(void **state)
+{
+    static const struct { const char *line; bool suppress; } lines[] = {
+        {LOST("a@gone.example", UNKNOWN("gone.example")), true},
+        {LOST("a@Gone.Example", UNKNOWN("mx.gone.example")), true}, /* its mail exchanger */
+        {LOST("a@live.example", UNKNOWN("smarthost.typo.example")), false},
+        {LOST("a@live.example", UNKNOWN("olive.example")), false},
+        {LOST("a@live.example", "unable to look up host dovecot.internal: Name or service not known"), false},
+        {LOST("a@gone.example", "unable to look up host gone.example: Name or service not known"), true},
+        {LOST("a@gone.example", "Domain gone.example does not accept mail (nullMX)"), true},
+        {GIVEN_UP("a@live.example", "unknown host smtp.typo.example"), false},
+        {GIVEN_UP("a@gone.example", "unknown host gone.example"), true},
+    };
+    struct bl_block *block = bl_block_new();
+    struct bl_worker *worker = bl_worker_new(NULL);
+
+    (void)state;
+    for (size_t i = 0; i < BL_COUNT(lines); i++) {
+        print_message("%s", lines[i].line);
+        fill(block, lines[i].line);
+        bl_block_parse(worker, bl_rules_builtin(), block);
+        assert_int_equal(block->records_n, 1);
+        assert_int_equal(block->records[0].verdict.action, lines[i].suppress ? BL_ACTION_SUPPRESS : BL_ACTION_NONE);
+    }
+    bl_block_free(block);
+    bl_worker_free(worker);
+}
+
 /* More failures than are classified at a time, broken promises between them: each verdict must be
  * its own record's.  Negative control: with the places not corrected in close_up (block_read.h) the
  * category of every second record is wrong; `shift_control` below shows that the comparison would
@@ -409,6 +443,7 @@ int main(void)
         cmocka_unit_test(the_key_is_of_host_instance_and_queue_id),
         cmocka_unit_test(a_block_of_the_shortest_lines_fits_its_records),
         cmocka_unit_test(a_line_without_end_and_one_that_fills_the_block_are_lines),
+        cmocka_unit_test(a_relay_of_ours_that_does_not_resolve_suppresses_nobody),
         cmocka_unit_test(verdicts_belong_to_their_records),
         cmocka_unit_test(parsing_allocates_nothing_and_making_survives_without_memory),
     };

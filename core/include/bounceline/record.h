@@ -87,6 +87,10 @@ static inline bl_slice bl_sending_ip(bl_slice peer_ip, uint8_t gap)
     return ip;
 }
 
+/* A host that is not the recipient's did not resolve: a relay of ours, mistyped.  That is nobody's to be suppressed for;
+ * the verdict's action becomes none.  For failures, when they are classified. */
+void bl_record_spare(bl_record *record);
+
 /* The key of a queue id: instances on one host share the log, hosts share the log server.  The seed is
  * worth keeping from line to line. */
 uint64_t bl_record_seed(bl_slice host, bl_slice instance);
