@@ -371,44 +371,6 @@ static void print_head(const struct stats *stats)
                          bl_text_number(stats->summary->unparsed, unparsed));
 }
 
-/* A name that nobody counts under is a typing error more often than an idle node. */
-static enum bl_code find_node(struct stats *stats, bool *found, bl_err *err)
-{
-    bl_redis_key totals = bl_session_node_key(&stats->session, stats->where.node, "t");
-    bl_redis_key nodes = bl_redis_key_global(&stats->session.keys, "nodes");
-    redisReply *score = NULL, *counted = NULL;
-    enum bl_code rc;
-
-    rc = bl_session_ask(&stats->session, BL_REPLY_VALUE, &score, err, "ZSCORE", nodes.text, stats->where.node, NULL);
-    if (rc == BL_OK)
-        rc = bl_session_ask(&stats->session, BL_REPLY_NUMBER, &counted, err, "EXISTS", totals.text, NULL);
-    if (rc == BL_OK)
-        *found = score->type != REDIS_REPLY_NIL || counted->integer > 0;
-    freeReplyObject(score);
-    freeReplyObject(counted);
-    return rc;
-}
-
-static enum bl_code say_nodes(struct stats *stats, bl_err *err)
-{
-    bl_redis_key key = bl_redis_key_global(&stats->session.keys, "nodes");
-    char shown[256];
-    redisReply *reply = NULL;
-    enum bl_code rc;
-
-    rc = bl_session_ask(&stats->session, BL_REPLY_TEXTS, &reply, err, "ZRANGE", key.text, "0", "7", NULL);
-    if (rc != BL_OK)
-        return rc;
-    fprintf(stderr, "bounceline: there is no node '%s'; ",
-            bl_text_message(shown, sizeof shown, stats->where.node));
-    fputs(reply->elements ? "these are:" : "nothing is counted yet", stderr);
-    for (size_t i = 0; i < reply->elements; i++)
-        fprintf(stderr, " %s", bl_text_message(shown, sizeof shown, reply->element[i]->str));
-    fputc('\n', stderr);
-    freeReplyObject(reply);
-    return BL_OK;
-}
-
 static bool take_options(struct stats *stats, int argc, char **argv, int *exit_code)
 {
     enum { JSON = BL_OPTION_OWN, SINCE, TOP };
@@ -488,20 +450,11 @@ int cmd_stats(int argc, char **argv)
     stats.summary = bl_summary_new();
     if (!stats.totals || !stats.summary)
         goto out;
-    if (stats.where.node_given)
-        rc = find_node(&stats, &found, &err);
-    else
-        rc = BL_OK;
-    if (rc == BL_OK && !found) {
-        rc = say_nodes(&stats, &err);
-        exit_code = BL_EXIT_NO;
-        goto out;
-    }
-    if (rc == BL_OK)
-        rc = bl_session_nodes(&stats.session, &stats.where, &err);
-    if (rc == BL_OK)
+    rc = bl_session_nodes(&stats.session, &stats.where, &found, &err);
+    if (rc == BL_OK && found)
         rc = gather(&stats, &err);
-    if (rc != BL_OK)
+    exit_code = found ? 0 : BL_EXIT_NO;
+    if (rc != BL_OK || !found)
         goto out;
     if (stats.json) {
         bl_summary_json(stats.summary, bl_rules_builtin(), &out);

@@ -49,7 +49,7 @@ static void help(void)
         "they do not, and it says where.  May be run while the daemon writes.\n"
         "\n"
         "  --json         one JSON object\n"
-        "  --node NAME    counters of one node only\n"
+        "  --node NAME    counters of one node only, exit code 1 when there is none of that name\n"
         "  --redis URL, --state DIR   where the data is; see bounceline --help\n",
         stdout);
 }
@@ -582,7 +582,7 @@ static enum bl_code check_partition(struct verify *verify, unsigned partition, b
     return rc;
 }
 
-static enum bl_code check_all(struct verify *verify, bl_err *err)
+static enum bl_code check_all(struct verify *verify, bool *found, bl_err *err)
 {
     bl_redis_key key = bl_redis_key_global(&verify->session.keys, "meta");
     redisReply *meta = NULL;
@@ -594,7 +594,9 @@ static enum bl_code check_all(struct verify *verify, bl_err *err)
     check_dataset(verify, meta, key.text);
     verify->created_ms = (int64_t)number(field_of(meta, BL_SLICE("created_ms")));
     freeReplyObject(meta);
-    rc = bl_session_nodes(&verify->session, &verify->where, err);
+    rc = bl_session_nodes(&verify->session, &verify->where, found, err);
+    if (!*found)
+        return rc;
     for (size_t i = 0; rc == BL_OK && i < verify->session.nodes; i++)
         rc = check_node(verify, verify->session.node[i], err);
     for (unsigned p = 0; rc == BL_OK && p < verify->session.keys.partitions; p++)
@@ -690,6 +692,7 @@ int cmd_verify(int argc, char **argv)
     static struct bl_output out;
     static struct verify verify;
     int exit_code, written;
+    bool found = true;
     bl_err err = {0};
     enum bl_code rc;
 
@@ -700,10 +703,10 @@ int cmd_verify(int argc, char **argv)
     bl_output_init(&out, STDOUT_FILENO);
     rc = bl_session_open(&verify.session, &verify.where, false, &err);
     if (rc == BL_OK)
-        rc = check_all(&verify, &err);
-    if (rc == BL_OK)
+        rc = check_all(&verify, &found, &err);
+    if (rc == BL_OK && found)
         (verify.json ? print_json : print_text)(&verify);
-    exit_code = rc != BL_OK ? bl_complain(rc, &err) : verify.faults ? BL_EXIT_NO : 0;
+    exit_code = rc != BL_OK ? bl_complain(rc, &err) : verify.faults || !found ? BL_EXIT_NO : 0;
     bl_session_close(&verify.session);
     written = bl_output_finish(&out);
     return written ? written : exit_code;

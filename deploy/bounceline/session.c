@@ -11,6 +11,7 @@
 #include "bounceline/alloc.h"
 #include "bounceline/batch.h"
 #include "redis_private.h"
+#include "text.h"
 
 enum { ARGUMENTS_MAX = 16, PRIVATE_WAIT_MS = 30000 };
 
@@ -194,19 +195,59 @@ void bl_session_close(struct bl_session *session)
 
 /* ---- what several commands ask ---- */
 
-enum bl_code bl_session_nodes(struct bl_session *session, const struct bl_where *where, bl_err *err)
+/* A name that nobody counts under is a typing error more often than an idle node. */
+static enum bl_code find_node(struct bl_session *session, const char *node, bool *found, bl_err *err)
+{
+    bl_redis_key totals = bl_session_node_key(session, node, "t");
+    bl_redis_key nodes = bl_redis_key_global(&session->keys, "nodes");
+    redisReply *score = NULL, *counted = NULL;
+    enum bl_code rc;
+
+    rc = bl_session_ask(session, BL_REPLY_VALUE, &score, err, "ZSCORE", nodes.text, node, NULL);
+    if (rc == BL_OK)
+        rc = bl_session_ask(session, BL_REPLY_NUMBER, &counted, err, "EXISTS", totals.text, NULL);
+    if (rc == BL_OK)
+        *found = score->type != REDIS_REPLY_NIL || counted->integer > 0;
+    freeReplyObject(score);
+    freeReplyObject(counted);
+    return rc;
+}
+
+static enum bl_code say_nodes(struct bl_session *session, const char *missing, bl_err *err)
+{
+    bl_redis_key key = bl_redis_key_global(&session->keys, "nodes");
+    char shown[256];
+    redisReply *reply = NULL;
+    enum bl_code rc;
+
+    rc = bl_session_ask(session, BL_REPLY_TEXTS, &reply, err, "ZRANGE", key.text, "0", "7", NULL);
+    if (rc != BL_OK)
+        return rc;
+    fprintf(stderr, "bounceline: there is no node '%s'; ", bl_text_message(shown, sizeof shown, missing));
+    fputs(reply->elements ? "these are:" : "nothing is counted yet", stderr);
+    for (size_t i = 0; i < reply->elements; i++)
+        fprintf(stderr, " %s", bl_text_message(shown, sizeof shown, reply->element[i]->str));
+    fputc('\n', stderr);
+    freeReplyObject(reply);
+    return BL_OK;
+}
+
+enum bl_code bl_session_nodes(struct bl_session *session, const struct bl_where *where, bool *found, bl_err *err)
 {
     bl_redis_key key = bl_redis_key_global(&session->keys, "nodes");
     enum bl_code rc;
     size_t n = 1;
 
-    if (!where->node_given) {
-        rc = bl_session_ask(session, BL_REPLY_TEXTS, &session->node_reply, err, "ZRANGE", key.text, "0", "-1",
-                            NULL);
-        if (rc != BL_OK)
-            return rc;
+    *found = true;
+    rc = where->node_given
+             ? find_node(session, where->node, found, err)
+             : bl_session_ask(session, BL_REPLY_TEXTS, &session->node_reply, err, "ZRANGE", key.text, "0", "-1", NULL);
+    if (rc == BL_OK && !*found)
+        return say_nodes(session, where->node, err);
+    if (rc != BL_OK)
+        return rc;
+    if (!where->node_given)
         n = session->node_reply->elements;
-    }
     session->node = bl_calloc(n + 1, sizeof *session->node);
     if (!session->node)
         return BL_NO_MEMORY;

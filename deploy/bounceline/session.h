@@ -68,9 +68,9 @@ enum bl_code bl_session_call(struct bl_session *session, enum bl_reply_shape sha
 bl_redis_key bl_session_node_key(const struct bl_session *session, const char *node,
                                  const char *name);
 
-/* The nodes that were ever seen, or only `where->node` when it was given: fills session->node. */
-enum bl_code bl_session_nodes(struct bl_session *session, const struct bl_where *where,
-                              bl_err *err);
+/* The nodes that were ever seen, or only `where->node` when it was given: fills session->node.  When nobody counts
+ * under that name, `found` is false and stderr says which there are. */
+enum bl_code bl_session_nodes(struct bl_session *session, const struct bl_where *where, bool *found, bl_err *err);
 
 /* Makes `bl:meta` when there is none, as a first claim would: for a list that is begun by hand. */
 enum bl_code bl_session_begin(struct bl_session *session, bl_err *err);

@@ -102,6 +102,10 @@ done
 
 # --- verify: clean, and each way of not being so
 "$BL" verify >out || { fail "verify: exit $?"; cat out; }
+"$BL" verify --node mx2 >out || { fail "verify of one node: exit $?"; cat out; }
+"$BL" verify --node mx9 >out 2>err; check "verify of a node nobody knows" 1 $?
+check "verify: which nodes there are" "bounceline: there is no node 'mx9'; these are: mx1 mx2" "$(cat err)"
+check "verify: nothing adds up of it" "" "$(cat out)"
 broken() { # NAME FIND
     "$BL" verify >out
     check "verify: $1" 1 $?
