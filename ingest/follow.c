@@ -224,8 +224,13 @@ enum outcome { FILLED, NOTHING, LOOK_FIRST };
 
 static bool finish(struct bl_follow *f, struct bl_generation *g, struct bl_block *block)
 {
+    const char *unread = bl_unpack_unread(g->file.packing);
+
     f->damaged += g->damaged;
-    if (g->damaged)
+    if (g->damaged && unread)
+        bl_follow_say(f, BL_NOTE_WARNING, "'%s' is packed by %s, which is not read: unpack it first (%s -dc)",
+             g->file.path, unread, unread);
+    else if (g->damaged)
         bl_follow_say(f, BL_NOTE_WARNING, "archive '%s' is damaged behind byte %llu of its contents", g->file.path,
              (unsigned long long)(g->placed ? g->splitter.read_at : 0));
     return bl_generation_finish(g, block);

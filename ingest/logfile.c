@@ -13,7 +13,7 @@
 #include "bounceline/position.h"
 #include "identity.h"
 
-enum { MAGIC_BYTES = 4, ZSTD_HEADER_MAX = 18, PIECE = 256 << 10 };
+enum { ZSTD_HEADER_MAX = 18, PIECE = 256 << 10 };
 
 static int64_t to_ns(struct statx_timestamp t)
 {
@@ -90,16 +90,9 @@ static enum bl_code begin_unpacking(struct bl_logfile *f, bl_err *err)
     return bl_unpack_open(&f->unpack, fd, f->path, err);
 }
 
-static enum bl_packing packing_of(const char *magic, size_t n)
-{
-    if (n >= 3 && memcmp(magic, "\x1f\x8b\x08", 3) == 0)
-        return BL_GZIP;
-    return n >= 4 && memcmp(magic, "\x28\xb5\x2f\xfd", 4) == 0 ? BL_ZSTD : BL_PLAIN;
-}
-
 enum bl_code bl_logfile_open(struct bl_logfile *f, const char *path, bl_err *err)
 {
-    char magic[MAGIC_BYTES];
+    char magic[BL_UNPACK_MAGIC];
     size_t n = strlen(path) + 1, got;
     enum bl_code rc;
 
@@ -117,7 +110,7 @@ enum bl_code bl_logfile_open(struct bl_logfile *f, const char *path, bl_err *err
     if (rc == BL_OK)
         rc = read_at(f, 0, magic, sizeof magic, &got, err);
     if (rc == BL_OK)
-        f->packing = packing_of(magic, got);
+        f->packing = bl_unpack_by_magic(magic, got);
     if (rc != BL_OK)
         bl_logfile_close(f);
     return rc;

@@ -14,7 +14,6 @@
 #include "bounceline/alloc.h"
 
 enum {
-    MAGIC_BYTES = 4,
     IN_BYTES = 128 << 10,
     SKIP_BYTES = 64 << 10 /* unpacked at a time on the way to an offset */
 };
@@ -61,13 +60,30 @@ static enum bl_code refill(struct bl_unpack *u, bl_err *err)
     return read_some(u, u->in, sizeof u->in, &u->in_n, err);
 }
 
-static enum bl_packing by_magic(const char *p, size_t n)
+enum bl_packing bl_unpack_by_magic(const char *p, size_t n)
 {
     if (n >= 3 && memcmp(p, "\x1f\x8b\x08", 3) == 0)
         return BL_GZIP;
     if (n >= 4 && memcmp(p, "\x28\xb5\x2f\xfd", 4) == 0)
         return BL_ZSTD;
+    if (n >= 4 && memcmp(p, "\xfd" "7zX", 4) == 0)
+        return BL_XZ;
+    if (n >= 4 && memcmp(p, "BZh", 3) == 0 && p[3] >= '1' && p[3] <= '9')
+        return BL_BZIP2;
     return BL_PLAIN;
+}
+
+const char *bl_unpack_unread(enum bl_packing packing)
+{
+    return packing == BL_XZ ? "xz" : packing == BL_BZIP2 ? "bzip2" : NULL;
+}
+
+static enum bl_code refuse(const struct bl_unpack *u, bl_err *err)
+{
+    const char *by = bl_unpack_unread(u->packing);
+
+    return bl_fail(err, BL_BAD_INPUT, 0, "'%s' is packed by %s, which is not read: unpack it first (%s -dc)", u->name,
+                   by, by);
 }
 
 static enum bl_code start_decoder(struct bl_unpack *u, bl_err *err)
@@ -89,9 +105,9 @@ static enum bl_code start_decoder(struct bl_unpack *u, bl_err *err)
 /* Looks at the first bytes.  A pipe may give them one by one. */
 static enum bl_code sniff(struct bl_unpack *u, bl_err *err)
 {
-    while (u->in_n < MAGIC_BYTES) {
+    while (u->in_n < BL_UNPACK_MAGIC) {
         size_t got = 0;
-        enum bl_code rc = read_some(u, u->in + u->in_n, MAGIC_BYTES - u->in_n, &got, err);
+        enum bl_code rc = read_some(u, u->in + u->in_n, BL_UNPACK_MAGIC - u->in_n, &got, err);
 
         if (rc != BL_OK)
             return rc;
@@ -102,8 +118,8 @@ static enum bl_code sniff(struct bl_unpack *u, bl_err *err)
     if (u->in_n == 0)
         return BL_OK; /* empty for now; a log that is about to be written */
     u->sniffed = true;
-    u->packing = by_magic(u->in, u->in_n);
-    return start_decoder(u, err);
+    u->packing = bl_unpack_by_magic(u->in, u->in_n);
+    return bl_unpack_unread(u->packing) ? refuse(u, err) : start_decoder(u, err);
 }
 
 enum bl_code bl_unpack_open(struct bl_unpack **out, int fd, const char *name, bl_err *err)
@@ -254,6 +270,8 @@ enum bl_code bl_unpack_read(struct bl_unpack *u, char *out, size_t n, size_t *go
         if (rc != BL_OK || !u->sniffed)
             return rc;
     }
+    if (bl_unpack_unread(u->packing))
+        return refuse(u, err); /* it was empty when it was opened */
     if (u->packing == BL_PLAIN)
         return read_plain(u, out, n, got, err);
     return read_packed(u, out, n, got, err);

@@ -1,12 +1,14 @@
 /* unpack.h -- a log file as a stream of plain bytes
  *
- * Plain, gzip and zstd files, told apart by their first bytes, and standard input.
+ * Plain, gzip and zstd files, told apart by their first bytes, and standard input.  xz and bzip2 are known,
+ * so that they are not taken for text, but not read.
  *
  * Shapes     -
  * Units      offsets count uncompressed bytes
  * Ownership  bl_unpack_open takes over `fd`
  * Threads    blocking: the scan's own thread, or libuv's thread pool; one thread at a time
- * Errors     BL_IO with the file's name; BL_BAD_INPUT for a damaged archive (what came before it is given)
+ * Errors     BL_IO with the file's name; BL_BAD_INPUT for a damaged archive (what came before it is given) and
+ *            for one that is not read
  * Source     zlib, libzstd
  */
 #ifndef BOUNCELINE_UNPACK_H
@@ -17,7 +19,12 @@
 
 struct bl_unpack;
 
-enum bl_packing { BL_PLAIN, BL_GZIP, BL_ZSTD };
+enum bl_packing { BL_PLAIN, BL_GZIP, BL_ZSTD, BL_XZ, BL_BZIP2 };
+
+enum { BL_UNPACK_MAGIC = 4 }; /* bytes that tell */
+
+enum bl_packing bl_unpack_by_magic(const char *p, size_t n);
+const char     *bl_unpack_unread(enum bl_packing packing); /* the program that can; NULL: it is read here */
 
 enum bl_code bl_unpack_open(struct bl_unpack **out, int fd, const char *name, bl_err *err);
 void         bl_unpack_close(struct bl_unpack *unpack);

@@ -80,8 +80,8 @@ static void help(void)
           "  --rules PATH   your own rules over the shipped ones: a file or a directory of NAME.rules\n"
           "\n"
           "FILE is plain, .gz or .zst, told apart by content, or - for standard input.  Files of one name are\n"
-          "read oldest first.  Exit code 66 when a file cannot be read, 65 when an archive is damaged; the rest\n"
-          "is reported all the same.\n",
+          "read oldest first.  Exit code 66 when a file cannot be read, 65 when an archive is damaged or\n"
+          "packed by xz or bzip2; the rest is reported all the same.\n",
           stdout);
 }
 
@@ -325,14 +325,16 @@ static bool is_same_file(const char *a, const char *b)
            S_ISREG(one.st_mode) && one.st_dev == two.st_dev && one.st_ino == two.st_ino;
 }
 
-/* NAME.gz or NAME.zst beside NAME: a rotation that is packing, or was cut short. */
+/* NAME.gz or the like beside NAME: a rotation that is packing, or was cut short. */
 static bool is_packed_copy(const char *path, const char *plain)
 {
+    static const char *const ends[] = {".gz", ".zst", ".xz", ".bz2"};
     size_t n = strlen(plain);
 
-    return strncmp(path, plain, n) == 0 &&
-           (strcmp(path + n, ".gz") == 0 || strcmp(path + n, ".zst") == 0) &&
-           access(plain, R_OK) == 0;
+    for (size_t i = 0; i < BL_COUNT(ends); i++)
+        if (strncmp(path, plain, n) == 0 && strcmp(path + n, ends[i]) == 0)
+            return access(plain, R_OK) == 0;
+    return false;
 }
 
 /* Which of the first `n` makes reading this one a second time. */

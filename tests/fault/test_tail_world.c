@@ -660,6 +660,24 @@ static void once_with_what_is_no_file_and_an_archive_that_is_none(void **state)
     assert_int_equal(notes_with(rig, "trying again"), 0);
 }
 
+static void once_with_an_archive_that_is_not_read(void **state)
+{
+    struct rig *rig = *state;
+    static const char *const names[] = {"mail.log", "mail.log.1.xz", "mail.log.2.bz2", NULL};
+
+    rig->options.once = true;
+    rig_write(rig, "mail.log", 10);
+    rig_append(rig, "mail.log.1.xz", "\xfd" "7zXZ\0 SEQ999998\n", 17);
+    rig_append(rig, "mail.log.2.bz2", "BZh91AY SEQ999999\n", 18);
+    rig_start(rig, names);
+    wait_end(rig);
+    rig_expect_all(rig);
+    assert_int_equal(rig->lines, 10);
+    assert_int_equal(notes_with(rig, "is packed by xz, which is not read"), 1);
+    assert_int_equal(notes_with(rig, "is packed by bzip2, which is not read"), 1);
+    assert_int_equal(bl_tail_stats(rig->tail).damaged, 2);
+}
+
 static void once_with_nothing_but_rotated_files(void **state)
 {
     struct rig *rig = *state;
@@ -907,6 +925,7 @@ int main(void)
         TEST(once_with_a_file_that_is_missing),
         TEST(once_with_what_is_no_file_and_an_archive_that_is_none),
         TEST(once_with_nothing_but_rotated_files),
+        TEST(once_with_an_archive_that_is_not_read),
         TEST(once_with_a_damaged_archive_reads_what_there_is),
         TEST(once_gives_up_a_file_that_cannot_be_read),
         TEST(from_end_skips_what_is_there_and_nothing_later),

@@ -293,6 +293,20 @@ head -c $((size - 20)) packed-gz >cut.gz
 check "damaged archive" 65 $?
 grep -q "cut.gz" err || fail "the message does not name the archive"
 python3 -c 'import json; assert json.load(open("out"))["lines"] > 0' || fail "nothing of the damaged archive"
+# by magic, not by name: these tools need not be here
+printf '\3757zXZ\0 and more\n' >x.log.2.xz
+printf 'BZh91AY&SY and more\n' >x.log.1.bz2
+cp mail.log x.log
+for packed in "x.log.2.xz xz" "x.log.1.bz2 bzip2"; do
+    "$BL" scan x.log* >out 2>err
+    check "not read: $packed" 65 $?
+    grep -q "'${packed% *}' is packed by ${packed#* }, which is not read" err || fail "not said: $packed: $(cat err)"
+done
+grep -q '^read 1 file, .* 10 lines$' out || { fail "beside what is not read"; cat out; }
+"$BL" scan - <x.log.2.xz >out 2>err
+check "not read: standard input" 65 $?
+cp mail.log x.log.1
+"$BL" scan x.log.1 x.log.1.bz2 >out 2>err || fail "plain beside packed by bzip2: exit $?"
 : >empty.log
 "$BL" scan --json empty.log >out || fail "an empty log: exit $?"
 check "an empty log" 0 "$(python3 -c 'import json; print(json.load(open("out"))["lines"])')"

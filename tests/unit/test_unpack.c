@@ -180,7 +180,7 @@ static void zero_padding_is_fine_and_garbage_is_not(void **state)
 
 static void short_and_empty_files_are_plain(void **state)
 {
-    static const char *const cases[] = {"", "a", "\x1f", "\x1f\x8b", "(\xb5/", "abc\n"};
+    static const char *const cases[] = {"", "a", "\x1f", "\x1f\x8b", "(\xb5/", "abc\n", "BZh", "BZh0", "\xfd" "7z"};
 
     (void)state;
     for (size_t i = 0; i < BL_COUNT(cases); i++) {
@@ -193,6 +193,41 @@ static void short_and_empty_files_are_plain(void **state)
         assert_memory_equal(out, cases[i], got);
         bl_unpack_close(u);
     }
+}
+
+static void what_others_unpack_is_refused_and_named(void **state)
+{
+    static const char *const cases[][2] = {
+        {"\xfd" "7zXZ", "by xz,"}, {"BZh91AY&SY", "by bzip2,"}, {"BZh1", "by bzip2,"}};
+
+    (void)state;
+    for (size_t i = 0; i < BL_COUNT(cases); i++) {
+        struct bl_unpack *u;
+        bl_err err;
+        int fd = file_of(cases[i][0], strlen(cases[i][0]));
+
+        assert_int_equal(bl_unpack_open(&u, fd, "mail.log.1", &err), BL_BAD_INPUT);
+        assert_non_null(strstr(err.text, cases[i][1]));
+        assert_non_null(strstr(err.text, "mail.log.1"));
+    }
+}
+
+/* Empty when it was opened: its first bytes come with a later read. */
+static void what_others_unpack_is_refused_at_each_read(void **state)
+{
+    struct bl_unpack *u;
+    bl_err err;
+    size_t got;
+    int fd = file_of("", 0);
+
+    (void)state;
+    assert_int_equal(bl_unpack_open(&u, fd, "x", &err), BL_OK);
+    assert_int_equal(pwrite(fd, "BZh9 more", 9, 0), 9);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(bl_unpack_read(u, out, 100, &got, &err), BL_BAD_INPUT);
+        assert_int_equal(got, 0);
+    }
+    bl_unpack_close(u);
 }
 
 static void a_pipe_works_like_a_file(void **state)
@@ -250,6 +285,8 @@ int main(void)
         cmocka_unit_test(a_damaged_archive_is_bad_input_and_never_hangs),
         cmocka_unit_test(zero_padding_is_fine_and_garbage_is_not),
         cmocka_unit_test(short_and_empty_files_are_plain),
+        cmocka_unit_test(what_others_unpack_is_refused_and_named),
+        cmocka_unit_test(what_others_unpack_is_refused_at_each_read),
         cmocka_unit_test(a_pipe_works_like_a_file),
         cmocka_unit_test(seek_goes_to_the_uncompressed_offset),
         cmocka_unit_test(a_seek_behind_the_end_of_an_archive_is_refused),
