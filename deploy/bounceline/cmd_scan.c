@@ -80,8 +80,8 @@ static void help(void)
           "  --rules PATH   your own rules over the shipped ones: a file or a directory of NAME.rules\n"
           "\n"
           "FILE is plain, .gz or .zst, told apart by content, or - for standard input.  Files of one name are\n"
-          "read oldest first.  Exit code 66 when a file cannot be read, 65 when an archive is damaged or\n"
-          "packed by xz or bzip2; the rest is reported all the same.\n",
+          "read oldest first.  Exit code 66 when a file cannot be read or was cut meanwhile, 65 when an archive is\n"
+          "damaged or packed by xz or bzip2; the rest is reported all the same.\n",
           stdout);
 }
 

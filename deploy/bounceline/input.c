@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -36,10 +37,10 @@ enum bl_code bl_input_open(struct bl_input *input, const char *path, uint64_t ge
     struct stat st;
     enum bl_code rc;
 
-    *input = (struct bl_input){.fd = -1};
+    *input = (struct bl_input){.fd = -1, .name = standard ? "standard input" : path};
     rc = open_file(path, standard, &input->fd, &st, err);
     if (rc == BL_OK)
-        rc = bl_unpack_open(&input->unpack, input->fd, standard ? "standard input" : path, err);
+        rc = bl_unpack_open(&input->unpack, input->fd, input->name, err);
     if (rc == BL_OK)
         rc = bl_splitter_init(&input->splitter, &start);
     if (rc != BL_OK)
@@ -54,6 +55,18 @@ void bl_input_close(struct bl_input *input)
 {
     bl_splitter_release(&input->splitter);
     bl_unpack_close(input->unpack); /* and the file */
+}
+
+/* Where a plain file ended against its size at the start: by the descriptor, as standard input may have begun
+ * in the middle.  A packed one that was cut is damaged. */
+static enum bl_code check_end(const struct bl_input *input, bl_err *err)
+{
+    off_t at = bl_unpack_packing(input->unpack) == BL_PLAIN ? lseek(input->fd, 0, SEEK_CUR) : -1;
+
+    if (at < 0 || (uint64_t)at >= input->size_bytes)
+        return BL_OK;
+    return bl_fail(err, BL_NO_INPUT, 0, "'%s' was cut while it was read: %" PRIu64 " bytes of it are missing",
+                   input->name, input->size_bytes - (uint64_t)at);
 }
 
 enum bl_code bl_input_read(struct bl_input *input, struct bl_pipeline *pipeline, bl_input_fn *fn, void *arg, bl_err *err)
@@ -81,5 +94,5 @@ enum bl_code bl_input_read(struct bl_input *input, struct bl_pipeline *pipeline,
     } while (got && rc == BL_OK && fn(arg, got));
     if (block)
         bl_pipeline_return(pipeline, block);
-    return rc;
+    return rc == BL_OK && got == 0 ? check_end(input, err) : rc;
 }

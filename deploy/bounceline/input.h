@@ -4,9 +4,10 @@
  *
  * Shapes     -
  * Units      bytes: as unpacked; size_bytes: as it lies on the disk, 0 when unknown
- * Ownership  bl_input_close after bl_input_open, whatever that gave
+ * Ownership  bl_input_close after bl_input_open, whatever that gave; `path` stays the caller's
  * Threads    the one that submits to the pipeline; blocks
- * Errors     BL_NO_INPUT, BL_IO, BL_NO_MEMORY; BL_BAD_INPUT for a damaged archive: what came before it was read
+ * Errors     BL_NO_INPUT, BL_IO, BL_NO_MEMORY; BL_BAD_INPUT for a damaged archive: what came before it was read;
+ *            BL_NO_INPUT also for a plain file that was cut meanwhile: what was left was read
  * Source     -
  */
 #ifndef BOUNCELINE_INPUT_H
@@ -17,6 +18,7 @@
 #include "unpack.h"
 
 struct bl_input {
+    const char        *name;        /* in messages */
     struct bl_unpack  *unpack;
     struct bl_splitter splitter;
     int64_t            reference_s; /* what a stamp without a year is near to: the last write, now for a pipe */

@@ -311,6 +311,21 @@ cp mail.log x.log.1
 "$BL" scan --json empty.log >out || fail "an empty log: exit $?"
 check "an empty log" 0 "$(python3 -c 'import json; print(json.load(open("out"))["lines"])')"
 
+# --- cut while it is read.  Nobody takes the events until it is, so the reader cannot be through before.
+for i in $(seq 1 200); do cat rates.log; done >cut.log
+size=$(wc -c <cut.log)
+for how in cut.log -; do
+    cp cut.log whole.log
+    { "$BL" scan --events $how <cut.log 2>err; echo $? >code; } |
+        { head -c1; truncate -s 1000 cut.log; cat; } >/dev/null
+    cp whole.log cut.log
+    check "cut while it is read: $how" 66 "$(cat code)"
+    missing=$(sed -n "s/.*' was cut while it was read: \([0-9]*\) bytes of it are missing.*/\1/p" err)
+    [ "${missing:-0}" -gt 0 ] && [ "$missing" -lt "$size" ] || fail "cut while it is read: $how: $(cat err)"
+done
+{ read -r _; "$BL" scan --json - >out 2>err; } <mail.log || fail "begun in the middle: exit $?"
+check "begun in the middle" "" "$(cat err)"
+
 # --- our own address: Exim's I= counts for more than what a reply quotes, and is told of what went well, too
 cat >exim.log <<'END'
 2026-11-22 05:05:08 1xUzl6-0000Gh-0d ** a@b.example R=dns T=remote_smtp H=mx.b.example [192.0.2.37]:25 I=[192.0.2.1]:44330: SMTP error from remote mail server after initial connection: 554 5.7.1 your ip 192.0.2.99 is blocked
