@@ -201,15 +201,41 @@ static void put_shell_word(struct bl_output *out, bl_slice word)
     bl_output_byte(out, '\'');
 }
 
-/* The command that takes it back, as it is to be typed here. */
+/* The server named by --redis.  A password in it stays out of terminals and logs: a variable stands for the whole.
+ * True: the command has to end with what that must hold. */
+static bool put_redis(const struct suppress *job, struct bl_output *out, struct bl_redis_url *url)
+{
+    bool secret = bl_redis_url_parse(job->where.redis, url, NULL) == BL_OK && url->password[0];
+
+    bl_output_put(out, BL_SLICE("--redis "));
+    if (secret)
+        bl_output_put(out, BL_SLICE("\"$BOUNCELINE_REDIS\""));
+    else
+        put_shell_word(out, words(job->where.redis));
+    bl_output_byte(out, ' ');
+    return secret;
+}
+
+/* A comment, so that it may be pasted with the command. */
+static void put_variable(struct bl_output *out, const struct bl_redis_url *url)
+{
+    char place[400];
+
+    bl_redis_url_text(url, place, sizeof place);
+    bl_output_put(out, BL_SLICE("  # BOUNCELINE_REDIS: "));
+    bl_text_put(out, words(place), sizeof place);
+    bl_output_put(out, url->user[0] ? BL_SLICE(" with user and password") : BL_SLICE(" with its password"));
+}
+
+/* The command that takes it back, as it is to be typed here; nothing but the end of the line may follow. */
 static void put_undo(struct suppress *job, struct bl_output *out, const char *action, bl_slice address)
 {
+    struct bl_redis_url url;
+    bool secret = false;
+
     bl_output_format(out, "bounceline suppress %s ", action);
-    if (job->where.redis_by == BL_SAID_OPTION) {
-        bl_output_put(out, BL_SLICE("--redis "));
-        put_shell_word(out, words(job->where.redis));
-        bl_output_byte(out, ' ');
-    }
+    if (job->where.redis_by == BL_SAID_OPTION)
+        secret = put_redis(job, out, &url);
     if (job->where.state_by == BL_SAID_OPTION) {
         bl_output_put(out, BL_SLICE("--state "));
         put_shell_word(out, words(job->where.state));
@@ -218,6 +244,8 @@ static void put_undo(struct suppress *job, struct bl_output *out, const char *ac
     if (bl_slice_starts(address, BL_SLICE("-")))
         bl_output_put(out, BL_SLICE("-- "));
     put_shell_word(out, address);
+    if (secret)
+        put_variable(out, &url);
 }
 
 /* ---- check ---- */

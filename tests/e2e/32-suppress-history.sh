@@ -8,7 +8,8 @@ for tool in redis-server python3; do
     command -v "$tool" >/dev/null || { echo "needs $tool"; exit 77; }
 done
 DIR=$(mktemp -d) || exit 1
-trap 'rm -rf "$DIR"' EXIT
+SERVER=
+trap '[ -z "$SERVER" ] || { kill $SERVER; wait $SERVER; } 2>/dev/null; rm -rf "$DIR"' EXIT
 cd "$DIR" || exit 1
 unset BOUNCELINE_REDIS BOUNCELINE_NODE
 export BOUNCELINE_STATE="$DIR/state" SUDO_USER=anna
@@ -95,6 +96,29 @@ done
 [ ! -e pwned ] || fail "pasting the undo ran a command out of an address"
 check "the place is part of it" "suppress remove --state '$DIR/st ate' ana@example.org" \
     "$(BOUNCELINE_STATE='' "$BL" suppress add --state "$DIR/st ate" ana@example.org | sed -n 's/.*   undo: bounceline //p')"
+
+# --- and shows no password: a variable stands for the URL that has one
+PORT=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+redis-server --bind 127.0.0.1 --port "$PORT" --requirepass sekret --save '' --appendonly no --daemonize no >redis.log 2>&1 &
+SERVER=$!
+URL="redis://default:sekret@127.0.0.1:$PORT/1"
+for _ in $(seq 1 100); do
+    "$BL" suppress list --redis "$URL" >said 2>&1 && break
+    sleep 0.05
+done
+for url in "$URL" "redis://:sekret@127.0.0.1:$PORT/1"; do
+    "$BL" suppress add --redis "$url" -- -n@example.net >said 2>&1 || fail "add with a password: exit $?: $(cat said)"
+    "$BL" suppress show --redis "$url" -- -n@example.net >shown 2>&1 || fail "show with a password: exit $?"
+    ! grep -q sekret said shown || fail "the password is shown: $(cat said shown)"
+    undo=$(sed -n 's/.*   undo: bounceline //p' said)
+    check "show says the same" "$undo" "$(sed -n 's/^  take it off: bounceline //p' shown)"
+    check "which server" 1 "$(echo "$undo" | grep -c "  # BOUNCELINE_REDIS: redis://127.0.0.1:$PORT/1 with ")"
+    (BOUNCELINE_REDIS=''; eval "\"$BL\" $undo") >said 2>&1; check "pasted without the variable" 64 $?
+    (BOUNCELINE_REDIS=$url; eval "\"$BL\" $undo") >said 2>&1 || fail "undoing with a password: $undo: $(cat said)"
+    "$BL" suppress check --redis "$url" -- -n@example.net >/dev/null; check "undone, with a password" 1 $?
+done
+"$BL" suppress add --redis "redis://:wrong@127.0.0.1:$PORT" ana@example.org >said 2>&1; check "a wrong password" 69 $?
+! grep -q wrong@ said || fail "the wrong password is shown: $(cat said)"
 
 # --- a state directory that is not there: an error, and not "may be mailed" for everybody; nothing is made
 for asks in "suppress check ana@example.org" "suppress list" stats verify; do
