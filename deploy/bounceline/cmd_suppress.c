@@ -82,7 +82,8 @@ static void help(FILE *to)
         "  --since T        list: suppressed since T; history: changed since T (24h, 7d, 2026-11-22)\n"
         "  --redis URL, --state DIR, --node NAME   see bounceline --help\n"
         "\n"
-        "An ADDRESS of - stands for standard input, one a line; lines that begin with # are passed over.\n",
+        "An ADDRESS of - stands for standard input, one a line; lines that begin with # are passed over.\n"
+        "check, show and history exit with 65 when there is none.\n",
         to);
 }
 
@@ -875,9 +876,17 @@ static enum bl_code one(struct suppress *job, bl_slice text, address_fn *fn, bl_
     return fn(job, (bl_slice){address, n}, err);
 }
 
+/* Exit code 0 would answer a question that nobody asked: of check, "suppressed".  To change nothing is no error. */
+static void refuse_nothing(struct suppress *job)
+{
+    fputs("bounceline: no address in standard input\n", stderr);
+    job->refused = true;
+}
+
 static enum bl_code each_line(struct suppress *job, address_fn *fn, bl_err *err)
 {
     enum bl_code rc = BL_OK;
+    bool any = false;
     char *line = NULL;
     size_t cap = 0;
     ssize_t n;
@@ -890,11 +899,15 @@ static enum bl_code each_line(struct suppress *job, address_fn *fn, bl_err *err)
 
         while (text.n && strchr(" \t\r\n", text.p[text.n - 1]))
             text.n--;
-        if (text.n && text.p[0] != '#')
-            rc = one(job, text, fn, err);
+        if (text.n == 0 || text.p[0] == '#')
+            continue;
+        any = true;
+        rc = one(job, text, fn, err);
     }
     if (rc == BL_OK && ferror(stdin))
         rc = bl_fail(err, BL_IO, errno, "cannot read standard input: %s", strerror(errno));
+    else if (rc == BL_OK && !any && !job->changes && feof(stdin))
+        refuse_nothing(job);
     free(line);
     return rc;
 }

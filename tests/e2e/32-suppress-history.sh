@@ -134,6 +134,15 @@ two@example.net add True manual" "$(printf '# from a file\none@example.net\n\n<t
 check "remove, as JSON" "one@example.net remove False
 two@example.net remove False" "$("$BL" suppress remove --json one@example.net two@example.net | fields address change suppressed)"
 check "nothing to do" "one@example.net none False" "$("$BL" suppress remove --json one@example.net | fields address change suppressed)"
+# A question about nobody has no answer; check's 0 would be "suppressed".  To add nobody is no error.
+for asks in check show history; do
+    for nobody in '' '# none today\n\n \r\n'; do
+        printf "$nobody" | "$BL" suppress $asks - >out 2>err; check "$asks of nobody" 65 $?
+        check "$asks of nobody says" "bounceline: no address in standard input" "$(cat out err)"
+    done
+done
+"$BL" suppress add - </dev/null >out 2>&1 || fail "add of nobody: exit $?"
+check "add of nobody says" "" "$(cat out)"
 
 # --- list: only these
 printf 'a@x.example\nb@y.example\n' | "$BL" suppress add - >/dev/null
