@@ -223,26 +223,8 @@ static inline uint64_t bl_window_below(size_t n)
     return (UINT64_C(1) << n) - 1;
 }
 
-/* Where `byte` first stands, or s.n: bl_slice_find_byte for things that are near. */
-BL_ALWAYS_INLINE size_t bl_window_find(bl_slice s, char byte)
-{
-    size_t at = 0;
-
-    do {
-        struct bl_window w = bl_window_open((bl_slice){s.p + at, s.n - at});
-        uint64_t mask = bl_window_mask(&w, byte);
-
-        if (mask) {
-            at += (size_t)__builtin_ctzll(mask);
-            return at < s.n ? at : s.n;
-        }
-        at += BL_WINDOW;
-    } while (at < s.n);
-    return s.n;
-}
-
 /* Where `a` or `b` first stands, or s.n. */
-static inline size_t bl_window_find2(bl_slice s, char a, char b)
+BL_ALWAYS_INLINE size_t bl_window_find2(bl_slice s, char a, char b)
 {
     size_t at = 0;
 
@@ -257,6 +239,12 @@ static inline size_t bl_window_find2(bl_slice s, char a, char b)
         at += BL_WINDOW;
     } while (at < s.n);
     return s.n;
+}
+
+/* Where `byte` first stands, or s.n: bl_slice_find_byte for things that are near. */
+BL_ALWAYS_INLINE size_t bl_window_find(bl_slice s, char byte)
+{
+    return bl_window_find2(s, byte, byte);
 }
 
 /* Walks the words of a line.  The windows stand at fixed places, so the next one is loaded and
