@@ -224,12 +224,11 @@ enum outcome { FILLED, NOTHING, LOOK_FIRST };
 
 static bool finish(struct bl_follow *f, struct bl_generation *g, struct bl_block *block)
 {
-    const char *unread = bl_unpack_unread(g->file.packing);
+    bl_err why;
 
     f->damaged += g->damaged;
-    if (g->damaged && unread)
-        bl_follow_say(f, BL_NOTE_WARNING, "'%s' is packed by %s, which is not read: unpack it first (%s -dc)",
-             g->file.path, unread, unread);
+    if (g->damaged && bl_unpack_can_read(g->file.packing, g->file.path, &why) != BL_OK)
+        bl_follow_say(f, BL_NOTE_WARNING, "%s", why.text);
     else if (g->damaged)
         bl_follow_say(f, BL_NOTE_WARNING, "archive '%s' is damaged behind byte %llu of its contents", g->file.path,
              (unsigned long long)(g->placed ? g->splitter.read_at : 0));

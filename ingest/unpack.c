@@ -73,17 +73,13 @@ enum bl_packing bl_unpack_by_magic(const char *p, size_t n)
     return BL_PLAIN;
 }
 
-const char *bl_unpack_unread(enum bl_packing packing)
+enum bl_code bl_unpack_can_read(enum bl_packing packing, const char *name, bl_err *err)
 {
-    return packing == BL_XZ ? "xz" : packing == BL_BZIP2 ? "bzip2" : NULL;
-}
+    const char *by = packing == BL_XZ ? "xz" : packing == BL_BZIP2 ? "bzip2" : NULL;
 
-static enum bl_code refuse(const struct bl_unpack *u, bl_err *err)
-{
-    const char *by = bl_unpack_unread(u->packing);
-
-    return bl_fail(err, BL_BAD_INPUT, 0, "'%s' is packed by %s, which is not read: unpack it first (%s -dc)", u->name,
-                   by, by);
+    return by ? bl_fail(err, BL_BAD_INPUT, 0, "'%s' is packed by %s, which is not read: unpack it first (%s -dc)", name,
+                        by, by)
+              : BL_OK;
 }
 
 static enum bl_code start_decoder(struct bl_unpack *u, bl_err *err)
@@ -105,6 +101,8 @@ static enum bl_code start_decoder(struct bl_unpack *u, bl_err *err)
 /* Looks at the first bytes.  A pipe may give them one by one. */
 static enum bl_code sniff(struct bl_unpack *u, bl_err *err)
 {
+    enum bl_code readable;
+
     while (u->in_n < BL_UNPACK_MAGIC) {
         size_t got = 0;
         enum bl_code rc = read_some(u, u->in + u->in_n, BL_UNPACK_MAGIC - u->in_n, &got, err);
@@ -119,7 +117,8 @@ static enum bl_code sniff(struct bl_unpack *u, bl_err *err)
         return BL_OK; /* empty for now; a log that is about to be written */
     u->sniffed = true;
     u->packing = bl_unpack_by_magic(u->in, u->in_n);
-    return bl_unpack_unread(u->packing) ? refuse(u, err) : start_decoder(u, err);
+    readable = bl_unpack_can_read(u->packing, u->name, err);
+    return readable == BL_OK ? start_decoder(u, err) : readable;
 }
 
 enum bl_code bl_unpack_open(struct bl_unpack **out, int fd, const char *name, bl_err *err)
@@ -263,15 +262,12 @@ static enum bl_code read_packed(struct bl_unpack *u, char *out, size_t n, size_t
 
 enum bl_code bl_unpack_read(struct bl_unpack *u, char *out, size_t n, size_t *got, bl_err *err)
 {
-    *got = 0;
-    if (!u->sniffed) {
-        enum bl_code rc = sniff(u, err);
+    /* What was empty when it was opened is sniffed here, and refused again by the next read. */
+    enum bl_code rc = u->sniffed ? bl_unpack_can_read(u->packing, u->name, err) : sniff(u, err);
 
-        if (rc != BL_OK || !u->sniffed)
-            return rc;
-    }
-    if (bl_unpack_unread(u->packing))
-        return refuse(u, err); /* it was empty when it was opened */
+    *got = 0;
+    if (rc != BL_OK || !u->sniffed)
+        return rc;
     if (u->packing == BL_PLAIN)
         return read_plain(u, out, n, got, err);
     return read_packed(u, out, n, got, err);

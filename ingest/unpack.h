@@ -24,7 +24,9 @@ enum bl_packing { BL_PLAIN, BL_GZIP, BL_ZSTD, BL_XZ, BL_BZIP2 };
 enum { BL_UNPACK_MAGIC = 4 }; /* bytes that tell */
 
 enum bl_packing bl_unpack_by_magic(const char *p, size_t n);
-const char     *bl_unpack_unread(enum bl_packing packing); /* the program that can; NULL: it is read here */
+
+/* BL_BAD_INPUT, with the program that can in its text, for what is known and not read. */
+enum bl_code bl_unpack_can_read(enum bl_packing packing, const char *name, bl_err *err);
 
 enum bl_code bl_unpack_open(struct bl_unpack **out, int fd, const char *name, bl_err *err);
 void         bl_unpack_close(struct bl_unpack *unpack);
