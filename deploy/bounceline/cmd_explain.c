@@ -33,7 +33,6 @@ struct explain {
     struct bl_worker      *worker;
     struct bl_block       *block;
     size_t                 done; /* things explained */
-    bool                   spared; /* the line's recipient is not at fault */
 };
 
 static void help(void)
@@ -307,7 +306,8 @@ static void json_reply(const struct explain *job, const char *input, const bl_re
     bl_json_end(&json);
 }
 
-static enum bl_code explain_reply(struct explain *job, const char *input, bl_reply *reply, bl_err *err)
+/* `spared`: nothing is done about the recipient of the line, whom a reply alone does not name. */
+static enum bl_code explain_reply(struct explain *job, const char *input, bl_reply *reply, bool spared, bl_err *err)
 {
     struct bl_explanation *e = bl_calloc(1, sizeof *e);
     struct bl_extract extract;
@@ -320,7 +320,7 @@ static enum bl_code explain_reply(struct explain *job, const char *input, bl_rep
         bl_free(e);
         return bl_fail(err, rc, 0, "out of memory");
     }
-    if (job->spared)
+    if (spared)
         e->verdict.action = BL_ACTION_NONE;
     bl_extract_read(job->rules, reply->text, &e->verdict, &extract);
     if (job->json)
@@ -362,7 +362,7 @@ static enum bl_code explain_code(struct explain *job, bl_slice text, bl_reply *r
                        (int)text.n, text.p);
     if (!job->given.has_phase)
         reply->phase = BL_PHASE_RCPT;
-    return explain_reply(job, "code", reply, err);
+    return explain_reply(job, "code", reply, false, err);
 }
 
 /* --- categories and rules --- */
@@ -581,9 +581,7 @@ static bool explain_line(struct explain *job, bl_slice text, enum bl_code *rc, b
                        .text = record->text};
     if (record->kind == BL_RECORD_DELIVERY)
         reply.relay_host = record->peer_host;
-    job->spared = record->verdict.action == BL_ACTION_NONE; /* by its recipient, which a reply alone has not */
-    *rc = explain_reply(job, "line", &reply, err);
-    job->spared = false;
+    *rc = explain_reply(job, "line", &reply, record->verdict.action == BL_ACTION_NONE, err);
     return true;
 }
 
@@ -621,7 +619,7 @@ static enum bl_code explain_one(struct explain *job, bl_slice text, bl_err *err)
     if (explain_line(job, text, &rc, err))
         return rc;
     (void)bl_said_read(text, &reply);
-    return explain_reply(job, "reply", &reply, err);
+    return explain_reply(job, "reply", &reply, false, err);
 }
 
 /* Each line; what is wrong with one is said and the next is explained. */
