@@ -211,7 +211,7 @@ static void on_ready(void *arg, struct bl_resume *resume, struct bl_address_hash
 {
     struct daemon *d = arg;
 
-    resume->run = ++d->run;
+    d->run = resume->run;
     tell_sources(d, resume);
     resume->snapshot = bl_state_load_snapshot(d->options->state, resume->dataset, resume->slot,
                                               1 + (size_t)resume->partitions);

@@ -51,7 +51,7 @@ struct daemon {
     uv_loop_t loop;
     enum daemon_state state;
     int exit_code;
-    uint32_t run;
+    uint32_t run; /* the store counts them */
 
     struct bl_store *store;
     struct bl_tail *tail;
