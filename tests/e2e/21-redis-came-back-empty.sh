@@ -9,18 +9,13 @@ for tool in redis-server redis-cli gzip python3; do
     command -v "$tool" >/dev/null || { echo "needs $tool"; exit 77; }
 done
 . "$(dirname "$0")/../support/log_daemon.sh"
+. "$(dirname "$0")/../support/own_redis.sh"
 DIR=$(mktemp -d) || exit 1
-redis=
-trap 'for p in $daemon $redis; do kill "$p" 2>/dev/null; done; wait; rm -rf "$DIR"' EXIT
+trap '[ -z "$daemon" ] || kill "$daemon" 2>/dev/null; stop_redis; wait; rm -rf "$DIR"' EXIT
 cd "$DIR" || exit 1
 unset BOUNCELINE_NODE
 export BOUNCELINE_STATE="$DIR/state" BOUNCELINE_REDIS="unix:$DIR/redis.sock"
-redis-server --port 0 --unixsocket "$DIR/redis.sock" --save "" --appendonly no --dir "$DIR" >/dev/null &
-redis=$!
-for _ in $(seq 100); do
-    redis-cli -s redis.sock ping >/dev/null 2>&1 && break
-    sleep 0.1
-done
+start_redis
 
 # expect_only LINES WHEN: and no more
 expect_only() {

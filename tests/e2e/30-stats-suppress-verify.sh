@@ -7,18 +7,14 @@ BL=${BL_PROGRAM:-$1/bounceline}
 for tool in redis-server redis-cli python3; do
     command -v $tool >/dev/null || { echo "needs $tool"; exit 77; }
 done
+. "$(dirname "$0")/../support/own_redis.sh"
 DIR=$(mktemp -d) || exit 1
 cd "$DIR" || exit 1
-redis-server --port 0 --unixsocket "$DIR/r.sock" --save '' --appendonly no --daemonize no >redis.log 2>&1 &
-SERVER=$!
-trap 'kill $SERVER 2>/dev/null; wait $SERVER 2>/dev/null; rm -rf "$DIR"' EXIT
-for _ in $(seq 1 100); do
-    redis-cli -s r.sock ping >/dev/null 2>&1 && break
-    sleep 0.05
-done
+trap 'stop_redis; rm -rf "$DIR"' EXIT
+start_redis
 unset BOUNCELINE_STATE BOUNCELINE_NODE
-export BOUNCELINE_REDIS="unix:$DIR/r.sock"
-r() { redis-cli -s "$DIR/r.sock" "$@" >/dev/null || { echo "redis-cli $*"; exit 1; }; }
+export BOUNCELINE_REDIS="unix:$DIR/redis.sock"
+r() { redis-cli -s "$DIR/redis.sock" "$@" >/dev/null || { echo "redis-cli $*"; exit 1; }; }
 bad=0
 fail() { echo "FAILED: $*"; bad=1; }
 check() {
@@ -113,7 +109,7 @@ broken() { # NAME FIND
     check "verify --json: $1" False "$("$BL" verify --json | value 'j["clean"]')"
 }
 for key in 'bl:{n:mx1}:pos' 'bl:{n:mx1}:t' 'bl:{n:mx1}:days' "bl:{n:mx1}:d:$day" 'bl:{p00}:pos' 'bl:{p00}:x'; do
-    there=$(redis-cli -s "$DIR/r.sock" exists "$key")
+    there=$(redis-cli -s "$DIR/redis.sock" exists "$key")
     case $there in *1*) r rename "$key" kept ;; esac
     r set "$key" foreign
     broken "$key of another type" "${key##*mx1\}:}"
@@ -146,7 +142,7 @@ grep -q 'added ana@example.org.*undo: bounceline suppress remove ana@example.org
 check "check --json" "True manual" "$("$BL" suppress check --json ana@example.org | value 'print(j["suppressed"], j["state"]) or ""' | head -1)"
 "$BL" suppress show ana@example.org | grep -q 'asked by phone' || fail "show without the note"
 check "stats counts it" 1 "$("$BL" stats --json | value 'j["suppressed"]')"
-check "an application's own look" 1 "$(redis-cli -s r.sock --raw keys 'bl:{p0[01]}:s:ana@example.org' | wc -l)"
+check "an application's own look" 1 "$(redis-cli -s redis.sock --raw keys 'bl:{p0[01]}:s:ana@example.org' | wc -l)"
 "$BL" suppress add ana@example.org --note 'asked by phone' | grep -q 'nothing to do' || fail "twice"
 "$BL" suppress add ana@example.org | grep -q 'nothing to do' || fail "twice, without a note"
 "$BL" suppress show ana@example.org | grep -q 'asked by phone' || fail "adding without a note erased it"
@@ -175,7 +171,7 @@ grep -q 'removed ana@example.org.*undo' out || fail "remove says: $(cat out)"
 printf 'suppression:\n  strike_memory: 900d\n' >long.yaml
 "$BL" suppress add --config long.yaml kept@example.org >/dev/null || fail "add with a configuration: exit $?"
 "$BL" suppress remove --config long.yaml kept@example.org >/dev/null || fail "remove with a configuration: exit $?"
-kept=$(redis-cli -s r.sock ttl "$(redis-cli -s r.sock --raw keys 'bl:{p0[01]}:a:kept@example.org')")
+kept=$(redis-cli -s redis.sock ttl "$(redis-cli -s redis.sock --raw keys 'bl:{p0[01]}:a:kept@example.org')")
 [ "$kept" -gt $((899 * 86400)) ] || fail "a removed one is kept for $kept s"
 "$BL" suppress show --config long.yaml kept@example.org | grep -q 'what is known is kept for 900 days$' || fail "show says how long"
 "$BL" suppress check user1@example.net nobody@example.net >out; check "of several one may be mailed" 1 $?
@@ -184,7 +180,7 @@ check "of several" 2 "$(wc -l <out)"
 "$BL" suppress add 'not an address' 2>err; check "no address" 65 $?
 grep -q "'not an address' is no address" err || fail "no address: $(cat err)"
 
-p=$(redis-cli -s r.sock --raw keys 'bl:{p0[01]}:s:user7@example.net' | cut -c 5-7)
+p=$(redis-cli -s redis.sock --raw keys 'bl:{p0[01]}:s:user7@example.net' | cut -c 5-7)
 r del "bl:{$p}:s:user7@example.net"
 broken "a verdict is gone" 'user7@example.net is suppressed and has no verdict'
 "$BL" suppress remove user7@example.net >/dev/null || fail "remove of a half one"
