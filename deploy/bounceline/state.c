@@ -7,34 +7,14 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bounceline/alloc.h"
 #include "bounceline/stage.h"
 #include "file.h"
+#include "state_dir.h"
 
-enum { KEEP_SNAPSHOTS = 4, SNAPSHOT_MAX_BYTES = 1 << 30, PATH_ROOM = 4096 + 64 };
-
-static enum bl_code make_folder(const char *dir, bl_err *err)
-{
-    char path[4096];
-    size_t n = strlen(dir);
-
-    if (n == 0 || n >= sizeof path)
-        return bl_fail(err, BL_CONFIG, 0, "state directory name has no sensible length");
-    memcpy(path, dir, n + 1);
-    for (size_t i = 1; i <= n; i++)
-        if (path[i] == '/' || path[i] == '\0') {
-            char was = path[i];
-
-            path[i] = '\0';
-            if (mkdir(path, 0700) != 0 && errno != EEXIST)
-                return bl_fail(err, BL_IO, errno, "cannot create '%s': %s", path, strerror(errno));
-            path[i] = was;
-        }
-    return BL_OK;
-}
+enum { KEEP_SNAPSHOTS = 4, SNAPSHOT_MAX_BYTES = 1 << 30, PATH_ROOM = PATH_MAX + 64 };
 
 static enum bl_code take_lock(struct bl_state *state, bl_err *err)
 {
@@ -112,10 +92,9 @@ enum bl_code bl_state_open(struct bl_state *state, const char *dir, bl_err *err)
     enum bl_code rc;
 
     *state = (struct bl_state){.lock_fd = -1};
-    rc = make_folder(dir, err);
+    rc = bl_state_dir_make(dir, state->dir, err);
     if (rc != BL_OK)
         return rc;
-    snprintf(state->dir, sizeof state->dir, "%s", dir);
     rc = take_lock(state, err);
     if (rc == BL_OK)
         rc = take_instance(state, err);

@@ -7,16 +7,18 @@
  * Units      -
  * Ownership  bl_state_open's result is released by bl_state_close
  * Threads    bl_state_write_snapshot, bl_state_publish_snapshot: any one thread at a time; the rest: the loop's
- * Errors     BL_CONFLICT when another instance holds the lock; BL_IO with the path
+ * Errors     those of state_dir.h; BL_CONFLICT when another instance holds the lock; BL_IO with the path
  * Source     DESIGN 2
  */
 #ifndef BL_STATE_H
 #define BL_STATE_H
 
+#include <limits.h>
+
 #include "bounceline/snapshot.h"
 
 struct bl_state {
-    char     dir[4096];
+    char     dir[PATH_MAX]; /* absolute, without links */
     char     instance[17];
     int      lock_fd;
     uint64_t next_snapshot;

@@ -1,8 +1,8 @@
 /* ctest: label=quick timeout=30
  *
- * Which of the snapshots in the state directory a run begins with.
+ * Which of the snapshots in the state directory a run begins with, and which directory is none.
  *
- * Negative control: without bl_stage_reads() the newest is taken, whoever wrote its joins. */
+ * Negative control of the first: without bl_stage_reads() the newest is taken, whoever wrote its joins. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -69,6 +69,21 @@ static void joins_of_another_version_are_no_snapshot(void **state)
     bl_positions_release(&slot);
 }
 
+/* As for a private server.  Fails when the directory is only made, as it was for a daemon with another Redis. */
+static void a_directory_that_anybody_may_write_into_is_refused(void **state)
+{
+    struct bl_state other;
+    char path[96];
+
+    (void)state;
+    snprintf(path, sizeof path, "%s/open", dir);
+    assert_int_equal(mkdir(path, 0700) | chmod(path, 0777), 0);
+    assert_int_equal(bl_state_open(&other, path, NULL), BL_CONFIG);
+    assert_int_equal(chmod(path, 0755), 0);
+    assert_int_equal(bl_state_open(&other, path, NULL), BL_OK);
+    bl_state_close(&other);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -89,6 +104,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(joins_of_another_version_are_no_snapshot),
+        cmocka_unit_test(a_directory_that_anybody_may_write_into_is_refused),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
