@@ -281,10 +281,7 @@ static bool same_alternative(const struct rt_rule *a, const struct rt_rule *b)
 
 static int by_id(const void *a, const void *b)
 {
-    bl_slice x = (*(struct bl_rule_info *const *)a)->id, y = (*(struct bl_rule_info *const *)b)->id;
-    int order = memcmp(x.p, y.p, x.n < y.n ? x.n : y.n);
-
-    return order ? order : (x.n > y.n) - (x.n < y.n);
+    return bl_slice_compare((*(struct bl_rule_info *const *)a)->id, (*(struct bl_rule_info *const *)b)->id);
 }
 
 static enum bl_code number_ids(struct compiler *c, struct bl_rule_info *infos, size_t n)

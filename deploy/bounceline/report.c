@@ -421,7 +421,7 @@ static void find_reason(const struct bl_report *report, const struct bl_entity *
             sum += c == category && (o == BL_BOUNCED || o == BL_EXPIRED) ? n : 0;
         name = bl_rules_category(report->rules, category)->name;
         if (sum > row->reason_n ||
-            (sum == row->reason_n && bl_summary_compare_names(name, row->reason) < 0)) {
+            (sum == row->reason_n && bl_slice_compare(name, row->reason) < 0)) {
             row->reason_n = sum;
             row->reason = name;
         }

@@ -67,13 +67,10 @@ static uint32_t *slot_of(struct bl_rules_logs *logs, bl_slice text)
 static int by_count(const void *a, const void *b)
 {
     const struct bl_shape_count *x = a, *y = b;
-    size_t n = x->n < y->n ? x->n : y->n;
-    int order;
 
     if (x->count != y->count)
         return x->count > y->count ? -1 : 1;
-    order = memcmp(x->text, y->text, n);
-    return order ? order : x->n < y->n ? -1 : x->n > y->n;
+    return bl_slice_compare((bl_slice){x->text, x->n}, (bl_slice){y->text, y->n});
 }
 
 static void index_again(struct bl_rules_logs *logs)

@@ -36,14 +36,6 @@ struct bl_summary_cause *bl_summary_cause(struct bl_summary *summary, bl_slice n
     return &summary->cause[summary->causes++];
 }
 
-int bl_summary_compare_names(bl_slice a, bl_slice b)
-{
-    size_t n = a.n < b.n ? a.n : b.n;
-    int order = n ? memcmp(a.p, b.p, n) : 0;
-
-    return order ? order : (a.n > b.n) - (a.n < b.n);
-}
-
 /* Largest first; equals by name, so that the order never depends on anything else. */
 static int compare_rows(const void *left, const void *right)
 {
@@ -51,7 +43,7 @@ static int compare_rows(const void *left, const void *right)
 
     if (a->total != b->total)
         return a->total < b->total ? 1 : -1;
-    return bl_summary_compare_names(a->name, b->name);
+    return bl_slice_compare(a->name, b->name);
 }
 
 static void swap_rows(struct bl_summary_row *a, struct bl_summary_row *b)
@@ -118,14 +110,14 @@ static int compare_causes(const void *left, const void *right)
 
     if (a->count[BL_SUMMARY_FINAL] != b->count[BL_SUMMARY_FINAL])
         return a->count[BL_SUMMARY_FINAL] < b->count[BL_SUMMARY_FINAL] ? 1 : -1;
-    return bl_summary_compare_names(a->name, b->name);
+    return bl_slice_compare(a->name, b->name);
 }
 
 /* Of equals the first by text, so that the choice depends on nothing but the log. */
 static bool is_before(uint64_t count, bl_slice text, const struct bl_summary_reply *than)
 {
     return count > than->count ||
-           (count == than->count && bl_summary_compare_names(text, than->text) < 0);
+           (count == than->count && bl_slice_compare(text, than->text) < 0);
 }
 
 void bl_summary_add_reply(struct bl_summary_cause *cause, enum bl_summary_way way, uint64_t count,

@@ -100,9 +100,6 @@ void               bl_summary_free(struct bl_summary *summary);
 /* The cause of that name, made when it is new; the last one stands for all that do not fit. */
 struct bl_summary_cause *bl_summary_cause(struct bl_summary *summary, bl_slice name);
 
-/* Byte by byte, the shorter first. */
-int bl_summary_compare_names(bl_slice a, bl_slice b);
-
 /* A row named `~other` is added to the table's rest. */
 void bl_summary_add(struct bl_summary_table *table, const struct bl_summary_row *row);
 

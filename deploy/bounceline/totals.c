@@ -245,7 +245,7 @@ static void find_reason(const struct entry *entry, struct bl_summary_row *row)
             sum +=
                 is_final(inner) && bl_slice_eq(inner->category, outer->category) ? inner->count : 0;
         if (sum > row->reason_n || (sum && sum == row->reason_n &&
-                                    bl_summary_compare_names(outer->category, row->reason) < 0)) {
+                                    bl_slice_compare(outer->category, row->reason) < 0)) {
             row->reason_n = sum;
             row->reason = outer->category;
         }

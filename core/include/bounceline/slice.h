@@ -109,6 +109,15 @@ static inline bool bl_slice_same(bl_slice a, bl_slice b)
     return a.n == b.n && bl_bytes_same(a.p, b.p, a.n);
 }
 
+/* The order of bytes, for qsort and the like; what another begins with comes before it. */
+static inline int bl_slice_compare(bl_slice a, bl_slice b)
+{
+    size_t n = a.n < b.n ? a.n : b.n;
+    int order = n ? memcmp(a.p, b.p, n) : 0;
+
+    return order ? order : (a.n > b.n) - (a.n < b.n);
+}
+
 /* Where `byte` first stands, or s.n. */
 static inline size_t bl_slice_find_byte(bl_slice s, char byte)
 {
