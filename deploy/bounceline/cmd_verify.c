@@ -21,8 +21,7 @@
 #include "session.h"
 #include "text.h"
 
-enum { FAULTS_KEPT = 20, FAULT_MAX = 300, TRIES = 3 };
-
+enum { FAULTS_KEPT = 20, FAULT_MAX = 300, TRIES = 3, GENERATION_SHOWN = 64 };
 
 struct verify {
     struct bl_where   where;
@@ -145,13 +144,31 @@ static void check_dataset(struct verify *verify, const redisReply *pos, const ch
 
 /* ---- counters ---- */
 
-/* "NODE|g|GENHEX" in `pos` against "GENHEX|bytes" in `t`, both ways. */
-static void check_positions(struct verify *verify, const char *node, const redisReply *pos,
-                            const redisReply *t)
+static int by_field(const void *a, const void *b)
 {
-    char prefix[BL_REDIS_KEY_MAX], name[BL_REDIS_KEY_MAX];
+    return bl_slice_compare(bl_reply_slice(*(redisReply *const *)a), bl_reply_slice(*(redisReply *const *)b));
+}
+
+/* "GENHEX|WHAT" in `t`, whose fields are in order. */
+static uint64_t counted(const redisReply *t, bl_slice generation, const char *what)
+{
+    char name[BL_REDIS_KEY_MAX];
+    redisReply like = {.type = REDIS_REPLY_STRING, .str = name}, *key = &like, **found;
+
+    like.len = (size_t)snprintf(name, sizeof name, "%.*s|%s", (int)generation.n, generation.p, what);
+    found = t->elements ? bsearch(&key, t->element, t->elements / 2, 2 * sizeof *t->element, by_field) : NULL;
+    return found ? number(bl_reply_slice(found[1])) : 0;
+}
+
+/* "NODE|g|GENHEX" in `pos` against "GENHEX|bytes" in `t`, both ways.  There may be tens of thousands: `t` is put in
+ * order for it. */
+static void check_positions(struct verify *verify, const char *node, const redisReply *pos, redisReply *t)
+{
+    char prefix[BL_REDIS_KEY_MAX];
     bl_slice want;
 
+    if (t->elements)
+        qsort(t->element, t->elements / 2, 2 * sizeof *t->element, by_field);
     snprintf(prefix, sizeof prefix, "%s|g|", node);
     want = (bl_slice){prefix, strlen(prefix)};
     for (size_t i = 0; i + 1 < pos->elements; i += 2) {
@@ -160,19 +177,16 @@ static void check_positions(struct verify *verify, const char *node, const redis
 
         if (!bl_slice_take(&generation, want))
             continue;
-        snprintf(name, sizeof name, "%.*s|bytes", (int)(generation.n < 64 ? generation.n : 64),
-                 generation.p);
+        generation = bl_slice_head(generation, GENERATION_SHOWN);
         offset = number(bl_reply_slice(pos->element[i + 1]));
-        bytes = number(field_of(t, (bl_slice){name, strlen(name)}));
-        snprintf(name, sizeof name, "%.*s|skipped", (int)(generation.n < 64 ? generation.n : 64),
-                 generation.p);
-        verify->skipped += number(field_of(t, (bl_slice){name, strlen(name)}));
+        bytes = counted(t, generation, "bytes");
+        verify->skipped += counted(t, generation, "skipped");
         verify->bytes += bytes;
         verify->generations++;
         if (offset != bytes)
             fault(verify,
                   "node %s, log file %.*s: position %" PRIu64 ", but %" PRIu64 " bytes counted",
-                  node, (int)(generation.n < 64 ? generation.n : 64), generation.p, offset, bytes);
+                  node, (int)generation.n, generation.p, offset, bytes);
     }
 }
 

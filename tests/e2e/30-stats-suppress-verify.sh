@@ -200,6 +200,12 @@ r del "bl:{p00}:a:user8@example.net" "bl:{p00}:s:user8@example.net"
 r del "bl:{p01}:a:user8@example.net" "bl:{p01}:s:user8@example.net"
 "$BL" verify >out || { fail "verify at the end: exit $?"; cat out; }
 
+# --- many log files.  Looked up one by one in all of the totals they took so long that the connection was given up.
+r eval 'for i = 1, 20000 do local g = string.format("%016x", i * 7919)
+    redis.call("HSET", KEYS[1], "mx2|g|" .. g, 5) redis.call("HSET", KEYS[2], g .. "|bytes", 5, g .. "|lines", 1) end return 0' \
+    2 "bl:{n:mx2}:pos" "bl:{n:mx2}:t"
+"$BL" verify --node mx2 >out 2>err || fail "verify of many log files: exit $?: $(cat out err)"
+
 # --- more fields than a reply may hold, as keys_per_day allows them: one HGETALL of them was refused
 r eval 'for i = 1, 600000 do redis.call("HSET", KEYS[1], "sender|s" .. i, 1) end return 0' 1 \
     "bl:{n:mx2}:d:$day"
