@@ -157,22 +157,18 @@ static struct bl_cell *take_cell(struct bl_bucket *bucket, field f)
     return cell;
 }
 
-bool bl_bucket_add(struct bl_bucket *bucket, bl_slice name, bl_slice value)
+bool bl_bucket_add(struct bl_bucket *bucket, bl_slice name, uint64_t value)
 {
-    uint64_t n;
-    struct bl_cell *cell;
+    struct bl_cell *cell = name.n <= UINT32_MAX ? take_cell(bucket, make_field(name.p, name.n)) : NULL;
 
-    if (!bl_slice_take_u64(&value, &n) || value.n != 0 || name.n > UINT32_MAX)
-        return false;
-    cell = take_cell(bucket, make_field(name.p, name.n));
     if (!cell)
         return false;
-    cell->value = n;
+    cell->value = value;
     for (int i = 0; i < BL_DIMENSIONS && bl_slice_take(&name, BL_SLICE("#|")); i++) {
         const char *dimension = bl_dimension_name((enum bl_dimension)i);
 
         if (bl_slice_eq(name, (bl_slice){dimension, strlen(dimension)}))
-            bucket->keys[i] = n;
+            bucket->keys[i] = value;
         name = (bl_slice){name.p - 2, name.n + 2};
     }
     return true;

@@ -48,8 +48,8 @@ struct bl_bucket {
 /* Fields that HSCAN is asked for at a time: some milliseconds of Redis, and far from what a reply may hold. */
 #define BL_BUCKET_PAGE "10000"
 
-/* Tells what Redis has, field by field, in any order and also twice; false also for a value that is no number. */
-bool bl_bucket_add(struct bl_bucket *bucket, bl_slice field, bl_slice value);
+/* Tells what Redis has, field by field, in any order and also twice. */
+bool bl_bucket_add(struct bl_bucket *bucket, bl_slice field, uint64_t value);
 
 /* For who only reads: an empty one (NULL without memory), and its fields one after the other. */
 struct bl_bucket *bl_bucket_new(void);

@@ -320,12 +320,19 @@ static bool take_bucket_page(struct bl_bucket *bucket, const redisReply *page, c
     char field[120], text[480];
 
     for (size_t i = 0; page->type == REDIS_REPLY_ARRAY && i + 1 < page->elements; i += 2) {
-        if (bl_bucket_add(bucket, bl_store_slice(page->element[i]), bl_store_slice(page->element[i + 1])))
-            continue;
-        bl_resp_plain(bl_store_slice(page->element[i]), field, sizeof field);
-        snprintf(text, sizeof text, "%.160s holds no number in '%s'", key, field);
-        bl_store_trouble(bucket->owner, BL_RESP_WRONG, "number", text);
-        return false;
+        bl_slice name = bl_store_slice(page->element[i]), value = bl_store_slice(page->element[i + 1]);
+        uint64_t count;
+
+        if (!bl_slice_take_u64(&value, &count) || value.n != 0) {
+            bl_resp_plain(name, field, sizeof field);
+            snprintf(text, sizeof text, "%.160s holds no number in '%s'", key, field);
+            bl_store_trouble(bucket->owner, BL_RESP_WRONG, "number", text);
+            return false;
+        }
+        if (!bl_bucket_add(bucket, name, count)) {
+            bl_store_trouble(bucket->owner, BL_RESP_HOLD, "memory", "no memory for counters");
+            return false;
+        }
     }
     return true;
 }

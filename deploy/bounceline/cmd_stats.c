@@ -58,11 +58,11 @@ typedef enum bl_code bucket_fn(struct stats *stats, const char *key, void *arg, 
 static enum bl_code take_page(struct bl_bucket *bucket, const redisReply *page)
 {
     for (size_t i = 0; i + 1 < page->elements; i += 2) {
-        bl_slice value = bl_reply_slice(page->element[i + 1]), number = value;
+        bl_slice value = bl_reply_slice(page->element[i + 1]);
         uint64_t count;
 
-        if (bl_slice_take_u64(&number, &count) && number.n == 0 &&
-            !bl_bucket_add(bucket, bl_reply_slice(page->element[i]), value))
+        if (bl_slice_take_u64(&value, &count) && value.n == 0 &&
+            !bl_bucket_add(bucket, bl_reply_slice(page->element[i]), count))
             return BL_NO_MEMORY;
     }
     return BL_OK;
@@ -71,20 +71,12 @@ static enum bl_code take_page(struct bl_bucket *bucket, const redisReply *page)
 /* Of any size, so in pages; a field that comes twice, since the daemon wrote meanwhile, counts once. */
 static enum bl_code read_bucket(struct stats *stats, const char *key, struct bl_bucket *bucket, bl_err *err)
 {
-    char cursor[32] = "0";
-    enum bl_code rc;
+    struct bl_scan scan = {.command = "HSCAN", .key = key};
+    enum bl_code rc = BL_OK;
 
-    do {
-        redisReply *reply = NULL;
-
-        rc = bl_session_ask(&stats->session, BL_REPLY_PAGE, &reply, err, "HSCAN", key, cursor, "COUNT",
-                            BL_BUCKET_PAGE, NULL);
-        if (rc != BL_OK)
-            return rc;
-        snprintf(cursor, sizeof cursor, "%s", reply->element[0]->str);
-        rc = take_page(bucket, reply->element[1]);
-        freeReplyObject(reply);
-    } while (rc == BL_OK && strcmp(cursor, "0") != 0);
+    while (rc == BL_OK && bl_scan_next(&scan, &stats->session, &rc, err))
+        rc = take_page(bucket, scan.page);
+    bl_scan_release(&scan);
     return rc;
 }
 

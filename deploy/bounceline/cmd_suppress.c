@@ -559,26 +559,15 @@ static enum bl_code list_suppressed(struct suppress *job, const redisReply *page
     return rc;
 }
 
-/* ZSCAN gives everything that is there all the time, whatever changes meanwhile, without holding
- * Redis up. */
 static enum bl_code list_partition(struct suppress *job, unsigned partition, bl_err *err)
 {
     bl_redis_key key = bl_redis_key_partition(&job->session.keys, partition, "x");
-    char cursor[32] = "0", count[16];
-    enum bl_code rc;
+    struct bl_scan scan = {.command = "ZSCAN", .key = key.text};
+    enum bl_code rc = BL_OK;
 
-    snprintf(count, sizeof count, "%d", BL_SESSION_PAGE);
-    do {
-        redisReply *reply = NULL;
-
-        rc = bl_session_ask(&job->session, BL_REPLY_PAGE, &reply, err, "ZSCAN", key.text, cursor, "COUNT", count,
-                            NULL);
-        if (rc != BL_OK)
-            return rc;
-        snprintf(cursor, sizeof cursor, "%s", reply->element[0]->str);
-        rc = list_suppressed(job, reply->element[1], err);
-        freeReplyObject(reply);
-    } while (rc == BL_OK && strcmp(cursor, "0") != 0 && bl_output_failed(job->out) == 0);
+    while (rc == BL_OK && bl_output_failed(job->out) == 0 && bl_scan_next(&scan, &job->session, &rc, err))
+        rc = list_suppressed(job, scan.page, err);
+    bl_scan_release(&scan);
     return rc;
 }
 

@@ -499,21 +499,12 @@ static enum bl_code check_page(struct verify *verify, unsigned partition, const 
 static enum bl_code check_index(struct verify *verify, unsigned partition, bl_err *err)
 {
     bl_redis_key key = bl_redis_key_partition(&verify->session.keys, partition, "x");
-    char cursor[32] = "0", count[16];
-    enum bl_code rc;
+    struct bl_scan scan = {.command = "ZSCAN", .key = key.text};
+    enum bl_code rc = BL_OK;
 
-    snprintf(count, sizeof count, "%d", BL_SESSION_PAGE);
-    do {
-        redisReply *reply = NULL;
-
-        rc = bl_session_ask(&verify->session, BL_REPLY_PAGE, &reply, err, "ZSCAN", key.text, cursor, "COUNT",
-                            count, NULL);
-        if (rc != BL_OK)
-            return rc;
-        snprintf(cursor, sizeof cursor, "%s", reply->element[0]->str);
-        rc = check_page(verify, partition, reply->element[1], err);
-        freeReplyObject(reply);
-    } while (rc == BL_OK && strcmp(cursor, "0") != 0);
+    while (rc == BL_OK && bl_scan_next(&scan, &verify->session, &rc, err))
+        rc = check_page(verify, partition, scan.page, err);
+    bl_scan_release(&scan);
     return rc;
 }
 
@@ -546,22 +537,14 @@ static enum bl_code check_strays(struct verify *verify, unsigned partition, cons
                                  bl_err *err)
 {
     bl_redis_key prefix = bl_redis_key_partition(&verify->session.keys, partition, kind);
-    char pattern[BL_REDIS_KEY_MAX + 1], cursor[32] = "0", count[16];
-    enum bl_code rc;
+    char pattern[BL_REDIS_KEY_MAX + 1];
+    struct bl_scan scan = {.command = "SCAN", .match = pattern};
+    enum bl_code rc = BL_OK;
 
     snprintf(pattern, sizeof pattern, "%s*", prefix.text);
-    snprintf(count, sizeof count, "%d", BL_SESSION_PAGE);
-    do {
-        redisReply *reply = NULL;
-
-        rc = bl_session_ask(&verify->session, BL_REPLY_PAGE, &reply, err, "SCAN", cursor, "MATCH", pattern,
-                            "COUNT", count, NULL);
-        if (rc != BL_OK)
-            return rc;
-        snprintf(cursor, sizeof cursor, "%s", reply->element[0]->str);
-        rc = check_stray_page(verify, partition, reply->element[1], bl_redis_key_slice(&prefix), err);
-        freeReplyObject(reply);
-    } while (rc == BL_OK && strcmp(cursor, "0") != 0);
+    while (rc == BL_OK && bl_scan_next(&scan, &verify->session, &rc, err))
+        rc = check_stray_page(verify, partition, scan.page, bl_redis_key_slice(&prefix), err);
+    bl_scan_release(&scan);
     return rc;
 }
 

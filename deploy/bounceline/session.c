@@ -91,6 +91,41 @@ enum bl_code bl_session_ask(struct bl_session *session, enum bl_reply_shape shap
     return bl_session_call(session, shape, argc, argv, out, err);
 }
 
+bool bl_scan_next(struct bl_scan *scan, struct bl_session *session, enum bl_code *rc, bl_err *err)
+{
+    const char *cursor = scan->reply ? scan->reply->element[0]->str : "0", *argv[7] = {scan->command};
+    redisReply *reply = NULL;
+    char count[16];
+    int argc = 1;
+
+    if (scan->reply && strcmp(cursor, "0") == 0)
+        return false;
+    snprintf(count, sizeof count, "%d", BL_SESSION_PAGE);
+    if (scan->key)
+        argv[argc++] = scan->key;
+    argv[argc++] = cursor;
+    argv[argc++] = "COUNT";
+    argv[argc++] = count;
+    if (scan->match) {
+        argv[argc++] = "MATCH";
+        argv[argc++] = scan->match;
+    }
+    *rc = bl_session_call(session, BL_REPLY_PAGE, argc, argv, &reply, err);
+    bl_scan_release(scan);
+    if (*rc != BL_OK)
+        return false;
+    scan->reply = reply;
+    scan->page = reply->element[1];
+    return true;
+}
+
+void bl_scan_release(struct bl_scan *scan)
+{
+    if (scan->reply)
+        freeReplyObject(scan->reply);
+    scan->reply = NULL;
+}
+
 bl_redis_key bl_session_node_key(const struct bl_session *session, const char *node,
                                  const char *name)
 {

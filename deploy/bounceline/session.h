@@ -64,6 +64,20 @@ __attribute__((sentinel)) enum bl_code bl_session_ask(struct bl_session *session
 enum bl_code bl_session_call(struct bl_session *session, enum bl_reply_shape shape, int argc,
                              const char *const *argv, redisReply **out, bl_err *err);
 
+/* A walk over a hash, a sorted set or all keys, in pages of about BL_SESSION_PAGE, so that Redis is not held up.  What is there all the time
+ * comes at least once, whatever changes meanwhile. */
+struct bl_scan {
+    const char       *command; /* HSCAN, ZSCAN, SCAN */
+    const char       *key;     /* of the first two */
+    const char       *match;   /* a pattern, or NULL */
+    redisReply       *reply;   /* owned */
+    const redisReply *page;    /* its elements */
+};
+
+/* The next page, or false at the end and for what went wrong; then `*rc` says which. */
+bool bl_scan_next(struct bl_scan *scan, struct bl_session *session, enum bl_code *rc, bl_err *err);
+void bl_scan_release(struct bl_scan *scan);
+
 /* The key of another node than ours. */
 bl_redis_key bl_session_node_key(const struct bl_session *session, const char *node,
                                  const char *name);

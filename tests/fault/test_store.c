@@ -1035,7 +1035,7 @@ static void a_bucket_that_was_asked_for_stays(void **state)
     bl_batch_clear(w->spare[0]);
     assert_true(bl_commit_begin(commit, &batch, 1, w->base_ms));
     for (size_t i = 0; i < n; i++) { /* what the answer does */
-        assert_true(bl_bucket_add(asked[i], BL_SLICE("all|*"), BL_SLICE("1")));
+        assert_true(bl_bucket_add(asked[i], BL_SLICE("all|*"), 1));
         asked[i]->state = BL_BUCKET_KNOWN;
     }
     assert_true(bl_commit_begin(commit, &batch, 1, w->base_ms));

@@ -200,15 +200,13 @@ static void apply(const struct bl_pack *counters)
 
 static void tell(struct bl_bucket *bucket)
 {
-    char value[24];
     size_t n = strlen(bucket->name);
 
     for (size_t i = 0; i < CELLS; i++)
         if (strncmp(redis.name[i], bucket->name, n) == 0 && redis.name[i][n] == ' ') {
             const char *field = redis.name[i] + n + 1;
 
-            snprintf(value, sizeof value, "%llu", (unsigned long long)redis.value[i]);
-            assert_true(bl_bucket_add(bucket, (bl_slice){field, strlen(field)}, (bl_slice){value, strlen(value)}));
+            assert_true(bl_bucket_add(bucket, (bl_slice){field, strlen(field)}, (uint64_t)redis.value[i]));
         }
     bucket->state = BL_BUCKET_KNOWN;
 }
