@@ -193,11 +193,10 @@ static void put_shell_word(struct bl_output *out, bl_slice word)
         return;
     }
     bl_output_byte(out, '\'');
-    for (size_t i = 0; i < word.n; i++) {
-        if (word.p[i] == '\'')
+    for (bl_slice run; bl_slice_take_field(&word, '\'', &run);) {
+        bl_text_put(out, run, SIZE_MAX); /* whole: a byte of a character is none */
+        if (word.p)
             bl_output_put(out, BL_SLICE("'\\''"));
-        else
-            bl_text_put(out, (bl_slice){word.p + i, 1}, 4);
     }
     bl_output_byte(out, '\'');
 }
