@@ -1,7 +1,7 @@
 # The one list of Debian packages, and how missing ones are installed.  Sourced by quickstart.sh and test.sh.
 
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libuv1-dev libhiredis-dev libzstd-dev zlib1g-dev
-    libxxhash-dev libfyaml-dev"
+    libxxhash-dev libfyaml-dev libidn2-dev"
 PACKAGE_PACKAGES="scdoc dpkg-dev file"
 RUN_PACKAGES="redis-server"
 TEST_PACKAGES="libcmocka-dev python3 zstd gzip procps logrotate systemd zsh"

@@ -65,7 +65,7 @@ echo
 echo "== some suppressed addresses, and why: bounceline suppress list, suppress show"
 "$bounceline" suppress list --state "$state" >"$state/suppressed.tmp"
 if [ -s "$state/suppressed.tmp" ]; then
-    awk '{ print $1 }' "$state/suppressed.tmp" | grep @ | head -n 3 | while read -r address; do
+    awk '{ print $1 }' "$state/suppressed.tmp" | grep '^[^"]*@' | head -n 3 | while read -r address; do
         echo
         "$bounceline" suppress show --state "$state" "$address"
     done

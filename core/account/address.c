@@ -16,6 +16,7 @@
 #include <emmintrin.h>
 #endif
 
+#include "bounceline/domain.h"
 #include "bounceline/hash.h"
 
 enum { CODE_MAX = 65535 };
@@ -82,31 +83,52 @@ static bool is_dot_atom(const char *p, size_t n)
     return before != '.';
 }
 
-/* What stands inside "quotes" with quoted pairs undone; 0 when it is not one quoted string, or when it
- * cannot do without the quotes. */
-static size_t unquote(bl_slice local, char out[BL_ADDRESS_MAX + 1])
+/* What stands inside "quotes" with quoted pairs undone; 0 when it is nothing, or not one quoted string. */
+static size_t unquote(bl_slice local, char out[BL_ADDRESS_MAX])
 {
     size_t n = 0;
 
     if (local.n < 3 || local.p[0] != '"' || local.p[local.n - 1] != '"')
         return 0;
     for (size_t i = 1; i < local.n - 1; i++) {
-        if (local.p[i] == '\\' && ++i == local.n - 1)
+        if (local.p[i] == '"' || (local.p[i] == '\\' && ++i == local.n - 1))
             return 0;
         out[n++] = local.p[i];
     }
-    return is_dot_atom(out, n) ? n : 0;
+    return n;
+}
+
+/* Appends `text`, ASCII in lower case. */
+static size_t put_lower(char *out, size_t at, bl_slice text)
+{
+    for (size_t i = 0; i < text.n; i++)
+        out[at + i] = bl_lower(text.p[i]);
+    return at + text.n;
+}
+
+/* The domain that stands behind `from`, as an A-label where it is none and can be. */
+static size_t fold_domain(char *out, size_t from, size_t n)
+{
+    bl_slice domain = {out + from, n - from};
+    char ascii[BL_DOMAIN_MAX];
+    size_t ascii_n;
+
+    if (bl_slice_is_ascii(domain) || !bl_domain_to_ascii(domain, ascii, &ascii_n) || ascii_n > BL_ADDRESS_MAX - from)
+        return n;
+    memcpy(out + from, ascii, ascii_n);
+    return from + ascii_n;
 }
 
 static bool normalise_slowly(bl_slice address, char *out, size_t *out_n)
 {
-    char text[BL_ADDRESS_MAX + 1];
-    size_t at = address.n, n;
+    char inside[BL_ADDRESS_MAX];
+    size_t at = address.n, inside_n, n;
+    bl_slice local;
 
     if (address.n > BL_ADDRESS_MAX)
         return false;
     for (size_t i = 0; i < address.n; i++) {
-        if (is_control(address.p[i]) || address.p[i] == ' ')
+        if (is_control(address.p[i]))
             return false;
         if (address.p[i] == '@')
             at = i;
@@ -115,15 +137,13 @@ static bool normalise_slowly(bl_slice address, char *out, size_t *out_n)
         return false;
     if (memchr(address.p + at, '"', address.n - at)) /* that '@' stood inside quotes */
         return false;
-    n = unquote(bl_slice_head(address, at), text);
-    if (n == 0) {
-        memcpy(text, address.p, at);
-        n = at;
-    }
-    memcpy(text + n, address.p + at, address.n - at);
-    n += address.n - at;
-    for (size_t i = 0; i < n; i++)
-        out[i] = bl_lower(text[i]);
+    local = bl_slice_head(address, at);
+    inside_n = unquote(local, inside);
+    if (memchr(address.p, ' ', inside_n ? 0 : at) || memchr(address.p + at, ' ', address.n - at))
+        return false; /* a blank belongs into quotes */
+    n = put_lower(out, 0, is_dot_atom(inside, inside_n) ? (bl_slice){inside, inside_n} : local);
+    n = put_lower(out, n, bl_slice_drop(address, at));
+    n = fold_domain(out, n - (address.n - at) + 1, n);
     out[n] = '\0';
     *out_n = n;
     return true;
@@ -131,12 +151,12 @@ static bool normalise_slowly(bl_slice address, char *out, size_t *out_n)
 
 #if defined(__SSE2__)
 
-/* Sixteen bytes of an address without blanks, control bytes and quotes: in lower case, and where an @ is. */
+/* Sixteen bytes of an address without blanks, control bytes, quotes and bytes beyond ASCII, which are negative: in
+ * lower case, and where an @ is. */
 static inline bool lower16(const char *from, char *to, unsigned *signs)
 {
     __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)from);
-    __m128i below = _mm_and_si128(_mm_cmpgt_epi8(_mm_set1_epi8('!'), bytes),
-                                  _mm_cmpgt_epi8(bytes, _mm_set1_epi8(-1)));
+    __m128i below = _mm_cmpgt_epi8(_mm_set1_epi8('!'), bytes);
     __m128i odd = _mm_or_si128(below, _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
                                                    _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f))));
     __m128i upper = _mm_and_si128(_mm_cmpgt_epi8(bytes, _mm_set1_epi8('A' - 1)),

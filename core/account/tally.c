@@ -28,6 +28,7 @@
 #endif
 
 #include "../base/slots.h"
+#include "bounceline/domain.h"
 #include "bounceline/hash.h"
 #include "bounceline/rules.h"
 
@@ -486,21 +487,48 @@ RARE static uint32_t find_other(struct bl_tally *tally, int64_t minute, enum bl_
     return ref;
 }
 
+/* A length that stands in the last byte is no byte beyond ASCII. */
+static inline bool is_ascii(const struct key *key)
+{
+    if (name_n(key) > SHORT_BYTES)
+        return bl_slice_is_ascii(text_of(key));
+    return ((key->word[0] | key->word[1] | key->word[2] | key->word[3]) & 0x8080808080808080) == 0;
+}
+
+/* Whether a name is counted under another one.  It is not in the table then, so this is asked each time it comes; of
+ * a name that is there, never. */
+static bool has_other_name(const struct key *key, struct key *other, char room[BL_DOMAIN_MAX])
+{
+    size_t n;
+
+    if (key->own)
+        return false;
+    if (!is_valid(text_of(key))) {
+        set_literal_key(other, key->dimension, BL_TALLY_INVALID);
+        return true;
+    }
+    if (is_ascii(key) || (key->dimension != BL_DIM_DOMAIN && key->dimension != BL_DIM_SENDER) ||
+        !bl_domain_to_ascii(text_of(key), room, &n))
+        return false;
+    set_own_key(other, key->dimension, (bl_slice){room, n});
+    return true;
+}
+
 /* The key is new. */
 static uint32_t __attribute__((noinline))
 admit(struct bl_tally *tally, int64_t minute, const struct key *key)
 {
-    struct key invalid;
+    char room[BL_DOMAIN_MAX];
+    struct key other;
 
-    if (!key->own && !is_valid(text_of(key))) {
+    if (has_other_name(key, &other, room)) {
         uint32_t ref;
 
-        set_literal_key(&invalid, key->dimension, BL_TALLY_INVALID);
-        hash_key(tally, minute, &invalid);
-        ref = find(tally, minute, &invalid);
+        hash_key(tally, minute, &other);
+        ref = find(tally, minute, &other);
         if (ref)
             return ref;
-        key = &invalid;
+        key = &other;
     }
     if (!has_room(tally, key))
         return find_other(tally, minute, key->dimension);

@@ -366,14 +366,6 @@ static inline bool is_behind_address(bl_slice in)
            bl_slice_starts(in, BL_SLICE(" SRS=<"));
 }
 
-static inline bool is_beyond_ascii(bl_slice s)
-{
-    for (size_t i = 0; i < s.n; i++)
-        if ((unsigned char)s.p[i] >= 0x80)
-            return true;
-    return false;
-}
-
 static inline size_t find_at_sign(bl_slice s)
 {
     for (size_t i = s.n; i-- > 0;)
@@ -401,7 +393,7 @@ static inline bool is_unquoted(bl_slice bare, bl_slice quoted)
 /* For hosts without SMTPUTF8 Exim prints what it sent: `xn--...`, in either part. */
 static inline bool is_downconverted(bl_slice printed, bl_slice received)
 {
-    return bl_slice_find(printed, BL_SLICE("xn--")) != SIZE_MAX && is_beyond_ascii(received);
+    return bl_slice_find(printed, BL_SLICE("xn--")) != SIZE_MAX && !bl_slice_is_ascii(received);
 }
 
 /* Is the address as printed the one that was received, spelled otherwise? */

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "bounceline/domain.h"
 #include "bounceline/event.h"
 #include "bounceline/hash.h"
 
@@ -59,14 +60,25 @@ static bool is_of_domain(bl_slice host, bl_slice domain)
     return host.n >= domain.n && bl_slice_ends_fold(host, domain) && (before == 0 || host.p[before - 1] == '.');
 }
 
+/* Postfix asks DNS for the A-label, and says that it was not found. */
+static bool is_of_domain_in_ascii(bl_slice host, bl_slice domain)
+{
+    char ascii[BL_DOMAIN_MAX];
+    size_t n;
+
+    return !bl_slice_is_ascii(domain) && bl_domain_to_ascii(domain, ascii, &n) &&
+           is_of_domain(host, (bl_slice){ascii, n});
+}
+
 void bl_record_spare(bl_record *record)
 {
-    bl_slice host;
+    bl_slice host, domain;
 
     if (record->verdict.action == BL_ACTION_NONE || record->code != 0)
         return; /* or a server said so */
     host = find_sought_host(record->text);
-    if (host.n && !is_of_domain(host, bl_address_domain(record->recipient)))
+    domain = bl_address_domain(record->recipient);
+    if (host.n && !is_of_domain(host, domain) && !is_of_domain_in_ascii(host, domain))
         record->verdict.action = BL_ACTION_NONE;
 }
 

@@ -16,7 +16,7 @@ struct bl_address_set {
     struct bl_hash_set few;
     uint32_t *slot;                   /* EMPTY, REMOVED or a tag; NULL as long as they are few */
     size_t    n, used;                /* tags; slots that are not empty */
-    bool      has_odd;                /* an address without a rough hash was added */
+    bool      has_a_labels;           /* in domains: logs may say them in UTF-8, too */
     uint64_t  maybe[MAYBE_BITS / 64]; /* by rough hash; bits are set and never cleared */
 };
 
@@ -66,9 +66,9 @@ static size_t find(const struct bl_address_set *set, uint64_t hash)
 }
 
 /* A hash that folds case by setting bit 5 of every byte: cheaper than making the key of the
- * address, and the same for all that have the same key.  Of four words that lie evenly in the address: all of
+ * address, and the same for the key and nearly all that have it.  Of four words that lie evenly in the address: all of
  * it up to 32 bytes, most of it when it is longer, and no loop whose end cannot be foretold.  What is quoted may lose
- * its quotes there, so it has no such hash, which is 0; it is rare. */
+ * its quotes in the key, so it has no such hash, which is 0; it is rare. */
 static uint64_t rough_hash(bl_slice recipient)
 {
     uint64_t word[4], a, b;
@@ -96,34 +96,22 @@ static uint64_t bit_of(uint64_t rough)
     return (uint64_t)1 << (rough >> 58);
 }
 
-static bool exact_hash(bl_slice recipient, uint64_t *out)
+/* What has no rough hash is looked for whatever is marked. */
+static void mark(struct bl_address_set *set, bl_slice key)
 {
-    char address[BL_ADDRESS_MAX + 1];
-    size_t n;
+    uint64_t rough = rough_hash(key);
 
-    if (!bl_address_normalise(recipient, address, &n))
-        return false;
-    *out = bl_address_hash((bl_slice){address, n});
-    return true;
+    set->maybe[word_of(rough)] |= bit_of(rough);
+    set->has_a_labels |= bl_slice_find(key, BL_SLICE("xn--")) != SIZE_MAX;
 }
 
-static void mark(struct bl_address_set *set, bl_slice recipient)
-{
-    uint64_t rough = rough_hash(recipient);
-
-    if (rough)
-        set->maybe[word_of(rough)] |= bit_of(rough);
-    else
-        set->has_odd = true;
-}
-
-static bool may_hold(const struct bl_address_set *set, uint64_t rough)
+static bool may_hold(const struct bl_address_set *set, bl_slice recipient, uint64_t rough)
 {
     if (bl_address_set_count(set) == 0)
         return false;
-    if (set->has_odd || !rough)
+    if (!rough || set->maybe[word_of(rough)] & bit_of(rough))
         return true;
-    return set->maybe[word_of(rough)] & bit_of(rough);
+    return set->has_a_labels && !bl_slice_is_ascii(recipient);
 }
 
 static bool add_tag(struct bl_address_set *set, uint64_t hash)
@@ -165,11 +153,14 @@ static bool make_tags(struct bl_address_set *set)
 
 bool bl_address_set_add(struct bl_address_set *set, bl_slice recipient)
 {
+    char address[BL_ADDRESS_MAX + 1];
     uint64_t hash;
+    size_t n;
 
-    if (!exact_hash(recipient, &hash))
+    if (!bl_address_normalise(recipient, address, &n))
         return true;
-    mark(set, recipient);
+    mark(set, (bl_slice){address, n});
+    hash = bl_address_hash((bl_slice){address, n});
     if (!set->slot) {
         bl_hash_set_add(&set->few, hash);
         if (!set->few.full)
@@ -190,10 +181,13 @@ uint64_t bl_address_set_seek(const struct bl_address_set *set, bl_slice recipien
 
 void bl_address_set_remove_sought(struct bl_address_set *set, bl_slice recipient, uint64_t sought)
 {
+    char address[BL_ADDRESS_MAX + 1];
     uint64_t hash;
+    size_t n;
 
-    if (!may_hold(set, sought) || !exact_hash(recipient, &hash))
+    if (!may_hold(set, recipient, sought) || !bl_address_normalise(recipient, address, &n))
         return;
+    hash = bl_address_hash((bl_slice){address, n});
     if (set->slot)
         remove_tag(set, hash);
     else

@@ -13,6 +13,7 @@
 
 #include "address_change.h"
 #include "bounceline/alloc.h"
+#include "bounceline/domain.h"
 #include "bounceline/event.h"
 #include "bounceline/rules.h"
 #include "commands.h"
@@ -26,7 +27,8 @@ enum { ADDRESS_COLUMNS = 40 };
 
 /* Which of many; empty: all. */
 struct filter {
-    bl_slice category, domain;
+    bl_slice category, domain; /* as in the keys */
+    char     ascii[BL_DOMAIN_MAX]; /* of a domain that was given otherwise */
     int64_t  since_ms;
 };
 
@@ -954,6 +956,17 @@ static int take_category(struct suppress *job, const char *name)
                     name, near);
 }
 
+static void take_domain(struct filter *filter, char *value)
+{
+    size_t n;
+
+    for (char *c = value; *c; c++)
+        *c = bl_lower(*c);
+    filter->domain = words(value[0] == '@' ? value + 1 : value);
+    if (!bl_slice_is_ascii(filter->domain) && bl_domain_to_ascii(filter->domain, filter->ascii, &n))
+        filter->domain = (bl_slice){filter->ascii, n};
+}
+
 static int take_filter(struct suppress *job, char *value, int option)
 {
     job->filtered = true;
@@ -963,9 +976,7 @@ static int take_filter(struct suppress *job, char *value, int option)
         return bl_option_time(value, bl_now_ms(), &job->filter.since_ms)
                    ? 0
                    : bl_usage("suppress", "'%s' is no time; 24h, 7d and 2026-11-22 are", value);
-    for (char *c = value; *c; c++)
-        *c = bl_lower(*c);
-    job->filter.domain = words(value[0] == '@' ? value + 1 : value);
+    take_domain(&job->filter, value);
     return 0;
 }
 

@@ -2,11 +2,14 @@
  *
  * As text, the input must be refused, or be exactly what writing the parsed record gives.  As a stream
  * of numbers and texts it makes a record, which must come back from its text as it was.  As an address
- * it must be refused, or be a fixed point of normalising.
+ * it must be refused, or be a fixed point of normalising, whatever the case of ASCII.  A domain's A-label must be a
+ * name of letters, digits and signs, and the domain of the same address.
  * ctest: label=quick timeout=120 */
 #include <stdlib.h>
 
 #include "../support/records.h"
+#include "bounceline/domain.h"
+#include "bounceline/event.h"
 #include "bounceline/suppress.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -52,7 +55,7 @@ static void as_record(struct byte_source in)
 
 static void as_address(bl_slice in)
 {
-    char once[BL_ADDRESS_MAX + 1], twice[BL_ADDRESS_MAX + 1];
+    char once[BL_ADDRESS_MAX + 1], twice[BL_ADDRESS_MAX + 1], other[BL_ADDRESS_MAX];
     size_t once_n, twice_n;
 
     if (!bl_address_normalise(in, once, &once_n))
@@ -61,6 +64,28 @@ static void as_address(bl_slice in)
     demand(bl_address_normalise((bl_slice){once, once_n}, twice, &twice_n));
     demand(bl_slice_eq((bl_slice){once, once_n}, (bl_slice){twice, twice_n}));
     demand(bl_address_partition((bl_slice){once, once_n}, 7) < 7);
+    for (size_t i = 0; i < in.n; i++)
+        other[i] = in.p[i] >= 'a' && in.p[i] <= 'z' ? (char)(in.p[i] - 'a' + 'A') : in.p[i];
+    demand(bl_address_normalise((bl_slice){other, in.n}, twice, &twice_n));
+    demand(bl_slice_eq((bl_slice){once, once_n}, (bl_slice){twice, twice_n}));
+}
+
+static void as_domain(bl_slice in)
+{
+    char address[BL_ADDRESS_MAX] = "x@", out[BL_DOMAIN_MAX], key[BL_ADDRESS_MAX + 1];
+    size_t n = 0, key_n;
+
+    in = bl_slice_head(in, BL_DOMAIN_MAX);
+    for (size_t i = 0; i < in.n; i++)
+        address[2 + i] = bl_lower(in.p[i]);
+    in.p = address + 2;
+    if (bl_slice_is_ascii(in) || !bl_domain_to_ascii(in, out, &n))
+        return;
+    demand(n > 0 && n <= BL_DOMAIN_MAX);
+    for (size_t i = 0; i < n; i++)
+        demand((out[i] >= 'a' && out[i] <= 'z') || bl_is_digit(out[i]) || memchr(".-_", out[i], 3));
+    demand(bl_address_normalise((bl_slice){address, 2 + in.n}, key, &key_n));
+    demand(bl_slice_eq(bl_address_domain((bl_slice){key, key_n}), (bl_slice){out, n}));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
@@ -70,5 +95,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     as_text(in);
     as_record((struct byte_source){data, n});
     as_address(in);
+    as_domain(in);
     return 0;
 }

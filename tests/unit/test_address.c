@@ -25,6 +25,15 @@ static const struct {
     {"a quote left open is just a byte", "\"a\\\"@example.org", "\"a\\\"@example.org"},
     {"tag and odd letters", "o'neil+x=y/z@example.org", "o'neil+x=y/z@example.org"},
     {"bytes of UTF-8", "j\xc3\xb6rg@example.org", "j\xc3\xb6rg@example.org"},
+    {"a blank in quotes stays", "\"Kim Li\"@Example.org", "\"kim li\"@example.org"},
+    {"nothing but a blank", "\" \"@example.org", "\" \"@example.org"},
+    {"a domain of UTF-8", "kim@почта.example", "kim@xn--80a1acny.example"},
+    {"in upper case", "Kim@ПОЧТА.Example", "kim@xn--80a1acny.example"},
+    {"as its A-label", "kim@XN--80A1ACNY.example", "kim@xn--80a1acny.example"},
+    {"the local part is left alone", "Почта@Почта.example", "Почта@xn--80a1acny.example"},
+    {"a domain of no UTF-8", "kim@M\xfcLLER.example", "kim@m\xfcller.example"},
+    {"what would be another address", "kim@b＠c.example", "kim@b＠c.example"},
+    {"what would be none", "kim@\xc2\xad", "kim@\xc2\xad"},
     {"address literal", "kim@[IPv6:2001:DB8::1]", "kim@[ipv6:2001:db8::1]"},
     {"empty", "", NULL},
     {"no at sign", "kim", NULL},
@@ -32,7 +41,10 @@ static const struct {
     {"no domain", "kim@", NULL},
     {"the only at sign is in quotes", "\"kim@example.org\"", NULL},
     {"a blank", "kim li@example.org", NULL},
-    {"a blank in quotes", "\"kim li\"@example.org", NULL},
+    {"a blank behind quotes", "\"kim\" @example.org", NULL},
+    {"a blank between quotes", "\"a\" \"b\"@example.org", NULL},
+    {"a blank in quotes that are left open", "\"kim li\\\"@example.org", NULL},
+    {"a blank in the domain", "\"kim li\"@example org", NULL},
     {"a newline", "kim@example.org\n", NULL},
     {"a delete", "kim\x7f@example.org", NULL},
 };
@@ -51,6 +63,23 @@ static void normalising_gives_one_form_or_refuses(void **state)
             assert_string_equal(out, addresses[i].want);
             assert_int_equal(n, strlen(out));
         }
+    }
+}
+
+/* A-labels may be longer: what would come out at more than BL_ADDRESS_MAX bytes keeps its own. */
+static void a_longer_name_fits_or_stays_away(void **state)
+{
+    char in[BL_ADDRESS_MAX + 1], out[BL_ADDRESS_MAX + 1];
+    size_t n;
+
+    (void)state;
+    memset(in, 'x', sizeof in);
+    for (size_t local = 300; local <= BL_ADDRESS_MAX - 6; local++) {
+        memcpy(in + local, "@é.xx", 6);
+        assert_true(bl_address_normalise(guarded_bytes(in, local + 6), out, &n));
+        assert_int_equal(n, local + 11 <= BL_ADDRESS_MAX ? local + 11 : local + 6);
+        assert_int_equal(out[n], 0);
+        assert_int_equal(out[n - 1], 'x');
     }
 }
 
@@ -375,6 +404,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(normalising_gives_one_form_or_refuses),
+        cmocka_unit_test(a_longer_name_fits_or_stays_away),
         cmocka_unit_test(an_address_of_320_bytes_fits_and_321_do_not),
         cmocka_unit_test(sixteen_bytes_at_once_say_what_one_at_a_time_says),
         cmocka_unit_test(partitions_are_crc16_as_redis_cluster_has_it),

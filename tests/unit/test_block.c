@@ -182,12 +182,16 @@ static void a_line_without_end_and_one_that_fills_the_block_are_lines(void **sta
 #define UNKNOWN(name) "Host or domain name not found. Name service error for name=" name " type=A: Host not found"
 #define GIVEN_UP(to, reply) "2026-11-22 05:03:37 1rABCD-000001-AA ** " to " R=smarthost T=smtp: " reply "\n"
 
-/* Negative control: without bl_record_spare() all of them are to be suppressed. */
+/* Negative control: without bl_record_spare() all of them are to be suppressed; without is_of_domain_in_ascii(),
+ * none of a domain beyond ASCII. */
 static void a_relay_of_ours_that_does_not_resolve_suppresses_nobody(void **state)
 {
     static const struct { const char *line; bool suppress; } lines[] = {
         {LOST("a@gone.example", UNKNOWN("gone.example")), true},
         {LOST("a@Gone.Example", UNKNOWN("mx.gone.example")), true}, /* its mail exchanger */
+        {LOST("a@ПОЧТА.example", UNKNOWN("xn--80a1acny.example")), true},
+        {LOST("a@почта.example", UNKNOWN("mx.xn--80a1acny.example")), true},
+        {LOST("a@почта.example", UNKNOWN("xn--smarthost-80a.example")), false},
         {LOST("a@live.example", UNKNOWN("smarthost.typo.example")), false},
         {LOST("a@live.example", UNKNOWN("olive.example")), false},
         {LOST("a@live.example", "unable to look up host dovecot.internal: Name or service not known"), false},

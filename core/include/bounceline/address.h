@@ -69,8 +69,9 @@ struct bl_address_record {
     size_t    failures;
 };
 
-/* Domain lower-cased, local part lower-cased too (as most hosts read it); blanks, control bytes, a
- * missing '@' or more than BL_ADDRESS_MAX bytes: false.  Quoted local parts that need no quotes lose
+/* Domain lower-cased, and in A-labels (domain.h); local part lower-cased too (as most hosts read it), as far as it is
+ * ASCII: of other letters nobody promises that case means nothing.  Control bytes, blanks outside of a quoted local
+ * part, a missing '@' or more than BL_ADDRESS_MAX bytes: false.  Quoted local parts that need no quotes lose
  * them.  `out` must hold BL_ADDRESS_MAX + 1 bytes; it is NUL-terminated. */
 bool bl_address_normalise(bl_slice address, char *out, size_t *out_n);
 

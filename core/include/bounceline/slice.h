@@ -150,6 +150,16 @@ static inline bool bl_is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
+/* To the end whatever comes, so that it can be sixteen bytes at once. */
+static inline bool bl_slice_is_ascii(bl_slice s)
+{
+    unsigned char all = 0;
+
+    for (size_t i = 0; i < s.n; i++)
+        all |= (unsigned char)s.p[i];
+    return all < 0x80;
+}
+
 /* Where `needle` first stands, or SIZE_MAX. */
 size_t bl_slice_find(bl_slice s, bl_slice needle);
 
