@@ -506,19 +506,21 @@ static void release_held(struct bl_join *join, const bl_record *arrival)
 
 bool bl_join_waits(const struct bl_join *join)
 {
-    return join->pending_n > 0;
+    for (size_t i = 0; i < join->pending_n; i++)
+        if (!pending_is_piece(join->pending[i]))
+            return true;
+    return false;
 }
 
 void bl_join_finish(struct bl_join *join, bl_event_fn *fn, void *arg)
 {
     join->fn = fn;
     join->arg = arg;
-    while (join->pending_n) {
-        if (pending_is_piece(join->pending[0]))
-            pending_drop(join, 0);
+    for (size_t i = 0; i < join->pending_n;)
+        if (pending_is_piece(join->pending[i]))
+            i++; /* says nothing yet, and the rest may come when the log grows after all */
         else
-            take_pending(join, 0);
-    }
+            take_pending(join, i);
 }
 
 /* Which kind comes next cannot be foretold, but with the kind it can whether its queue id is known: so that is asked

@@ -262,6 +262,31 @@ static void pieces_survive_a_snapshot(void **state)
     end(&whole);
 }
 
+/* Fails when bl_join_finish() drops them: then whoever reads on has lost the record. */
+static void pieces_outlast_an_end_of_the_log(void **state)
+{
+    struct bench whole, cut;
+
+    (void)state;
+    begin(&whole);
+    for (size_t i = 0; i < BL_COUNT(in_pieces); i++)
+        feed(&whole, in_pieces[i]);
+    assert_true(whole.journal.events > 0);
+    for (size_t at = 0; at < BL_COUNT(in_pieces); at++) {
+        begin(&cut);
+        for (size_t i = 0; i < BL_COUNT(in_pieces); i++) {
+            if (i == at) {
+                assert_false(bl_join_waits(cut.join));
+                bl_join_finish(cut.join, journal_event, &cut.journal);
+            }
+            feed(&cut, in_pieces[i]);
+        }
+        assert_int_equal(cut.journal.events, whole.journal.events);
+        end(&cut);
+    }
+    end(&whole);
+}
+
 static void pieces_that_do_not_fit_are_counted(void **state)
 {
     struct bench b;
@@ -406,6 +431,7 @@ int main(void)
         cmocka_unit_test(heads_are_told_from_syslog_ones),
         cmocka_unit_test(pieces_are_joined),
         cmocka_unit_test(pieces_survive_a_snapshot),
+        cmocka_unit_test(pieces_outlast_an_end_of_the_log),
         cmocka_unit_test(pieces_that_do_not_fit_are_counted),
         cmocka_unit_test(cut_through_waits_for_its_sender),
         cmocka_unit_test(orphans_cost_no_more_than_others),

@@ -60,10 +60,11 @@ void            bl_join_clear(struct bl_join *join); /* statistics too */
  * old set. */
 void bl_join_set_rules(struct bl_join *join, const struct bl_rules *rules);
 
-/* Whether anything waits for further lines. */
+/* Whether anything is held that bl_join_finish would tell. */
 bool bl_join_waits(const struct bl_join *join);
 
-/* The log has ended: what was held for a line that did not come is told without it, to nobody when `fn` is NULL. */
+/* The log has ended: what was held for a line that did not come is told without it, to nobody when `fn` is NULL.
+ * Pieces stay, should the log go on after all. */
 void bl_join_finish(struct bl_join *join, bl_event_fn *fn, void *arg);
 
 /* Feeds a block's records, in order; calls `fn` for each outcome.  A warm-up block is only fed: no
