@@ -74,7 +74,8 @@ static enum bl_code append(struct bl_follow_plan *plan, struct bl_generation *g)
 }
 
 /* What `n` of the slots say of one generation.  It is finished when all that are furthest were told so; of one
- * that is only remembered nobody was told anything. */
+ * that is only remembered nobody was told anything.  Blocks also end where the log once did: whom that was not told
+ * hears of it between the lines before and those behind. */
 static enum bl_code add(struct bl_follow_plan *plan, const bl_position **at, size_t n, size_t slots)
 {
     struct bl_generation *g = bl_generation_known(at[0]);
@@ -90,14 +91,16 @@ static enum bl_code add(struct bl_follow_plan *plan, const bl_position **at, siz
             g->known = *at[i];
         } else if (at[i]->offset == g->known.offset) {
             g->known.finished &= at[i]->finished;
-            g->known.told |= at[i]->told; /* or a block without lines would take it back from those who were told */
         }
         if (at[i]->offset < g->least)
             g->least = at[i]->offset;
         if (slots != REMEMBERED)
             rc = bl_generation_cut(g, at[i]->offset);
+        if (slots != REMEMBERED && rc == BL_OK)
+            rc = bl_generation_cut(g, at[i]->told_at);
     }
     g->known.finished &= slots != REMEMBERED;
+    g->known.told_at = 0;
     g->at = g->least;
     return rc;
 }

@@ -80,7 +80,6 @@ static void note_bytes(struct bl_splitter *s, const char *bytes, size_t n, size_
         s->head_n += more;
     }
     if (moves) {
-        s->at.told &= s->at.offset == s->read_at + lines;
         s->at.offset = s->read_at + lines;
         s->before_n = join_tail(s->before, s->tail, s->tail_n, bytes, lines);
         if (s->hashing) {

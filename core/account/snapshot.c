@@ -202,9 +202,9 @@ bool bl_snapshot_usable(const struct bl_snapshot *snapshot, const struct bl_posi
         for (size_t slot = 0; slot < n && at->offset > 0; slot++) {
             const bl_position *has = bl_positions_find(&slots[slot], at->generation);
 
-            /* A slot may have forgotten a finished generation (pruned), but one that knows nothing at
-             * all is behind everything. */
-            if (has ? has->offset < at->offset : !at->finished || slots[slot].n == 0)
+            /* What the join told at an end waits no more: a slot that has not got it is behind.  A slot may have
+             * forgotten a finished generation (pruned), but one that knows nothing at all is behind everything. */
+            if (has ? has->offset < at->offset || has->told_at < at->told_at : !at->finished || slots[slot].n == 0)
                 return false;
         }
     }

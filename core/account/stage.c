@@ -44,6 +44,7 @@ struct bl_stage {
     bool known_only;        /* its source is not believed by its word alone */
     bool wanted[1 + BL_PARTITIONS_MAX];
     bool counting, addressing;
+    bool was_end;           /* the log ended there for some slot */
     bool at_is_short;    /* a position found no room: no snapshot is true until the next run */
     size_t events;       /* address events in the open batch */
     struct asking asking[ASKING];
@@ -322,27 +323,17 @@ static struct bl_range *range_of(struct bl_batch *batch, uint64_t begin, const b
 /* Which slots have not yet got what ends at `at`; with `end`, which were not told that the log ends there. */
 static void look_at_slots(struct bl_stage *stage, const bl_position *at, bool end)
 {
-    stage->addressing = false;
+    stage->addressing = stage->was_end = false;
     for (size_t i = 0; i < 1 + (size_t)stage->partitions; i++) {
         const bl_position *has = bl_positions_find(&stage->slot[i], at->generation);
         uint64_t offset = has ? has->offset : 0;
+        bool told = has && has->told_at > 0 && has->told_at == at->offset;
 
-        stage->wanted[i] = at->offset > offset || (end && at->offset == offset && !(has && has->told));
+        stage->wanted[i] = at->offset > offset || (end && at->offset == offset && !told);
         stage->addressing |= i > 0 && stage->wanted[i];
+        stage->was_end |= told;
     }
     stage->counting = stage->wanted[0];
-}
-
-/* Somebody was told that the log ends here; the others are told now. */
-static bool was_end(const struct bl_stage *stage, const bl_position *at)
-{
-    for (size_t i = 0; i < 1 + (size_t)stage->partitions; i++) {
-        const bl_position *has = bl_positions_find(&stage->slot[i], at->generation);
-
-        if (has && has->told && has->offset == at->offset)
-            return true;
-    }
-    return false;
 }
 
 static void attach_snapshot(struct bl_stage *stage)
@@ -390,16 +381,22 @@ static void put_at(struct bl_stage *stage, const bl_position *position)
         fall_short(stage);
 }
 
-/* What waits in the join waits in vain: that is told, once to each slot, since its position says so. */
+/* What waits in the join waits in vain: that is told, once to each slot, since its position says so.
+ *
+ * The position says where the last time was.  That is enough, since no slot goes beyond an end that one knows of before
+ * it was told, too: whatever is read back, what waits at a slot's last end was told to it, and what came to wait behind
+ * that was not.  Of an end that no slot remembers the join does not know either: all whom it still concerns hear later
+ * of what waited there, once. */
 static void tell_end(struct bl_stage *stage, size_t source, bl_position end)
 {
-    end.told = true;
+    end.told_at = end.offset;
     look_at_slots(stage, &end, true);
     stage->range = range_of(stage->open, end.offset, &end);
     bl_join_finish(stage->join[source], on_event, stage);
     answer_all(stage);
     stage->range->end = end;
     put_at(stage, &end);
+    stage->blocks_since++;
 }
 
 /* The snapshot was taken at an end, before it was told: whom a kill kept from hearing of it hears of it now, before
@@ -409,15 +406,45 @@ static void tell_missed_end(struct bl_stage *stage, size_t source)
     for (size_t i = 0; i < stage->at.n && bl_join_waits(stage->join[source]); i++) {
         const bl_position *at = &stage->at.v[i];
 
-        if (at->source == stage->source[source] && !at->told && was_end(stage, at))
+        if (at->source != stage->source[source] || at->told_at == at->offset)
+            continue;
+        look_at_slots(stage, at, true);
+        if (stage->was_end)
             tell_end(stage, source, *at);
     }
     stage->waited[source] = false;
 }
 
+/* The log ends for this run.  Where a slot has more of it than the join has read, a file was gone or could not be read:
+ * what waits may have come. */
+static void take_end(struct bl_stage *stage, const struct bl_block *block)
+{
+    const bl_position *at = bl_positions_find(&stage->at, block->end.generation);
+
+    if (!at || at->offset != block->end.offset || !bl_join_waits(stage->join[block->source]))
+        return;
+    for (size_t i = 0; i < 1 + (size_t)stage->partitions; i++)
+        if (bl_positions_offset(&stage->slot[i], at->generation) > at->offset)
+            return;
+    tell_end(stage, block->source, *at);
+}
+
+/* Lines were read to where the log once ended; those who have more of it were told then. */
+static void pass_end(struct bl_stage *stage, const struct bl_block *block)
+{
+    if (block->end.offset < bl_positions_offset(&stage->at, block->end.generation))
+        bl_join_finish(stage->join[block->source], NULL, NULL); /* warm-up: every slot has more */
+    else
+        tell_end(stage, block->source, block->end);
+}
+
 static void count_block(struct bl_stage *stage, const struct bl_block *block)
 {
-    look_at_slots(stage, &block->end, false);
+    const bl_position *at = bl_positions_find(&stage->at, block->end.generation);
+    bl_position end = block->end;
+
+    if (at && at->told_at <= end.offset) /* without a snapshot `at` may be ahead, of a file new to some slot */
+        end.told_at = at->told_at;
     stage->range = range_of(stage->open, block->begin, &block->end);
     if (block->kind == BL_BLOCK_DATA) {
         bl_join_block(stage->join[block->source], block, on_event, stage);
@@ -432,9 +459,20 @@ static void count_block(struct bl_stage *stage, const struct bl_block *block)
         if (block->kind == BL_BLOCK_SKIP)
             stage->range->skipped_bytes += block->end.offset - block->begin;
     }
-    stage->range->end = block->end;
-    put_at(stage, &block->end);
+    stage->range->end = end;
+    put_at(stage, &end);
     stage->blocks_since++;
+}
+
+static void take_block(struct bl_stage *stage, const struct bl_block *block)
+{
+    look_at_slots(stage, &block->end, false);
+    if (block->warm_up)
+        bl_join_block(stage->join[block->source], block, NULL, NULL);
+    else
+        count_block(stage, block);
+    if (stage->was_end && block->kind == BL_BLOCK_DATA && block->begin < block->end.offset)
+        pass_end(stage, block);
 }
 
 static bool is_full(const struct bl_stage *stage, const struct bl_batch *batch)
@@ -447,19 +485,15 @@ static bool is_full(const struct bl_stage *stage, const struct bl_batch *batch)
 
 static void take_lines(struct bl_stage *stage, struct bl_block *block)
 {
-    struct bl_join *join = stage->join[block->source];
-
-    if (!join)
+    if (!stage->join[block->source])
         return;
     stage->known_only = stage->known_only_of[block->source];
     if (stage->waited[block->source])
         tell_missed_end(stage, block->source);
-    if (block->warm_up)
-        bl_join_block(join, block, NULL, NULL);
-    else if (!block->end.told || bl_join_waits(join)) /* or the log ends, and nothing waits for more */
-        count_block(stage, block);
-    if (block->kind == BL_BLOCK_DATA && bl_join_waits(join) && (block->end.told || was_end(stage, &block->end)))
-        tell_end(stage, block->source, block->end);
+    if (block->is_end)
+        take_end(stage, block);
+    else
+        take_block(stage, block);
     if (stage->blocks_since >= stage->options.snapshot_blocks)
         attach_snapshot(stage);
     if (is_full(stage, stage->open))

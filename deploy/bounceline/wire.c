@@ -353,7 +353,8 @@ static void on_block(void *arg, struct bl_block *block)
     struct daemon *d = arg;
     bool first = block->begin == 0;
 
-    d->end[block->source] = block->end;
+    if (block->begin < block->end.offset) /* else it says that an older file is finished */
+        d->end[block->source] = block->end;
     bl_pipeline_submit(d->pipeline, block);
     if (first) {
         d->flush = true;
@@ -408,7 +409,7 @@ static bool send_ends(struct daemon *d)
         block->source = (uint32_t)d->ended;
         block->begin = d->end[d->ended].offset;
         block->end = d->end[d->ended];
-        block->end.told = true;
+        block->is_end = true;
         bl_pipeline_submit(d->pipeline, block);
     }
     return true;

@@ -297,6 +297,20 @@ static void a_snapshot_without_the_join_of_a_source_says_nothing_of_it(void **st
     assert_true(a_block_ends_at(rig, line_end(rig, 80)));
 }
 
+/* Whoever was not told there is told between the lines before and those behind.  Fails without the cut at told_at. */
+static void where_the_log_once_ended_a_block_ends(void **state)
+{
+    struct rig *rig = *state;
+    struct bl_resume *resume = after_100_lines(rig);
+
+    slot_at(rig, resume, 0, 90);
+    slot_at(rig, resume, 1, 30);
+    resume->slot[0].v[0].told_at = line_end(rig, 60);
+    rig_start_from(rig, NULL, resume);
+    rig_wait(rig, 70);
+    assert_true(a_block_ends_at(rig, line_end(rig, 60)));
+}
+
 /* A slot finished a file whose last line had no newline; another is behind: the border must be there. */
 static void a_slot_that_stopped_without_newline_is_a_border_too(void **state)
 {
@@ -341,6 +355,7 @@ int main(void)
         TEST(a_cold_join_is_warmed_by_lines_before_every_slot),
         TEST(a_snapshot_of_the_join_says_where_to_begin),
         TEST(a_snapshot_without_the_join_of_a_source_says_nothing_of_it),
+        TEST(where_the_log_once_ended_a_block_ends),
         TEST(a_slot_that_stopped_without_newline_is_a_border_too),
     };
 

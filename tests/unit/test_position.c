@@ -46,16 +46,79 @@ static void text_comes_back_as_the_same_position(void **state)
     assert_int_equal(bl_position_parse(7, guarded_bytes(text, n), &got), BL_OK);
     assert_same(&sample, &got);
     assert_true(strncmp(text, "1234567 ", 8) == 0); /* the fence reads the offset first */
-    for (unsigned state_word = 0; state_word < 4; state_word++) {
+    for (unsigned i = 0; i < 6; i++) {
+        static const uint64_t told_at[] = {0, 1000, 1234567};
         bl_position one = sample;
 
-        one.finished = state_word & 1;
-        one.told = state_word & 2;
+        one.finished = i & 1;
+        one.told_at = told_at[i / 2];
         n = bl_position_text(&one, text);
         assert_int_equal(bl_position_parse(7, guarded_bytes(text, n), &got), BL_OK);
+        assert_same(&one, &got);
         assert_int_equal(got.finished, one.finished);
-        assert_int_equal(got.told, one.told);
-        assert_int_equal(bl_position_moves(&sample, &one), !sample.told && one.told);
+        assert_int_equal(got.told_at, one.told_at);
+    }
+}
+
+static void the_longest_text_has_room(void **state)
+{
+    bl_position p = {.generation = 1, .source = UINT64_MAX, .offset = INT64_MAX, .device = UINT64_MAX,
+                     .inode = UINT64_MAX, .birth_ns = -INT64_MAX, .head_n = BL_HEAD_BYTES, .tail_n = BL_TAIL_BYTES,
+                     .head_hash = UINT64_MAX, .tail_hash = UINT64_MAX, .seen_s = -INT64_MAX, .finished = true,
+                     .told_at = INT64_MAX};
+    char text[BL_POSITION_TEXT_MAX];
+    size_t n = bl_position_text(&p, text);
+    bl_position got;
+
+    (void)state;
+    assert_int_equal(n, strlen(text));
+    assert_int_equal(bl_position_parse(1, guarded_bytes(text, n), &got), BL_OK);
+    assert_same(&p, &got);
+}
+
+/* STATE instead of FINISHED and TOLD: 1 finished, 2 told at the offset. */
+static void the_old_text_is_read(void **state)
+{
+    static const char *const old[] = {
+        "120 00000000000000fe 1 2 3 0 0 0 0 4 0",
+        "120 00000000000000fe 1 2 3 0 0 0 0 4 1",
+        "120 00000000000000fe 1 2 3 0 0 0 0 4 2",
+        "120 00000000000000fe 1 2 3 0 0 0 0 4 3",
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        bl_position got;
+
+        assert_int_equal(bl_position_parse(7, guarded(old[i]), &got), BL_OK);
+        assert_int_equal(got.finished, i & 1);
+        assert_int_equal(got.told_at, i & 2 ? 120 : 0);
+    }
+}
+
+/* What is known of an offset, in any order: finished, and told there. */
+static void a_position_moves_by_what_is_new_at_the_same_offset(void **state)
+{
+    static const struct {
+        bool     was_finished, finished;
+        uint64_t told, tells;
+        bool     moves;
+    } cases[] = {
+        {false, false, 0, 0, false},    {false, true, 0, 0, true},     {true, false, 0, 0, false},
+        {false, false, 0, 100, true},   {false, false, 50, 100, true}, {true, true, 50, 100, true},
+        {false, true, 100, 100, true},  {true, true, 100, 100, false}, {false, false, 100, 50, false},
+        {true, false, 0, 100, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < BL_COUNT(cases); i++) {
+        bl_position has = {.generation = 1, .offset = 100, .finished = cases[i].was_finished, .told_at = cases[i].told},
+                    end = {.generation = 1, .offset = 100, .finished = cases[i].finished, .told_at = cases[i].tells};
+
+        assert_int_equal(bl_position_moves(&has, &end), cases[i].moves);
+        end.offset = 99;
+        end.told_at = 0;
+        assert_false(bl_position_moves(&has, &end));
     }
 }
 
@@ -68,7 +131,10 @@ static void every_cut_and_every_odd_text_is_refused(void **state)
         "1 0000000000000000 0 0 0 4097 0 0 0 0 0",
         "1 0000000000000000 0 0 0 0 0 0 0 0 4",
         "-1 0000000000000000 0 0 0 0 0 0 0 0 0",
-        "1 0000000000000000 0 0 0 0 0 0 0 0 0 0",
+        "1 0000000000000000 0 0 0 0 0 0 0 0 0 0", /* told at 0 is not to be told */
+        "1 0000000000000000 0 0 0 0 0 0 0 0 0 2",
+        "1 0000000000000000 0 0 0 0 0 0 0 0 2 1",
+        "1 0000000000000000 0 0 0 0 0 0 0 0 0 1 0",
         "99999999999999999999 0 0 0 0 0 0 0 0 0 0",
         "1 00000000000000000 0 0 0 0 0 0 0 0 0",
     };
@@ -170,6 +236,12 @@ static void a_snapshot_is_usable_only_when_no_slot_is_behind_it(void **state)
     assert_false(bl_snapshot_usable(s, slots, 2));
     bl_positions_find(&slots[1], 2)->offset += 5;
     assert_true(bl_snapshot_usable(s, slots, 2));
+    bl_positions_find(&s->positions, 2)->told_at = 9;
+    assert_false(bl_snapshot_usable(s, slots, 2)); /* what waited there is not in the join, nor in a slot */
+    bl_positions_find(&slots[0], 2)->told_at = 9;
+    assert_false(bl_snapshot_usable(s, slots, 2));
+    bl_positions_find(&slots[1], 2)->told_at = 20; /* so at 9, too */
+    assert_true(bl_snapshot_usable(s, slots, 2));
     bl_positions_remove(&slots[1], 1); /* finished and pruned there */
     assert_true(bl_snapshot_usable(s, slots, 2));
     bl_positions_remove(&slots[1], 3); /* alive and unknown there: behind */
@@ -183,6 +255,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_comes_back_as_the_same_position),
+        cmocka_unit_test(the_longest_text_has_room),
+        cmocka_unit_test(the_old_text_is_read),
+        cmocka_unit_test(a_position_moves_by_what_is_new_at_the_same_offset),
         cmocka_unit_test(every_cut_and_every_odd_text_is_refused),
         cmocka_unit_test(a_list_keeps_one_position_per_generation),
         cmocka_unit_test(a_snapshot_comes_back_and_a_damaged_one_is_refused),

@@ -46,7 +46,7 @@ struct bl_block {
     int64_t  reference_s; /* for stamps without a year: file mtime or arrival */
     bool     warm_up;     /* before every slot's position: feeds the join, counts nowhere */
     bool     last;        /* FLUSH: the end; take a snapshot with it */
-    /* DATA without lines whose `end` says `told`: the log ends here */
+    bool     is_end;      /* DATA without lines: the log ends here, what waits for further lines waits in vain */
     const struct bl_rules *rules; /* that its verdicts are numbers of; set when it is submitted */
     char    *bytes;
     size_t   n;

@@ -37,7 +37,8 @@ typedef struct bl_position {
     uint64_t head_hash, tail_hash;
     int64_t  seen_s;      /* event or file time when it last moved: for pruning */
     bool     finished;    /* read to its end and known not to grow again */
-    bool     told;        /* the log ended here for somebody: what waited for further lines was told without them */
+    uint64_t told_at;     /* where the log last ended for somebody: what waited there for further lines was told without
+                           * them.  At most `offset`; 0: never.  The stage knows it, the reader hands out 0 */
 } bl_position;
 
 struct bl_positions {
@@ -65,7 +66,7 @@ static inline bool bl_position_moves(const bl_position *has, const bl_position *
 {
     return end->offset > (has ? has->offset : 0) ||
            (has && end->offset == has->offset &&
-            ((end->finished && !has->finished) || (end->told && !has->told)));
+            ((end->finished && !has->finished) || end->told_at > has->told_at));
 }
 
 static inline bool bl_positions_behind(const struct bl_positions *list, const bl_position *end)
@@ -73,9 +74,9 @@ static inline bool bl_positions_behind(const struct bl_positions *list, const bl
     return bl_position_moves(bl_positions_find(list, end->generation), end);
 }
 
-/* "OFFSET SOURCE DEV INO BIRTH HEADN HEADHASH TAILN TAILHASH SEEN STATE": what the slot stores under
- * the generation's name; the offset comes first because the fence compares just that.  STATE: 1 finished, 2 told,
- * 3 both. */
+/* "OFFSET SOURCE DEV INO BIRTH HEADN HEADHASH TAILN TAILHASH SEEN FINISHED TOLD": what the slot stores under the
+ * generation's name; the offset comes first because the fence compares just that.  FINISHED is 0 or 1; TOLD, told_at,
+ * is not there when it is 0.  Of old a FINISHED of 2 or 3 stood for 0 or 1 and told at OFFSET, which is still read. */
 size_t       bl_position_text(const bl_position *position, char out[BL_POSITION_TEXT_MAX]);
 enum bl_code bl_position_parse(uint64_t generation, bl_slice text, bl_position *out);
 
