@@ -205,12 +205,11 @@ RARELY void note_unparsed(struct bl_block *block, bl_slice line)
 }
 
 /* No head that is read here: a delivery all the same, when it has Postfix's words. */
-RARELY void note_headless(struct bl_block *block, bl_slice line)
+RARELY void note_if_delivery(struct bl_block *block, bl_slice line)
 {
     bl_slice text = bl_slice_head(line, HEADLESS_BYTES);
     size_t to = bl_slice_find(text, BL_SLICE(" to=<"));
 
-    block->headless++;
     if (to != SIZE_MAX &&
         bl_slice_find(bl_slice_drop(text, to), BL_SLICE(" status=")) != SIZE_MAX)
         note_unparsed(block, line);
@@ -287,22 +286,25 @@ struct place_before {
 };
 
 /* The whole line before; false where it is not to be had.  A block begins with a line, and so does what stands
- * before it when that is all there was. */
+ * before it when that is all there was.  A NUL ends what it stands in, for of a hole as many may be here as like. */
 RARELY bool step_back(struct place_before *place, bl_slice *line)
 {
     bool inside = place->at > 0;
     const struct bl_block *block = place->block;
     const char *begin = inside ? block->bytes : block->before;
     size_t n = inside ? (size_t)place->at : (size_t)((int64_t)block->before_n + place->at);
-    const char *newline;
+    const char *newline, *nul;
 
     if (n == 0 || begin[n - 1] != '\n')
         return false;
     newline = n > 1 ? memrchr(begin, '\n', n - 1) : NULL;
-    if (!newline && !inside && block->before_n != block->begin)
-        return false; /* the line began earlier */
     *line = (bl_slice){newline ? newline + 1 : begin, 0};
     line->n = (size_t)(begin + n - 1 - line->p);
+    nul = memrchr(line->p, 0, line->n);
+    if (!newline && !nul && !inside && block->before_n != block->begin)
+        return false; /* the line began earlier */
+    if (nul)
+        *line = bl_slice_drop(*line, (size_t)(nul + 1 - line->p));
     place->at -= (int64_t)line->n + 1;
     line->n -= line->n && line->p[line->n - 1] == '\r';
     return true;
@@ -420,10 +422,27 @@ RARELY bool read_odd_line(struct bl_worker *worker, bl_slice line, bl_syslog *he
     return true;
 }
 
+/* What a crash leaves where a log was enlarged but not yet written are NULs, and the next line follows them
+ * without a newline; half a line may stand before them.  False when there are none. */
+RARELY bool split_at_hole(bl_slice line, bl_slice *half, bl_slice *behind)
+{
+    const char *last = line.n ? memrchr(line.p, 0, line.n) : NULL;
+    size_t nuls = 0;
+
+    if (!last)
+        return false;
+    while (nuls < line.n && line.p[nuls] == 0)
+        nuls++;
+    *half = bl_slice_head(line, nuls ? 0 : (size_t)(last - line.p));
+    *behind = bl_slice_drop(line, nuls ? nuls : (size_t)(last + 1 - line.p));
+    return true;
+}
+
 RARELY enum promise look_slowly(struct bl_worker *worker, struct bl_block *block, bl_slice line,
                                 struct prospect *prospect)
 {
     enum promise promise = NOTHING;
+    bl_slice half, behind;
 
     prospect->seed = 0;
     if (has_exim_stamp(line) && read_exim_head(line, &worker->stamper, &prospect->head)) {
@@ -437,8 +456,12 @@ RARELY enum promise look_slowly(struct bl_worker *worker, struct bl_block *block
             promise = is_exim(prospect->head.program)
                           ? look_at_exim(&prospect->head, &prospect->qid)
                           : NOTHING;
+    } else if (split_at_hole(line, &half, &behind)) {
+        note_if_delivery(block, half);
+        promise = look_slowly(worker, block, behind, prospect);
     } else {
-        note_headless(block, line);
+        block->headless++;
+        note_if_delivery(block, line);
     }
     return promise;
 }

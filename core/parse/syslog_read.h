@@ -155,6 +155,12 @@ RARELY void skip_priority_name(bl_slice *in)
         *in = bl_slice_drop(*in, n + count_blanks(bl_slice_drop(*in, n)));
 }
 
+/* Half a head, and what stands behind a hole in the log is another line's. */
+static inline bool has_hole(bl_slice word)
+{
+    return bl_slice_find_byte(word, '\0') != word.n;
+}
+
 /* Not inlined: once a second, while recall_head runs for every line. */
 RARELY bool take_head(bl_slice *in, struct bl_stamper *stamper, bl_syslog *out, unsigned *form)
 {
@@ -168,7 +174,7 @@ RARELY bool take_head(bl_slice *in, struct bl_stamper *stamper, bl_syslog *out, 
     rest = bl_slice_drop(rest, blanks);
     skip_priority_name(&rest);
     out->host = bl_slice_head(rest, bl_window_find(rest, ' '));
-    if (blanks == 0 || out->host.n == 0)
+    if (blanks == 0 || out->host.n == 0 || has_hole(out->host))
         return false;
     if (*form == FORM_PLAIN && is_tag(out->host)) {
         out->host.n = 0; /* not remembered: the next line may have one */
@@ -220,7 +226,7 @@ RARELY bool read_odd_tag(bl_slice in, bl_syslog *out)
     out->program = bl_slice_head(tag, open);
     if (open == tag.n && bl_slice_ends(tag, BL_SLICE(":")))
         out->program.n--;
-    return out->program.n > 0;
+    return out->program.n > 0 && (bl_slice_ends(tag, BL_SLICE("]:")) || !has_hole(tag));
 }
 
 /* `program[pid]: `, the first blank within the window. */

@@ -21,6 +21,11 @@ when=$(tail -1 mail.log | cut -c1-15)
     echo "$when mx1 postfix/smtpd[1]: NOQUEUE: reject: CONNECT from h[192.0.2.9]: 554 5.7.1 no; proto=SMTP"
     echo "$when mx1 last message repeated 10007 times"
     printf '%s mx1 kernel: %070000d\n' "$when" 0
+    # what stands behind the hole that a crash left
+    for n in 1 5000 100000; do
+        head -c $n /dev/zero
+        echo "$when mx1 postfix/smtp[1]: 4B$n: to=<hole@hole.example>, relay=mx[192.0.2.1]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (ok)"
+    done
     # and what waits for a line that does not come: Exim cuts through before it logs the arrival
     for i in 1 2 3; do echo "$when mx1 exim[7]: 1xUzl$i-0000Ab-0d >> cut@d.example R=dns T=smtp H=mx [192.0.2.1] C=\"250 ok\""; done
 } >>mail.log
@@ -33,7 +38,7 @@ done
 python3 - <<'PY' || bad=1
 import json
 scan, stats = json.load(open("scan.json")), json.load(open("stats.json"))
-assert scan["outcomes"]["bounced"] > 0 and scan["domains"]["d.example"] == {"delivered": 3} and len(scan["instances"]) == 2 and (scan["repeats_cut"], scan["long_lines"]) == (7, 1) and sum(scan["faults"].values()) > 0 and scan["suppressed"] > 0
+assert scan["outcomes"]["bounced"] > 0 and scan["domains"]["d.example"] == {"delivered": 3} and scan["domains"]["hole.example"] == {"delivered": 3} and len(scan["instances"]) == 2 and (scan["repeats_cut"], scan["long_lines"]) == (7, 1) and sum(scan["faults"].values()) > 0 and scan["suppressed"] > 0
 # What happened before a retry is in no bucket, and the hours of stats are those of the last day.
 for field in sorted(set(scan) - {"from", "to", "hours", "deferred_then"}):
     assert scan[field] == stats[field], (field, scan[field], stats[field])

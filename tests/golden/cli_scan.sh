@@ -218,6 +218,27 @@ for how in '' --json --events; do
     done
 done
 
+# --- what a crash leaves: runs of NULs, and behind them the next line.  Every line counts, wherever blocks end.
+# Fails when look_slowly() does not split at them
+python3 - >holes.log <<'PY'
+import sys
+i = 0
+while i < 4000:
+    for line in open("all.log", "rb"):
+        sys.stdout.buffer.write((b"\0" * [1, 10, 4096, 65000, 65536, 300000][i // 40 % 6] if i % 40 == 0 else b"") + line)
+        i += 1
+PY
+tr -d '\0' <holes.log >whole.log
+gzip -kc holes.log >holes-gz
+zstd -qc holes.log >holes-zst
+for how in --json --events; do
+    "$BL" scan $how whole.log >plain
+    for other in holes.log "-j2 holes.log" "-j4 holes-gz" "holes-zst" "-"; do
+        "$BL" scan $how $other <holes.log >other
+        [ -s plain ] && cmp -s plain other || fail "scan $how $other differs from what is in it without holes"
+    done
+done
+
 # --- by the name of an open descriptor, as a shell's <(...) gives it; what would block or never end is refused
 [ "$("$BL" scan --json /dev/fd/3 3<all.log | md5sum)" = "$("$BL" scan --json all.log | md5sum)" ] || fail "/dev/fd/3"
 [ "$(cat all.log | "$BL" scan --json /dev/stdin | md5sum)" = "$("$BL" scan --json all.log | md5sum)" ] || fail "/dev/stdin"

@@ -208,6 +208,13 @@ static size_t make_line(char *out, size_t room)
             n += more;
         }
     }
+    if (draw(10) == 0) { /* a hole, mostly in front of it */
+        size_t at = draw(3) ? 0 : draw((uint32_t)n + 1), more = 1 + draw(draw(4) ? 20 : 700);
+
+        memmove(out + at + more, out + at, n - at);
+        memset(out + at, 0, more);
+        n += more;
+    }
     if (draw(20) == 0)
         out[n++] = '\r';
     out[n++] = '\n';
@@ -307,7 +314,7 @@ static bool is_exims(bl_slice program)
 }
 
 static enum bl_postfix_line read_alone(const struct bl_rules *rules, bl_slice line,
-                                       bl_record *record)
+                                       bl_record *record, uint64_t *unparsed)
 {
     static char text[BL_BLOCK_BYTES + BL_BLOCK_SLACK];
     struct bl_stamper stamper;
@@ -316,14 +323,20 @@ static enum bl_postfix_line read_alone(const struct bl_rules *rules, bl_slice li
     bl_syslog head;
     bl_reply reply;
 
-    if (line.n && line.p[line.n - 1] == '\r')
-        line.n--;
     bl_stamper_init(&stamper, NULL);
     bl_stamper_refer(&stamper, 1795323817);
     if (bl_exim_head(line, &stamper, &head))
         return read_exim_alone(rules, &head, record);
-    if (!bl_syslog_read(line, &stamper, &head) && !bl_journal_read(line, text, &text_n, &head))
-        return without_head(line);
+    if (!bl_syslog_read(line, &stamper, &head) && !bl_journal_read(line, text, &text_n, &head)) {
+        const char *nul = line.n ? memrchr(line.p, 0, line.n) : NULL;
+
+        if (nul && line.p[0] == 0)
+            return read_alone(rules, bl_slice_drop(line, 1), record, unparsed);
+        if (!nul)
+            return without_head(line);
+        *unparsed += without_head(bl_slice_head(line, (size_t)(nul - line.p))) == BL_POSTFIX_UNPARSED;
+        return read_alone(rules, bl_slice_drop(line, (size_t)(nul - line.p) + 1), record, unparsed);
+    }
     if (is_exims(head.program))
         return read_exim_alone(rules, &head, record);
     kind = bl_postfix_read(&head, record, &reply);
@@ -349,12 +362,13 @@ static void compare_alone(const struct bl_rules *rules, const struct bl_block *b
         size_t n = bl_slice_find_byte(rest, '\n');
         bl_slice copy = guarded_bytes(rest.p, n);
         bl_record record;
-        enum bl_postfix_line kind = read_alone(rules, copy, &record);
+        bl_slice alone = bl_slice_head(copy, n - (n && copy.p[n - 1] == '\r'));
+        enum bl_postfix_line kind = read_alone(rules, alone, &record, &unparsed);
 
         unparsed += kind == BL_POSTFIX_UNPARSED;
         if (kind == BL_POSTFIX_RECORD) {
             assert_true(next < block->records_n);
-            bool json = rest.p[0] == '{'; /* then host is where its text begins */
+            bool json = record.host.p < copy.p || record.host.p > copy.p + n; /* then host is where its text begins */
             const bl_record *other = &block->records[next];
 
             if (!same_record(&record, json ? record.host.p : copy.p, other,

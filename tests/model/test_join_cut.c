@@ -4,6 +4,8 @@
  * lines of a log, whose repetitions and pieces reach over the borders, and once with these as a stream of counted
  * messages that is read in pieces, and anew from every border.
  *
+ * Some lines stand behind a hole.
+ *
  * Negative controls: the same cut with an empty join behind it instead of the loaded one; and blocks that
  * do not know what stands before them, or know it as it stands in a counted stream.  An image without what is pending,
  * or without the number of the next piece, differs too.  In a block of some records entries are found ahead of their

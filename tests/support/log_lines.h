@@ -1,6 +1,6 @@
 /* log_lines.h -- random lines of Postfix and Exim over few ids, as a syslogd writes them, among them everything
  * that is understood only with another line: arrivals and cut-through deliveries before them, records in
- * pieces, repetitions, recipients that are given up because of an earlier reply */
+ * pieces, repetitions, recipients that are given up because of an earlier reply; here and there behind a hole */
 #ifndef BL_TEST_LOG_LINES_H
 #define BL_TEST_LOG_LINES_H
 
@@ -9,14 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LOG_LINE_MAX = 5000, LOG_PROCESSES = 3 };
+enum { LOG_LINE_MAX = 5000, LOG_HOLE_MAX = 5000, LOG_PROCESSES = 3 };
 
 struct log_lines {
     uint64_t random;
     unsigned clock;
     unsigned next_piece[LOG_PROCESSES]; /* of the record that the process is writing; 0: none */
     char *text;
-    size_t n, cap; /* of text; a line is LOG_LINE_MAX at most */
+    size_t n, cap; /* of text; a line is LOG_LINE_MAX at most, behind a hole of LOG_HOLE_MAX */
 };
 
 static inline unsigned log_pick(struct log_lines *log, unsigned n)
@@ -30,9 +30,15 @@ __attribute__((format(printf, 3, 4))) static inline void log_put(struct log_line
 {
     va_list args;
 
-    if (log->cap - log->n < LOG_LINE_MAX + 64)
+    if (log->cap - log->n < LOG_HOLE_MAX + LOG_LINE_MAX + 64)
         return;
     log->clock += log_pick(log, 2);
+    if (log_pick(log, 30) == 0) {
+        size_t hole = 1 + log_pick(log, log_pick(log, 2) ? 20 : LOG_HOLE_MAX);
+
+        memset(log->text + log->n, 0, hole);
+        log->n += hole;
+    }
     log->n += (size_t)sprintf(log->text + log->n, "Nov 22 %02u:%02u:%02u %s ", log->clock / 3600 % 24,
                               log->clock / 60 % 60, log->clock % 60, tag);
     va_start(args, format);

@@ -299,6 +299,55 @@ static void parsing_allocates_nothing_and_making_survives_without_memory(void **
     bl_worker_free(NULL);
 }
 
+/* What a crash leaves in a log.  Fails when look_slowly() does not split at the hole, or has_hole() finds none. */
+static void a_line_behind_a_hole_is_read(void **state)
+{
+    static const struct {
+        const char *name, *half, *line, *behind;
+        size_t nuls, records, unparsed, headless;
+    } rows[] = {
+        {"one NUL", "", SENT("4A", "mx"), "", 1, 1, 0, 0},
+        {"ten", "", SENT("4A", "mx"), "", 10, 1, 0, 0},
+        {"a page", "", SENT("4A", "mx"), "", 4096, 1, 0, 0},
+        {"nearly the longest line", "", SENT("4A", "mx"), "", 65000, 1, 0, 0},
+        {"the line ends in one, too", "", HEAD "postfix/smtpd[1]: 4A: client=h[192.0.2.9]", "\n", 1, 1, 0, 0},
+        {"behind half a stamp", "Nov 22 05:0", SENT("4A", "mx"), "", 4096, 1, 0, 0},
+        {"behind half a host", "Nov 22 05:03:37 mt", SENT("4A", "mx"), "", 4096, 1, 0, 0},
+        {"behind half a tag", HEAD "postfix/smtp[1", SENT("4A", "mx"), "", 4096, 1, 0, 0},
+        {"half a delivery is one", HEAD "postfix/smtp[1]: 4A: to=<a@b.exa", SENT("4A", "mx"), "", 4096, 1, 0, 0},
+        {"or unparsed", HEAD "postfix/smtp[1]: 4A: to=<a@b.example>, relay=m", SENT("4A", "mx"), "", 4096, 0, 1, 0},
+        {"a delivery of no head", "x: to=<a@b.example>, status=sent (ok)", SENT("4A", "mx"), "", 10, 1, 1, 0},
+        {"nothing behind a delivery of no head", "x: to=<a@b.example>, status=sent (ok)", "\n", "", 10, 0, 1, 1},
+        {"nothing behind it", "", "\n", "", 4096, 0, 0, 1},
+        {"not even a newline", "", "", "", 4096, 0, 0, 1},
+        {"Exim's own stamp", "", "2026-11-22 05:03:37 1xUz00-0000Ab-0d Completed\n", "", 10, 1, 0, 0},
+    };
+    static char text[BL_LINE_MAX + 4096];
+    struct bl_block *block = bl_block_new();
+    struct bl_worker *worker = bl_worker_new(NULL);
+
+    (void)state;
+    for (size_t i = 0; i < BL_COUNT(rows); i++) {
+        size_t half = strlen(rows[i].half);
+
+        print_message("%s\n", rows[i].name);
+        memset(text, 0, sizeof text);
+        memcpy(text, rows[i].half, half);
+        block->n = half + rows[i].nuls;
+        block->n += (size_t)sprintf(text + block->n, "%s", rows[i].line);
+        if (rows[i].behind[0])
+            block->n += 1 + (size_t)sprintf(text + block->n + 1, "%s", rows[i].behind);
+        memcpy(block->bytes, text, block->n);
+        bl_block_parse(worker, bl_rules_builtin(), block);
+        assert_int_equal(block->lines, 1);
+        assert_int_equal(block->records_n, rows[i].records);
+        assert_int_equal(block->unparsed, rows[i].unparsed);
+        assert_int_equal(block->headless, rows[i].headless);
+    }
+    bl_worker_free(worker);
+    bl_block_free(block);
+}
+
 /* Deliveries must not be passed over in silence because their envelope is another. */
 static void a_delivery_without_a_readable_head_is_unparsed(void **state)
 {
@@ -409,6 +458,27 @@ static void what_syslogd_left_out_is_a_record_again(void **state)
     bl_block_free(block);
 }
 
+/* Of a hole over BL_LINE_MAX the splitter leaves nothing in a block, but in front of it stands what the file has.
+ * Fails when step_back() takes the hole for a part of the line. */
+static void what_is_repeated_may_stand_behind_a_hole(void **state)
+{
+    static const char line[] = REFUSED("a", "NOQUEUE");
+    struct bl_block *block = bl_block_new();
+    struct bl_worker *worker = bl_worker_new(NULL);
+
+    (void)state;
+    fill(block, AGAIN("a", "3"));
+    block->begin = 100000;
+    block->before_n = BL_TAIL_BYTES;
+    memset(block->before, 0, BL_TAIL_BYTES);
+    memcpy(block->before + BL_TAIL_BYTES - strlen(line), line, strlen(line));
+    bl_block_parse(worker, bl_rules_builtin(), block);
+    assert_int_equal(block->records_n, 1);
+    assert_int_equal(block->records[0].repeats, 3);
+    bl_worker_free(worker);
+    bl_block_free(block);
+}
+
 /* Negative control: without cap_repeats() the first row counts nothing. */
 static void repetitions_that_do_not_count_are_counted(void **state)
 {
@@ -441,8 +511,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(repetitions_that_do_not_count_are_counted),
+        cmocka_unit_test(a_line_behind_a_hole_is_read),
         cmocka_unit_test(a_delivery_without_a_readable_head_is_unparsed),
         cmocka_unit_test(what_syslogd_left_out_is_a_record_again),
+        cmocka_unit_test(what_is_repeated_may_stand_behind_a_hole),
         cmocka_unit_test(lines_become_records_in_their_order),
         cmocka_unit_test(the_key_is_of_host_instance_and_queue_id),
         cmocka_unit_test(a_block_of_the_shortest_lines_fits_its_records),
