@@ -115,6 +115,8 @@ static void count_event(void *arg, const bl_event *event)
 
     if (wanted(scan, event))
         bl_report_event(scan->report, settle(scan, event, &relayed));
+    else if (event->time_us < scan->since_us)
+        bl_report_earlier(scan->report, event);
 }
 
 static void print_event(void *arg, const bl_event *event)

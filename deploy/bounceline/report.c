@@ -256,6 +256,18 @@ static uint64_t span_end(size_t bucket)
     return bucket < 8 ? bucket : ((8 + bucket % 8 + 1) << (power - 3)) - 1;
 }
 
+/* As note_then counts them: of those who wait for another try one more, or one less. */
+void bl_report_earlier(void *arg, const bl_event *event)
+{
+    uint64_t *waiting = &((struct bl_report *)arg)->then.recipients;
+
+    if (!event->retried)
+        *waiting += event->outcome == BL_DEFERRED;
+    else if (event->outcome == BL_DELIVERED || event->outcome == BL_RELAYED || event->outcome == BL_BOUNCED ||
+             event->outcome == BL_EXPIRED)
+        *waiting -= *waiting > 0;
+}
+
 /* What was deferred at first, and what became of it. */
 static void note_then(struct bl_report *report, const bl_event *event)
 {

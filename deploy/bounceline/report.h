@@ -32,6 +32,8 @@ void              bl_report_free(struct bl_report *report);
 
 void bl_report_block(struct bl_report *report, const struct bl_block *block);
 void bl_report_event(void *report, const bl_event *event); /* a bl_event_fn */
+/* Of before what is reported: whom it leaves deferred, what is reported may settle. */
+void bl_report_earlier(void *report, const bl_event *event); /* a bl_event_fn */
 
 /* Valid until the next event; the rows borrow from the report. */
 void bl_report_summarise(const struct bl_report *report, struct bl_summary *summary);

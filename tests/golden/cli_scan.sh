@@ -137,6 +137,12 @@ GONE="dsn=5.1.1, status=bounced (host mx.example.org[192.0.2.20] said: 550 5.1.1
 } >then.log
 check "deferred at first" '{"recipients": 9, "delivered": 5, "relayed": 0, "bounced": 1, "expired": 0, "delivered_p50_s": 71, "delivered_p90_s": 7200, "delivered_max_s": 7200}' \
     "$("$BL" scan --json then.log | python3 -c 'import json,sys; print(json.dumps(json.load(sys.stdin)["deferred_then"]))')"
+# Fails when who was deferred before the window is not remembered: 6 of 0, a share of nothing, and no section
+check "deferred before the window" '{"recipients": 9, "delivered": 5, "relayed": 0, "bounced": 1, "expired": 0, "delivered_p50_s": 71, "delivered_p90_s": 7200, "delivered_max_s": 7200}' \
+    "$("$BL" scan --since 2026-11-21 --json then.log | python3 -c 'import json,sys; print(json.dumps(json.load(sys.stdin)["deferred_then"]))')"
+check "settled before the window" '{"recipients": 3, "delivered": 0, "relayed": 0, "bounced": 0, "expired": 0}' \
+    "$("$BL" scan --since 2026-11-22 --json then.log | python3 -c 'import json,sys; print(json.dumps(json.load(sys.stdin)["deferred_then"]))')"
+"$BL" scan --since 2026-11-21 then.log | grep -q '^  delivered later  *5  *55.6 % ' || fail "deferred before the window, in words"
 "$BL" scan --top 1 then.log >report || fail "--top: exit $?"
 for words in '^  delivered later  *5  *55.6 %    half in 71 seconds, 90 % in 2 hours, all in 2 hours$' \
     '^  bounced later  *1  *11.1 %$' '^  not settled  *3  *33.3 % ' '^  2026-11-20  *0  *18  *0  *0   ####' \
