@@ -67,7 +67,11 @@ static void report_orphans(struct bl_follow *f)
             lost += f->v[k]->lost;
             n++;
         }
-    if (n == 1)
+    if (n == 1 && lost == 0)
+        bl_follow_say(f, BL_NOTE_NOTICE,
+                      "a file of '%s' is not there any more: it was read to its end, byte %llu, and what was written since "
+                      "then is lost, if anything was", f->log->path, at);
+    else if (n == 1)
         bl_follow_say(f, BL_NOTE_WARNING,
                       "a file of '%s' that was read to byte %llu is not there any more: %llu bytes behind it are lost, "
                       "and what was written since it was seen last",

@@ -475,6 +475,25 @@ static void a_loss_is_told_once_however_often_a_run_begins(void **state)
     assert_int_equal(bl_tail_stats(rig->tail).lost_bytes, lost);
 }
 
+/* A file that goes before anybody knew that it would not grow.  Fails when a loss of 0 bytes is told as one. */
+static void of_a_file_that_was_read_to_its_end_no_bytes_are_lost(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_write(rig, "mail.log", 100);
+    rig_start(rig, NULL);
+    rig_wait(rig, 100);
+    rig_stop(rig);
+    rig_remove(rig, "mail.log");
+    rig_write(rig, "mail.log", 50);
+    rig_start_from(rig, NULL, rig_resume(rig));
+    rig_wait(rig, 150);
+    rig_settle(rig);
+    assert_int_equal(notes_with(rig, "was read to its end, byte"), 1);
+    assert_int_equal(notes_with(rig, "are lost"), 0);
+    assert_int_equal(bl_tail_stats(rig->tail).lost_bytes, 0);
+}
+
 /* Nothing was committed yet, so the new run is a first one again; where the end was is not asked twice. */
 static void a_new_run_does_not_move_the_end_that_was_begun_from(void **state)
 {
@@ -914,6 +933,7 @@ int main(void)
         TEST(a_start_during_a_job_begins_again),
         TEST(a_new_run_keeps_what_was_deleted_unread),
         TEST(a_loss_is_told_once_however_often_a_run_begins),
+        TEST(of_a_file_that_was_read_to_its_end_no_bytes_are_lost),
         TEST(a_new_run_does_not_move_the_end_that_was_begun_from),
         TEST(closing_while_busy_is_clean),
         TEST(two_logs_do_not_mix),
