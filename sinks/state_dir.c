@@ -29,7 +29,8 @@ enum bl_code bl_state_dir_make(const char *path, char out[PATH_MAX], bl_err *err
         return bl_fail(err, BL_CONFIG, 0, "the name of the state directory has %zu bytes", n);
     memcpy(copy, path, n + 1);
     if (make_all(copy) != 0)
-        return bl_fail(err, BL_CONFIG, errno, "cannot make state directory '%s': %s", copy, strerror(errno));
+        return bl_fail(err, BL_CONFIG, errno, "cannot make state directory '%s': %s (--state DIR: another one)", copy,
+                       strerror(errno));
     if (!realpath(path, out) || stat(out, &st) != 0)
         return bl_fail(err, BL_CONFIG, errno, "cannot use state directory '%s': %s", path, strerror(errno));
     if (!S_ISDIR(st.st_mode))

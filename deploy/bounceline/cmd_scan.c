@@ -252,8 +252,7 @@ static void scan_file(struct scan *scan, const char *path, uint64_t generation)
 }
 
 /* Not to be taken for a log without failures. */
-static const char headless_words[] = "none of these %s lines has a syslog head that this version reads "
-                                     "(RFC 3164, RFC 3339, RFC 5424)\n";
+static const char headless_words[] = "no line has a syslog head that this version reads (RFC 3164, RFC 3339, RFC 5424)\n";
 
 static void print_report(struct scan *scan, const struct bl_summary *summary)
 {
@@ -268,8 +267,8 @@ static void print_report(struct scan *scan, const struct bl_summary *summary)
     bl_output_format(out, ", %s, %s\n", bl_text_bytes(scan->bytes, bytes),
                      bl_text_count(summary->lines, "line", lines));
     if (bl_report_is_headless(scan->report))
-        bl_output_format(out, headless_words, bl_text_number(summary->lines, lines));
-    bl_report_print_period(scan->report, out);
+        bl_output_put(out, (bl_slice){headless_words, strlen(headless_words)});
+    bl_report_print_period(scan->report, scan->since_us != INT64_MIN || scan->until_us != INT64_MAX, out);
     bl_summary_print(summary, scan->rules, &style, out);
     bl_report_print_unparsed(scan->report, out);
 }
@@ -286,7 +285,6 @@ static void say_speed(const struct scan *scan, uint64_t lines)
 static enum bl_code report(struct scan *scan)
 {
     struct bl_summary *summary = bl_summary_new();
-    char lines[BL_TEXT_NUMBER_MAX];
 
     if (!summary)
         return BL_NO_MEMORY;
@@ -297,7 +295,7 @@ static enum bl_code report(struct scan *scan)
         print_report(scan, summary);
     bl_output_flush(scan->out);
     if (scan->json && bl_report_is_headless(scan->report))
-        fprintf(stderr, headless_words, bl_text_number(summary->lines, lines)); /* JSON has no room for it */
+        fputs(headless_words, stderr); /* JSON has no room for it */
     say_speed(scan, summary->lines);
     bl_summary_free(summary);
     return BL_OK;

@@ -925,6 +925,7 @@ static const struct action {
     {"check", check, NULL, false}, {"show", show, NULL, false},
     {"history", history, history_of_all, false}, {"list", NULL, list, false},
     {"add", add, NULL, true}, {"remove", take_off, NULL, true},
+    {.name = "import"}, {.name = "export"}, {.name = "watch"}, {.name = "release"}, /* not in this version */
 };
 
 static const struct action *find_action(const char *name)
@@ -989,6 +990,8 @@ static int check_action(const struct suppress *job, const struct action *action,
     if (!action)
         return name ? bl_usage("suppress", "there is no '%s'; check show history list add remove are", name)
                     : bl_usage("suppress", "what? check show history list add or remove");
+    if (!action->fn && !action->all)
+        return bl_usage("suppress", "'%s' is not in this version; check show history list add remove are", name);
     if (!action->fn && addresses)
         return bl_usage("suppress", "list takes no address; check, show and history do");
     if (!action->all && !addresses)

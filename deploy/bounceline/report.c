@@ -488,12 +488,13 @@ void bl_report_summarise(const struct bl_report *report, struct bl_summary *summ
     bl_summary_finish(summary);
 }
 
-void bl_report_print_period(const struct bl_report *report, struct bl_output *out)
+void bl_report_print_period(const struct bl_report *report, bool part, struct bl_output *out)
 {
     char from[BL_TEXT_NUMBER_MAX], to[BL_TEXT_NUMBER_MAX];
 
     if (!report->has_time) {
-        bl_output_put(out, BL_SLICE("no result of a delivery in it\n"));
+        bl_output_put(out, part ? BL_SLICE("no result of a delivery in it within the time asked for\n")
+                                : BL_SLICE("no result of a delivery in it\n"));
         return;
     }
     bl_output_format(out, "%s .. %s UTC%s", bl_text_time(report->first_us / 1000, from),

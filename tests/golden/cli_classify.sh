@@ -95,6 +95,8 @@ grep -q -- '--phase needs a value' err || fail "which option? $(cat err)"
 grep -q -- '--redis needs a value' err || fail "--redis: $(cat err)"
 "$BL" top x >/dev/null 2>err; check "a later command" 64 $?
 grep -q "'top' is not in this version" err || fail "top: $(cat err)"
+"$BL" suppress export 2>err; check "suppress export" 64 $?
+grep -q "'export' is not in this version" err || fail "suppress export: $(cat err)"
 "$BL" run -c ./nothing y >/dev/null 2>err; check "run -c" 78 $?
 grep -q "cannot open './nothing'" err || fail "run -c: $(cat err)"
 "$BL" nonsense >/dev/null 2>&1; check "unknown command" 64 $?
