@@ -350,13 +350,20 @@ static struct bl_resume *resume_of(const struct slot *slots, enum fault fault)
 /* MAY_DIE: killed at random, where the log ends above all; MAY_STALL: a slot may take nothing until then, too. */
 enum luck { CALM, MAY_DIE, MAY_STALL };
 
+/* A snapshot after so many blocks or flushes. */
+static struct bl_stage *new_stage(size_t blocks, size_t flushes)
+{
+    const struct bl_stage_options options = {
+        .join_entries = 256, .join_text_bytes = 1 << 16, .batch_fields = 60, .batch_events = 8, .filter_cap = 1000,
+        .snapshot_blocks = blocks, .snapshot_flushes = flushes};
+
+    return bl_stage_new(bl_rules_builtin(), &options);
+}
+
 /* Runs until the log ends (true) or it is killed. */
 static bool live(struct slot *slots, size_t log_end, enum luck luck, enum fault fault)
 {
-    struct bl_stage_options options = {.join_entries = 256, .join_text_bytes = 1 << 16,
-                                       .batch_fields = 60, .batch_events = 8, .filter_cap = 1000,
-                                       .snapshot_blocks = 5, .snapshot_flushes = 3};
-    struct bl_stage *stage = bl_stage_new(bl_rules_builtin(), &options);
+    struct bl_stage *stage = new_stage(5, 3);
     struct bl_worker *worker = bl_worker_new(&(bl_zone){0});
     struct bl_block *block = bl_block_new();
     struct bl_batch *batch = bl_batch_new();
@@ -615,10 +622,7 @@ static void without_a_note_the_end_is_told_again(void **state)
  * every slot has forgotten is forgotten here, too. */
 static void a_snapshot_claims_no_more_than_the_join_has_read(void **state)
 {
-    struct bl_stage_options options = {.join_entries = 256, .join_text_bytes = 1 << 16,
-                                       .batch_fields = 60, .batch_events = 8, .filter_cap = 1000,
-                                       .snapshot_blocks = 1, .snapshot_flushes = 3};
-    struct bl_stage *stage = bl_stage_new(bl_rules_builtin(), &options);
+    struct bl_stage *stage = new_stage(1, 3);
     struct bl_worker *worker = bl_worker_new(&(bl_zone){0});
     struct bl_block *block = bl_block_new();
     struct bl_resume *resume = bl_calloc(1, sizeof *resume);
@@ -712,10 +716,7 @@ static struct bl_snapshot *snapshot_of(struct bl_batch *batch)
 static void the_sources_of_a_run_are_those_it_began_with(void **state)
 {
     static const uint64_t mail[] = {MAIL}, both[] = {MAIL, OTHER}, other[] = {OTHER}, back[] = {OTHER, MAIL, 33};
-    struct bl_stage_options options = {.join_entries = 256, .join_text_bytes = 1 << 16, .batch_fields = 60,
-                                       .batch_events = 8, .filter_cap = 1000, .snapshot_blocks = 1,
-                                       .snapshot_flushes = 3};
-    struct bl_stage *stage = bl_stage_new(bl_rules_builtin(), &options);
+    struct bl_stage *stage = new_stage(1, 3);
     struct bl_snapshot *s;
 
     (void)state;
@@ -741,10 +742,7 @@ static void the_joins_of_another_version_are_not_read(void **state)
 {
     enum { VERSION_AT = 16 };
     static const uint64_t mail[] = {MAIL};
-    struct bl_stage_options options = {.join_entries = 256, .join_text_bytes = 1 << 16, .batch_fields = 60,
-                                       .batch_events = 8, .filter_cap = 1000, .snapshot_blocks = 1,
-                                       .snapshot_flushes = 3};
-    struct bl_stage *stage = bl_stage_new(bl_rules_builtin(), &options);
+    struct bl_stage *stage = new_stage(1, 3);
     struct bl_snapshot *s;
 
     (void)state;
@@ -763,10 +761,7 @@ static void the_joins_of_another_version_are_not_read(void **state)
 /* A stage whose slots and snapshot, with an empty join, have that of generation 1. */
 static struct bl_stage *stage_at(const bl_position *slot, const bl_position *read)
 {
-    struct bl_stage_options options = {.join_entries = 256, .join_text_bytes = 1 << 16, .batch_fields = 60,
-                                       .batch_events = 8, .filter_cap = 1000, .snapshot_blocks = 100,
-                                       .snapshot_flushes = 100};
-    struct bl_stage *stage = bl_stage_new(bl_rules_builtin(), &options);
+    struct bl_stage *stage = new_stage(100, 100);
     struct bl_block control = {.kind = BL_BLOCK_RESET};
     struct bl_resume *resume = bl_calloc(1, sizeof *resume);
 
@@ -877,15 +872,12 @@ static void an_end_is_none_where_the_join_has_not_read_to_it(void **state)
  * asan.  Negative control: with bl_positions_put for bl_positions_add one of the two lists alone takes 5 s. */
 static void a_run_begins_at_once_whatever_the_number_of_files(void **state)
 {
-    struct bl_stage_options options = {.join_entries = 256, .join_text_bytes = 1 << 16,
-                                       .batch_fields = 60, .batch_events = 8, .filter_cap = 1000,
-                                       .snapshot_blocks = 1, .snapshot_flushes = 3};
     struct bl_worker *worker = bl_worker_new(&(bl_zone){0});
     clock_t began = clock();
 
     (void)state;
     for (unsigned with_snapshot = 0; with_snapshot < 2; with_snapshot++) {
-        struct bl_stage *stage = bl_stage_new(bl_rules_builtin(), &options);
+        struct bl_stage *stage = new_stage(1, 3);
         struct bl_block *block = bl_block_new();
         struct bl_resume *resume = bl_calloc(1, sizeof *resume);
         struct bl_batch *batch;
