@@ -51,10 +51,10 @@ static void pass_over_copy(struct bl_follow *f, struct bl_look *look, size_t i, 
 static bool is_being_packed(struct bl_look *look, size_t i, struct bl_logfile *file)
 {
     const struct bl_sibling *s = &look->list.v[i];
-    size_t n = strlen(s->path) - (bl_slice_ends((bl_slice){s->path, strlen(s->path)}, BL_SLICE(".gz")) ? 3 : 4);
+    size_t n = strlen(s->path) - bl_packed_ending((bl_slice){s->path, strlen(s->path)});
     enum bl_identity same = BL_IDENTITY_OTHER;
 
-    for (size_t k = 0; s->packed_name && k < look->list.n; k++) {
+    for (size_t k = 0; s->rotated.packed && k < look->list.n; k++) {
         const struct bl_sibling *o = &look->list.v[k];
         struct bl_logfile original = BL_LOGFILE_CLOSED;
         bl_err err;

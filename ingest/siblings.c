@@ -14,10 +14,7 @@
 
 #include "bounceline/alloc.h"
 
-enum {
-    NUMBER_DIGITS = 5, /* more than these are a date */
-    LISTS_AT_ONCE = 5
-};
+enum { LISTS_AT_ONCE = 5 };
 
 static bl_slice text(const char *p)
 {
@@ -48,45 +45,14 @@ static bl_slice folder_of(const char *path)
     return (bl_slice){path, strlen(path) - base_of(path).n};
 }
 
-bool bl_siblings_is_rotated(bl_slice base, bl_slice name, char stamp[24], bool *packed)
-{
-    size_t digits = 0;
-
-    if (!bl_slice_take(&name, base) || name.n < 2 || (name.p[0] != '.' && name.p[0] != '-'))
-        return false;
-    name = bl_slice_drop(name, 1);
-    *packed = false;
-    if (bl_slice_ends(name, BL_SLICE(".gz")) || bl_slice_ends(name, BL_SLICE(".zst"))) {
-        *packed = true;
-        name.n -= bl_slice_ends(name, BL_SLICE(".gz")) ? 3 : 4;
-    }
-    if (name.n == 0 || !bl_is_digit(name.p[0]) || !bl_is_digit(name.p[name.n - 1]))
-        return false;
-    for (size_t i = 0; i < name.n; i++) {
-        if (bl_is_digit(name.p[i])) {
-            if (digits == 23)
-                return false;
-            stamp[digits++] = name.p[i];
-        } else if (!strchr("-_T:", name.p[i]) || name.p[i] == 0) {
-            return false;
-        }
-    }
-    stamp[digits] = 0;
-    return true;
-}
-
 /* --- folding --- */
 
 /* The name without number or date and packing, or empty. */
 static bl_slice stem_of(bl_slice base)
 {
-    char stamp[24];
-    bool packed;
+    struct bl_rotated rotated;
 
-    for (size_t n = base.n; n > 1; n--)
-        if (bl_siblings_is_rotated(bl_slice_head(base, n - 1), base, stamp, &packed))
-            return bl_slice_head(base, n - 1);
-    return (bl_slice){0};
+    return bl_rotated_read(base, &rotated) ? rotated.stem : (bl_slice){0};
 }
 
 /* Absolute, with the folder's symbolic links resolved but not the file's own: a log that is a link is
@@ -251,7 +217,8 @@ static enum bl_code add(struct bl_siblings *list, const struct bl_log *log, cons
         list->v = v;
         list->cap = cap;
     }
-    (void)bl_siblings_is_rotated(base_of(log->path), base_of(path), s.stamp, &s.packed_name);
+    if (!bl_rotated_of(base_of(log->path), base_of(path), &s.rotated))
+        s.rotated = (struct bl_rotated){0};
     for (size_t i = 0; i < log->named_n; i++)
         s.named |= strcmp(log->named[i], path) == 0;
     s.path = copy(text(path));
@@ -284,10 +251,9 @@ static enum bl_code add_folder(struct bl_siblings *list, const struct bl_log *lo
     before_ns = changed_ns(dirfd(folder));
     for (struct dirent *entry; rc == BL_OK && (entry = readdir(folder)) != NULL;) {
         bl_slice name = text(entry->d_name);
-        char stamp[24];
-        bool packed;
+        struct bl_rotated rotated;
 
-        if (!bl_siblings_is_rotated(base, name, stamp, &packed) || head.n + name.n >= sizeof path)
+        if (!bl_rotated_of(base, name, &rotated) || head.n + name.n >= sizeof path)
             continue;
         memcpy(path + head.n, name.p, name.n + 1);
         rc = add(list, log, path, moved);
@@ -297,11 +263,6 @@ static enum bl_code add_folder(struct bl_siblings *list, const struct bl_log *lo
     return rc;
 }
 
-static bool is_number(const struct bl_sibling *s)
-{
-    return strlen(s->stamp) <= NUMBER_DIGITS;
-}
-
 static int by_value(uint64_t a, uint64_t b)
 {
     return a < b ? -1 : a > b;
@@ -309,8 +270,8 @@ static int by_value(uint64_t a, uint64_t b)
 
 static int by_name(const struct bl_sibling *a, const struct bl_sibling *b)
 {
-    if (a->packed_name != b->packed_name)
-        return a->packed_name ? 1 : -1; /* of mail.log.1 and mail.log.1.gz the first is the original */
+    if (a->rotated.packed != b->rotated.packed)
+        return a->rotated.packed ? 1 : -1; /* of mail.log.1 and mail.log.1.gz the first is the original */
     return strcmp(a->path, b->path);
 }
 
@@ -324,20 +285,10 @@ static int by_time(const void *left, const void *right)
     return order ? order : by_name(a, b);
 }
 
-static int by_number(const void *left, const void *right)
+static int by_stamp(const void *left, const void *right)
 {
     const struct bl_sibling *a = left, *b = right;
-    int order = by_value(strtoull(b->stamp, NULL, 10), strtoull(a->stamp, NULL, 10));
-
-    if (a->live != b->live)
-        return a->live ? 1 : -1;
-    return order ? order : by_name(a, b);
-}
-
-static int by_date(const void *left, const void *right)
-{
-    const struct bl_sibling *a = left, *b = right;
-    int order = strcmp(a->stamp, b->stamp);
+    int order = bl_rotated_compare(&a->rotated, &b->rotated);
 
     if (a->live != b->live)
         return a->live ? 1 : -1;
@@ -350,9 +301,9 @@ static void sort(struct bl_siblings *list)
 
     for (size_t i = 0; i < list->n; i++)
         if (!list->v[i].live)
-            *(is_number(&list->v[i]) ? &numbers : &dates) += 1;
+            *(list->v[i].rotated.is_date ? &dates : &numbers) += 1;
     if (list->n)
-        qsort(list->v, list->n, sizeof *list->v, numbers && dates ? by_time : dates ? by_date : by_number);
+        qsort(list->v, list->n, sizeof *list->v, numbers && dates ? by_time : by_stamp);
 }
 
 static enum bl_code list_once(const struct bl_log *log, struct bl_siblings *list, bool *moved)

@@ -1,20 +1,20 @@
 /* siblings.h -- which files belong to a log, and in which order they were written
  *
- * A log is a path; rotation leaves siblings beside it: its name, `.` or `-`, a number or a date, and
- * perhaps .gz or .zst.
+ * A log is a path; rotation leaves siblings beside it (rotated.h).
  *
  * Shapes     at most BL_SIBLINGS_MAX files are looked at
  * Units      -
  * Ownership  release frees what the struct holds
  * Threads    bl_siblings_list blocks: libuv's pool
  * Errors     BL_NO_MEMORY, BL_LIMIT; a folder that is not there is an empty list
- * Source     logrotate(8): start, dateext, dateformat, compress; postfix logrotate: %Y%m%d-%H%M%S
+ * Source     rotated.h
  */
 #ifndef BOUNCELINE_SIBLINGS_H
 #define BOUNCELINE_SIBLINGS_H
 
 #include "bounceline/position.h"
 #include "logfile.h"
+#include "rotated.h"
 
 enum { BL_SIBLINGS_MAX = BL_LOG_FILES_MAX };
 
@@ -40,8 +40,7 @@ struct bl_sibling {
     char             *path;
     bool              live;  /* it is at the log's own path */
     bool              named;
-    bool              packed_name; /* .gz or .zst */
-    char              stamp[24]; /* the digits of its number or date */
+    struct bl_rotated rotated;
     struct bl_file_id id;
 };
 
@@ -56,8 +55,5 @@ struct bl_siblings {
 /* The files that are there now, each inode once, oldest first. */
 enum bl_code bl_siblings_list(const struct bl_log *log, struct bl_siblings *out, bl_err *err);
 void         bl_siblings_release(struct bl_siblings *list);
-
-/* Does `name` look like a rotated `base`?  Fills the digits. */
-bool bl_siblings_is_rotated(bl_slice base, bl_slice name, char stamp[24], bool *packed);
 
 #endif

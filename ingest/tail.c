@@ -258,7 +258,7 @@ static void on_rest(uv_timer_t *timer)
 
 static bool is_packed_name(bl_slice name, bl_slice base)
 {
-    return name.n > base.n && (bl_slice_ends(name, BL_SLICE(".gz")) || bl_slice_ends(name, BL_SLICE(".zst")));
+    return name.n > base.n && bl_packed_ending(name) > 0;
 }
 
 static void on_news(void *arg, int folder, enum bl_news news, bl_slice name)

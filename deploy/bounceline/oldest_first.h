@@ -8,7 +8,7 @@
  * Ownership  only the pointers are moved
  * Threads    pure
  * Errors     none
- * Source     logrotate: NAME.N, NAME-YYYYMMDD..., each with .gz or .zst
+ * Source     rotated.h
  */
 #ifndef BOUNCELINE_OLDEST_FIRST_H
 #define BOUNCELINE_OLDEST_FIRST_H

@@ -201,11 +201,10 @@ static size_t folder_n(const char *path)
 static bool is_rotated(const char *path, const char *of)
 {
     size_t n = folder_n(path);
-    char stamp[24];
-    bool packed;
+    struct bl_rotated rotated;
 
     return n == folder_n(of) && memcmp(path, of, n) == 0 &&
-           bl_siblings_is_rotated((bl_slice){of + n, strlen(of + n)}, (bl_slice){path + n, strlen(path + n)}, stamp, &packed);
+           bl_rotated_of((bl_slice){of, strlen(of)}, (bl_slice){path, strlen(path)}, &rotated);
 }
 
 /* Which log of the set before it is, or is a rotated file of; NULL: it is a new one.  A log of which only rotated
