@@ -71,7 +71,9 @@ static inline void remember_head(struct bl_stamper *stamper, bl_slice line, bl_s
     stamper->head_care = 0;
     if (n > sizeof stamper->head)
         return;
-    dot = bl_slice_find_byte((bl_slice){line.p, host_at}, '.');
+    dot = bl_slice_find_byte((bl_slice){line.p, host_at}, ':') + 6; /* of 05:03:37.532042, the stamp's own */
+    if (dot > host_at || line.p[dot] != '.')
+        dot = host_at;
     for (end = dot + (dot < host_at); end < host_at && bl_is_digit(line.p[end]);)
         end++;
     stamper->fraction_at = dot < host_at ? dot + 1 : 0;
