@@ -479,6 +479,28 @@ static void what_is_repeated_may_stand_behind_a_hole(void **state)
     bl_block_free(block);
 }
 
+/* What is repeated stood in the hole.  Fails when find_repeated() walks over it to the line's beginning. */
+static void a_repetition_behind_a_hole_repeats_nothing_known(void **state)
+{
+    static const char *const halves[] = {"", "Nov 22 10:0"};
+    static const char again[] = AGAIN("a", "3");
+    struct bl_block *block = bl_block_new();
+    struct bl_worker *worker = bl_worker_new(NULL);
+
+    (void)state;
+    for (size_t i = 0; i < BL_COUNT(halves); i++) {
+        block->n = (size_t)sprintf(block->bytes, "%s%s", REFUSED("a", "NOQUEUE"), halves[i]);
+        memset(block->bytes + block->n, 0, 100);
+        memcpy(block->bytes + block->n + 100, again, sizeof again);
+        block->n += 100 + strlen(again);
+        block->begin = block->before_n = 0;
+        bl_block_parse(worker, bl_rules_builtin(), block);
+        assert_int_equal(block->records_n, 1);
+    }
+    bl_worker_free(worker);
+    bl_block_free(block);
+}
+
 /* Negative control: without cap_repeats() the first row counts nothing. */
 static void repetitions_that_do_not_count_are_counted(void **state)
 {
@@ -515,6 +537,7 @@ int main(void)
         cmocka_unit_test(a_delivery_without_a_readable_head_is_unparsed),
         cmocka_unit_test(what_syslogd_left_out_is_a_record_again),
         cmocka_unit_test(what_is_repeated_may_stand_behind_a_hole),
+        cmocka_unit_test(a_repetition_behind_a_hole_repeats_nothing_known),
         cmocka_unit_test(lines_become_records_in_their_order),
         cmocka_unit_test(the_key_is_of_host_instance_and_queue_id),
         cmocka_unit_test(a_block_of_the_shortest_lines_fits_its_records),
