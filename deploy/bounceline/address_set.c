@@ -16,7 +16,6 @@ struct bl_address_set {
     struct bl_hash_set few;
     uint32_t *slot;                   /* EMPTY, REMOVED or a tag; NULL as long as they are few */
     size_t    n, used;                /* tags; slots that are not empty */
-    bool      has_a_labels;           /* in domains: logs may say them in UTF-8, too */
     uint64_t  maybe[MAYBE_BITS / 64]; /* by rough hash; bits are set and never cleared */
 };
 
@@ -102,7 +101,6 @@ static void mark(struct bl_address_set *set, bl_slice key)
     uint64_t rough = rough_hash(key);
 
     set->maybe[word_of(rough)] |= bit_of(rough);
-    set->has_a_labels |= bl_slice_find(key, BL_SLICE("xn--")) != SIZE_MAX;
 }
 
 static bool may_hold(const struct bl_address_set *set, bl_slice recipient, uint64_t rough)
@@ -111,7 +109,7 @@ static bool may_hold(const struct bl_address_set *set, bl_slice recipient, uint6
         return false;
     if (!rough || set->maybe[word_of(rough)] & bit_of(rough))
         return true;
-    return set->has_a_labels && !bl_slice_is_ascii(recipient);
+    return !bl_slice_is_ascii(recipient); /* its key is, and nothing like it */
 }
 
 static bool add_tag(struct bl_address_set *set, uint64_t hash)
