@@ -54,11 +54,23 @@ static bool is_calendar(const struct bl_rotated *r)
     return (century == 19 || century == 20) && month >= 1 && month <= 12 && day >= 1 && day <= 31;
 }
 
+/* 2026-11-22.gz: a file of a day, and no rotated 2026-11. */
+static bool is_stamp_alone(bl_slice name)
+{
+    name.n -= bl_packed_ending(name);
+    for (size_t i = name.n; i-- > 0 && name.p[i] != '/';)
+        if (!bl_is_digit(name.p[i]) && (!strchr("-_T:.", name.p[i]) || name.p[i] == 0))
+            return false;
+    return true;
+}
+
 bool bl_rotated_read(bl_slice name, struct bl_rotated *out)
 {
     struct bl_rotated now;
     bool is = false;
 
+    if (is_stamp_alone(name))
+        return false;
     for (size_t n = 1; n < name.n; n++)
         if (bl_rotated_of(bl_slice_head(name, n), name, &now)) {
             *out = now;

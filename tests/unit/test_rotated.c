@@ -32,6 +32,8 @@ static const struct {
     {"mx-2-20261122", "mx-2", "20261122", true, false},
     {"mx-20-20261122", "mx-20", "20261122", true, false},
     {"/var/log-1/mail.log-20261122", "/var/log-1/mail.log", "20261122", true, false},
+    {"logs/2026-11-22", NULL, NULL, false, false},
+    {"logs/20261122-07.gz", NULL, NULL, false, false},
     {"mail.log", NULL, NULL, false, false},
     {"mail.log.gz", NULL, NULL, false, false},
     {"mail.log.1.xz", NULL, NULL, false, false},
