@@ -424,8 +424,12 @@ static void take_end(struct bl_stage *stage, const struct bl_block *block)
     if (!at || at->offset != block->end.offset || !bl_join_waits(stage->join[block->source]))
         return;
     for (size_t i = 0; i < 1 + (size_t)stage->partitions; i++)
-        if (bl_positions_offset(&stage->slot[i], at->generation) > at->offset)
-            return;
+        for (size_t k = 0; k < stage->slot[i].n; k++) {
+            const bl_position *has = &stage->slot[i].v[k];
+
+            if (has->source == at->source && has->offset > bl_positions_offset(&stage->at, has->generation))
+                return;
+        }
     tell_end(stage, block->source, *at);
 }
 
