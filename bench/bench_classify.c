@@ -7,16 +7,19 @@
  * matcher is what one would write first: fold the text once, then memmem for every phrase of every
  * rule, vetoes too.  Vectorscan, where it was there at build, gets the same phrases and replies.
  *
- * Then the cost per byte with 300, 1 000, all shipped and 5 000 rules, over the same replies: evenly chosen ones of
- * those that ship, or all of them and as many more as are missing, three words each that stand in the others.  Two
- * things grow with the rules, and each is printed: the automaton's tables, which leave the cache nearest to the
- * processor, and how many words of these replies end, since the replies are made of the idioms that the rules are about.
- * Up to all shipped both grow: a rule that is taken away takes its words out of the replies, too.  From all shipped to
- * 5 000 only the tables do: those rules say nothing about these replies, and should cost nothing.  So that the number of
- * rules is seen by itself, the same is done once more with 300 of those that ship and only such rules added.
+ * Then the cost per byte with 300, 1 000, all shipped and 5 000 rules, over the same replies:
+ * evenly chosen ones of those that ship, or all of them and as many more as are missing, three
+ * words each that stand in the others.  Two things grow with the rules, and each is printed: the
+ * automaton's tables, which leave the cache nearest to the processor, and how many words of these
+ * replies end, since the replies are made of the idioms that the rules are about. Up to all shipped
+ * both grow: a rule that is taken away takes its words out of the replies, too.  From all shipped
+ * to 5 000 only the tables do: those rules say nothing about these replies, and should cost
+ * nothing.  So that the number of rules is seen by itself, the same is done once more with 300 of
+ * those that ship and only such rules added.
  *
- *   bench_classify --once [N [RULES [FOLDER]]]  only classifies the 4 096 replies N times, side by side, with that many
- *       rules of the folder or with what ships: for callgrind --toggle-collect=bl_classify_many */
+ *   bench_classify --once [N [RULES [FOLDER]]]
+ *       only classifies the 4 096 replies N times, side by side, with that many rules of the folder
+ *       or with what ships: for callgrind --toggle-collect=bl_classify_many */
 #include "../core/match/compile.h"
 #include "../core/match/phrases.h"
 #include "bench_hs.h"
@@ -129,14 +132,16 @@ static bool is_veto(const struct rt_rule *rule)
 }
 
 /* Takes what comes first of all that phrase `part` may be, not too far behind the one before. */
-static bool take_part(const struct rt_model *model, const struct rt_rule *rule, uint32_t part, bl_slice *rest)
+static bool take_part(const struct rt_model *model, const struct rt_rule *rule, uint32_t part,
+                      bl_slice *rest)
 {
     size_t first = SIZE_MAX, length = 0;
 
     for (uint32_t i = 0; i < (rule->n_phrases > 1 ? rule->uses_n : 1); i++) {
         const struct rt_use *use = rt_use(model, rule->uses_from + i);
         bl_slice phrase = rule->n_phrases > 1 ? use->phrase : rule->phrases[0];
-        size_t at = rule->n_phrases == 1 || use->part == part ? bl_slice_find(*rest, phrase) : SIZE_MAX;
+        size_t at =
+            rule->n_phrases == 1 || use->part == part ? bl_slice_find(*rest, phrase) : SIZE_MAX;
 
         if (at < first) {
             first = at;
@@ -149,8 +154,8 @@ static bool take_part(const struct rt_model *model, const struct rt_rule *rule, 
     return true;
 }
 
-/* How many rules and vetoes the linear matcher finds: it has to look for all of them, since the strongest
- * decides and a veto may stand against it. */
+/* How many rules and vetoes the linear matcher finds: it has to look for all of them, since the
+ * strongest decides and a veto may stand against it. */
 static size_t match_linear(const struct rt_model *model, bl_slice text, size_t *vetoes)
 {
     char folded[BL_REPLY_MAX + 256];
@@ -179,8 +184,10 @@ static size_t list_phrases(const struct rt_model *model, bl_slice *out, size_t r
     for (size_t i = 0; i < model->rules.n; i++) {
         const struct rt_rule *rule = rt_rule(model, i);
 
-        for (uint32_t j = 0; n < room && rule->n_phrases && j < (rule->n_phrases > 1 ? rule->uses_n : 1); j++)
-            out[n++] = rule->n_phrases > 1 ? rt_use(model, rule->uses_from + j)->phrase : rule->phrases[0];
+        for (uint32_t j = 0;
+             n < room && rule->n_phrases && j < (rule->n_phrases > 1 ? rule->uses_n : 1); j++)
+            out[n++] =
+                rule->n_phrases > 1 ? rt_use(model, rule->uses_from + j)->phrase : rule->phrases[0];
     }
     return n;
 }
@@ -260,10 +267,11 @@ static char *more_rules(size_t n, size_t n_phrases)
     for (size_t i = 0; i < n; i++) {
         bl_slice a = any_word(n_phrases), b = any_word(n_phrases), c = any_word(n_phrases);
 
-        used += (size_t)snprintf(text + used, 256,
-                                 "more-%zu: \"%.*s %.*s %.*s\" -> policy-rejected ; bench\n    = 550 as said\n", i,
-                                 (int)(24 < a.n ? 24 : a.n), a.p, (int)(24 < b.n ? 24 : b.n), b.p,
-                                 (int)(24 < c.n ? 24 : c.n), c.p);
+        used += (size_t)snprintf(
+            text + used, 256,
+            "more-%zu: \"%.*s %.*s %.*s\" -> policy-rejected ; bench\n    = 550 as said\n", i,
+            (int)(24 < a.n ? 24 : a.n), a.p, (int)(24 < b.n ? 24 : b.n), b.p,
+            (int)(24 < c.n ? 24 : c.n), c.p);
     }
     return text;
 }
@@ -281,7 +289,8 @@ static double least(double a, double b)
     return a < b ? a : b;
 }
 
-/* About `want` rules, `shipped` of which are of the `have` that ship; NULL when they do not compile. */
+/* About `want` rules, `shipped` of which are of the `have` that ship; NULL when they do not
+ * compile. */
 static struct bl_rules *rules_of(size_t want, size_t shipped, size_t have, size_t n_phrases)
 {
     struct part part = {0, have, shipped};
@@ -321,9 +330,10 @@ static bool time_with(size_t want, size_t shipped, size_t have, size_t n_phrases
         best = least(best, t1 - t0);
         alone_s = least(alone_s, now_s() - t1);
     }
-    printf("%5zu rules   %.2f ns a byte; the automaton alone %.2f, in %zu bytes of cells; %.1f words a reply end\n",
-           bl_rules_count(rules) - 1, best / bytes * 1e9, alone_s / bytes * 1e9,
-           rules->phrases.n_cells * sizeof *rules->phrases.cells, (double)ends / REPLIES);
+    printf(
+        "%5zu rules   %.2f ns a byte; the automaton alone %.2f, in %zu bytes of cells; %.1f words a reply end\n",
+        bl_rules_count(rules) - 1, best / bytes * 1e9, alone_s / bytes * 1e9,
+        rules->phrases.n_cells * sizeof *rules->phrases.cells, (double)ends / REPLIES);
     bl_rules_free(rules);
     return true;
 }
@@ -332,17 +342,19 @@ static void print_sizes(void)
 {
     const struct bl_rules *r = bl_rules_builtin();
     const struct bl_phrases *p = &r->phrases;
-    size_t infos = r->n_infos * sizeof *r->infos, cells = p->n_cells * 4u, pairs = (size_t)p->classes * p->classes * 4,
-           codes = r->n_digits * sizeof *r->digits,
+    size_t infos = r->n_infos * sizeof *r->infos, cells = p->n_cells * 4u,
+           pairs = (size_t)p->classes * p->classes * 4, codes = r->n_digits * sizeof *r->digits,
            per_rule = r->n_rules * (sizeof *r->rules + sizeof *r->info_of),
-           words = r->n_words * sizeof *r->words + r->n_singles * sizeof *r->singles + r->n_masks * sizeof *r->masks +
-                   r->n_links * sizeof *r->links;
+           words = r->n_words * sizeof *r->words + r->n_singles * sizeof *r->singles +
+                   r->n_masks * sizeof *r->masks + r->n_links * sizeof *r->links;
 
     printf("compiler      %s\n", __VERSION__);
-    printf("rules         %u, of %u different phrases; %u links between phrases; %u byte classes\n", r->n_rules,
-           r->n_words, r->n_links, p->classes);
-    printf("table bytes   cells %zu, pairs %zu, words %zu, codes %zu, rules %zu, their names %zu; together %zu\n",
-           cells, pairs, words, codes, per_rule, infos, cells + pairs + words + codes + per_rule + infos);
+    printf("rules         %u, of %u different phrases; %u links between phrases; %u byte classes\n",
+           r->n_rules, r->n_words, r->n_links, p->classes);
+    printf(
+        "table bytes   cells %zu, pairs %zu, words %zu, codes %zu, rules %zu, their names %zu; together %zu\n",
+        cells, pairs, words, codes, per_rule, infos,
+        cells + pairs + words + codes + per_rule + infos);
 }
 
 static bool read_model(const char *folder, struct rt_model *model, size_t *n_phrases)
@@ -350,7 +362,8 @@ static bool read_model(const char *folder, struct rt_model *model, size_t *n_phr
     bl_err err = {0};
     struct rt_report report = {.err = &err};
 
-    if (!read_rules(folder) || bl_rules_text_read(model, files, n_files, n_files, &report) != BL_OK) {
+    if (!read_rules(folder) ||
+        bl_rules_text_read(model, files, n_files, n_files, &report) != BL_OK) {
         fprintf(stderr, "bench_classify: cannot read the rules: %s\n", err.text);
         return false;
     }
@@ -405,7 +418,8 @@ int main(int argc, char **argv)
         bl_classify_many(rules, replies, together, REPLIES);
         t2 = now_s();
         for (size_t i = 0; i < LINEAR; i++)
-            found += match_linear(&model, replies[(i * 61 + (size_t)sample) % REPLIES].text, &vetoes);
+            found +=
+                match_linear(&model, replies[(i * 61 + (size_t)sample) % REPLIES].text, &vetoes);
         t3 = now_s();
         ends = match_phrases(rules->phrases);
         t4 = now_s();
@@ -424,22 +438,26 @@ int main(int argc, char **argv)
         }
     }
     print_sizes();
-    printf("replies       %d, %.0f bytes each (the linear matcher found %zu rules, %zu vetoes)\n", REPLIES,
-           (double)bytes / REPLIES, found, vetoes);
+    printf("replies       %d, %.0f bytes each (the linear matcher found %zu rules, %zu vetoes)\n",
+           REPLIES, (double)bytes / REPLIES, found, vetoes);
     printf("one by one    %.2f M replies/s, %.2f GB/s\n", 1e-6 / one,
            (double)bytes / REPLIES / one / 1e9);
     printf("side by side  %.2f M replies/s, %.2f GB/s, %.2f of one by one\n", 1e-6 / many,
            (double)bytes / REPLIES / many / 1e9, one / many);
     printf("linear        %.4f M replies/s; side by side is %.0f times as fast\n", 1e-6 / linear,
            linear / many);
-    printf("phrases alone %.2f M replies/s, %.2f GB/s, four side by side; %.1f bytes a reply end one\n",
-           1e-6 / phrases, per_byte / phrases, (double)ends / REPLIES);
+    printf(
+        "phrases alone %.2f M replies/s, %.2f GB/s, four side by side; %.1f bytes a reply end one\n",
+        1e-6 / phrases, per_byte / phrases, (double)ends / REPLIES);
     if (has_hs)
-        printf("vectorscan    %.2f M replies/s, %.2f GB/s over the same %zu phrases (%.1f matches a reply); "
-               "phrases alone are %.2f times as fast, all of classify %.2f\n",
-               1e-6 / scan, per_byte / scan, n_phrases, (double)scanned / REPLIES, scan / phrases, scan / many);
+        printf(
+            "vectorscan    %.2f M replies/s, %.2f GB/s over the same %zu phrases (%.1f matches a reply); "
+            "phrases alone are %.2f times as fast, all of classify %.2f\n",
+            1e-6 / scan, per_byte / scan, n_phrases, (double)scanned / REPLIES, scan / phrases,
+            scan / many);
     else
-        printf("vectorscan    skipped: libvectorscan-dev or libhyperscan-dev was not there at build\n");
+        printf(
+            "vectorscan    skipped: libvectorscan-dev or libhyperscan-dev was not there at build\n");
     bench_hs_release(&hs);
     for (size_t i = 0; i < 4; i++) {
         size_t want = (const size_t[]){300, 1000, model.rules.n, 5000}[i];
@@ -449,7 +467,8 @@ int main(int argc, char **argv)
     }
     printf("300 rules that ship, and more that say nothing about these replies:\n");
     for (size_t i = 0; i < 3; i++)
-        if (!time_with((const size_t[]){300, 1000, 5000}[i], 300, model.rules.n, n_phrases, (double)bytes))
+        if (!time_with((const size_t[]){300, 1000, 5000}[i], 300, model.rules.n, n_phrases,
+                       (double)bytes))
             return 1;
     bl_rules_text_release(&model);
     for (size_t i = 0; i < n_files; i++) {

@@ -2,11 +2,11 @@
  *
  *   bench_commit [LINES [FIELDS]]
  *
- * Starts a redis-server of its own (unix socket, append-only file, as the private one), tallies LINES
- * made-up deliveries (100 000 domains by Zipf, 5 % deferred, 3 % bounced, a real clock) into batches of
- * FIELDS counters and commits them by commit.lua, one after the other.  Prints Redis's own CPU time, the
- * share of the script in it, and how many counters that moved in the three buckets.  Skips (77) without
- * redis-server. */
+ * Starts a redis-server of its own (unix socket, append-only file, as the private one), tallies
+ * LINES made-up deliveries (100 000 domains by Zipf, 5 % deferred, 3 % bounced, a real clock) into
+ * batches of FIELDS counters and commits them by commit.lua, one after the other.  Prints Redis's
+ * own CPU time, the share of the script in it, and how many counters that moved in the three
+ * buckets.  Skips (77) without redis-server. */
 #include <hiredis/hiredis.h>
 #include <inttypes.h>
 #include <math.h>
@@ -45,8 +45,9 @@ static int start(struct server *server)
     if (server->pid == 0) {
         if (!freopen("/dev/null", "w", stdout))
             _exit(1);
-        execlp(getenv("BL_REDIS_WRAP") ? getenv("BL_REDIS_WRAP") : "redis-server", "redis-server", "--port", "0", "--unixsocket", server->socket, "--dir",
-               server->folder, "--appendonly", "yes", "--save", "", (char *)NULL);
+        execlp(getenv("BL_REDIS_WRAP") ? getenv("BL_REDIS_WRAP") : "redis-server", "redis-server",
+               "--port", "0", "--unixsocket", server->socket, "--dir", server->folder,
+               "--appendonly", "yes", "--save", "", (char *)NULL);
         _exit(77);
     }
     for (int i = 0; i < 100; i++) {
@@ -139,26 +140,34 @@ static size_t draw_domain(const double *sum)
     return low;
 }
 
-static void one_line(struct bl_tally *tally, const struct bl_rules *rules, const double *sum, int64_t now_s)
+static void one_line(struct bl_tally *tally, const struct bl_rules *rules, const double *sum,
+                     int64_t now_s)
 {
     char recipient[64], sender[64];
     double x = draw();
     int n = snprintf(recipient, sizeof recipient, "user@host%zu.example.com", draw_domain(sum));
     int m = snprintf(sender, sizeof sender, "news@sender%d.example", (int)(draw() * 50));
-    bl_event event = {
-        .time_us = now_s * 1000000, .mta = BL_MTA_POSTFIX, .attempt = true, .has_sender = true,
-        .outcome = x < 0.03 ? BL_BOUNCED : x < 0.08 ? BL_DEFERRED : BL_DELIVERED, .failed = x < 0.08,
-        .verdict.category = (uint16_t)(draw() * draw() * 12),
-        .provider = (uint16_t)(draw() * draw() * (double)bl_rules_providers(rules)),
-        .recipient = {recipient, (size_t)n}, .sender = {sender, (size_t)m}, .instance = BL_SLICE("postfix")};
+    bl_event event = {.time_us = now_s * 1000000,
+                      .mta = BL_MTA_POSTFIX,
+                      .attempt = true,
+                      .has_sender = true,
+                      .outcome = x < 0.03   ? BL_BOUNCED
+                                 : x < 0.08 ? BL_DEFERRED
+                                            : BL_DELIVERED,
+                      .failed = x < 0.08,
+                      .verdict.category = (uint16_t)(draw() * draw() * 12),
+                      .provider = (uint16_t)(draw() * draw() * (double)bl_rules_providers(rules)),
+                      .recipient = {recipient, (size_t)n},
+                      .sender = {sender, (size_t)m},
+                      .instance = BL_SLICE("postfix")};
 
     bl_tally_event(tally, now_s / 60, &event, rules);
 }
 
 /* ---- commits ---- */
 
-static size_t commit_batch(struct server *server, struct bl_commit *commit, struct bl_tally *tally, uint64_t *from,
-                           size_t lines, double *pack_s)
+static size_t commit_batch(struct server *server, struct bl_commit *commit, struct bl_tally *tally,
+                           uint64_t *from, size_t lines, double *pack_s)
 {
     struct bl_batch batch = {.ranges = 1, .tally = tally};
     const struct bl_batch *batches[] = {&batch};
@@ -183,10 +192,19 @@ static size_t commit_batch(struct server *server, struct bl_commit *commit, stru
         abort();
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &b);
     *pack_s += (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9;
-    const bl_slice args[] = {
-        BL_SLICE("EVAL"), bl_script_commit, BL_SLICE("1"), BL_SLICE("bl:{n:bench}:pos"), BL_SLICE("bench"),
-        BL_SLICE("1"), BL_SLICE("d"), BL_SLICE("30000"), BL_SLICE("1"), bl_pack_slice(&commit->ranges),
-        bl_pack_slice(&commit->counters), BL_SLICE("1000"), BL_SLICE("34560000")};
+    const bl_slice args[] = {BL_SLICE("EVAL"),
+                             bl_script_commit,
+                             BL_SLICE("1"),
+                             BL_SLICE("bl:{n:bench}:pos"),
+                             BL_SLICE("bench"),
+                             BL_SLICE("1"),
+                             BL_SLICE("d"),
+                             BL_SLICE("30000"),
+                             BL_SLICE("1"),
+                             bl_pack_slice(&commit->ranges),
+                             bl_pack_slice(&commit->counters),
+                             BL_SLICE("1000"),
+                             BL_SLICE("34560000")};
     for (; n < BL_COUNT(args); n++) {
         argv[n] = args[n].p;
         argn[n] = args[n].n;
@@ -236,14 +254,16 @@ int main(int argc, char **argv)
     }
     cpu = info(&server, "cpu", "used_cpu_user:") + info(&server, "cpu", "used_cpu_sys:") - cpu;
     script = script_seconds(&server);
-    printf("lines\t%zu\nbatches\t%zu\nlines per batch\t%.0f\nentities per batch\t%.0f\nKB per batch\t%.0f\n", lines,
-           batches, (double)lines / (double)batches, (double)entities / (double)batches,
-           (double)bytes / 1024 / (double)batches);
-    printf("script ms per batch\t%.2f\npacking ms per batch\t%.2f\n", script * 1e3 / (double)batches,
-           pack_s * 1e3 / (double)batches);
-    printf("entities/s of script\t%.0f\ncounters/s of script (in 3 buckets)\t%.0f\n", (double)entities / script,
-           3 * (double)counters / script);
-    printf("Redis CPU s\t%.2f\nCPU share of one core at 1 M lines/s\t%.2f\n", cpu, cpu / ((double)lines / 1e6));
+    printf(
+        "lines\t%zu\nbatches\t%zu\nlines per batch\t%.0f\nentities per batch\t%.0f\nKB per batch\t%.0f\n",
+        lines, batches, (double)lines / (double)batches, (double)entities / (double)batches,
+        (double)bytes / 1024 / (double)batches);
+    printf("script ms per batch\t%.2f\npacking ms per batch\t%.2f\n",
+           script * 1e3 / (double)batches, pack_s * 1e3 / (double)batches);
+    printf("entities/s of script\t%.0f\ncounters/s of script (in 3 buckets)\t%.0f\n",
+           (double)entities / script, 3 * (double)counters / script);
+    printf("Redis CPU s\t%.2f\nCPU share of one core at 1 M lines/s\t%.2f\n", cpu,
+           cpu / ((double)lines / 1e6));
     stop(&server);
     bl_commit_free(commit);
     bl_tally_free(tally);

@@ -1,6 +1,7 @@
 /* bench_hs.h -- the same phrases in vectorscan, where it was there when the bench was built
  *
- * Source     https://github.com/VectorCamp/vectorscan, package libvectorscan-dev (or libhyperscan-dev)
+ * Source     https://github.com/VectorCamp/vectorscan, package libvectorscan-dev (or
+ *            libhyperscan-dev)
  */
 #ifndef BL_BENCH_HS_H
 #define BL_BENCH_HS_H
@@ -42,7 +43,8 @@ static bool bench_hs_build(struct bench_hs *hs, const bl_slice *phrases, size_t 
     return ok;
 }
 
-static int bench_hs_count(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *arg)
+static int bench_hs_count(unsigned id, unsigned long long from, unsigned long long to,
+                          unsigned flags, void *arg)
 {
     (void)id;
     (void)from;

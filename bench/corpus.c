@@ -1,17 +1,18 @@
 /* corpus -- an invented mail log of any size, the same for the same seed
  *
- *   corpus [KIND] [--lines N] [--seed N] [--stamps rfc3164|rfc3339] [--rate N] [--start T] [--end T]
- *          [--retry-lines N] [--truth FILE]
+ *   corpus [KIND] [--lines N] [--seed N] [--stamps rfc3164|rfc3339] [--rate N] [--start T]
+ *          [--end T] [--retry-lines N] [--truth FILE]
  *
- * KIND is `mixed` (every line of a message's life), `deliveries` (one line per recipient), `failures`
- * (the same, all bounced) or `exim` (mixed, as an Exim main log).  The log goes to stdout; --truth writes what is in it as JSON.
+ * KIND is `mixed` (every line of a message's life), `deliveries` (one line per recipient),
+ * `failures` (the same, all bounced) or `exim` (mixed, as an Exim main log).  The log goes to
+ * stdout; --truth writes what is in it as JSON.
  *
- * How mixed works: LIVE messages are open at once and each step lets one of them, chosen at random, say
- * its next line, which interleaves them as processes do.  A message with deferred recipients waits in
- * the queue of its attempt (all waits of one attempt are equally long, so each queue is a plain ring)
- * and comes back through qmgr; one in eight deferred recipients stays stuck and expires.
- * Domains follow Zipf's law by Walker's alias table: one random number, one look-up.
- */
+ * How mixed works: LIVE messages are open at once and each step lets one of them, chosen at random,
+ * say its next line, which interleaves them as processes do.  A message with deferred recipients
+ * waits in the queue of its attempt (all waits of one attempt are equally long, so each queue is a
+ * plain ring) and comes back through qmgr; one in eight deferred recipients stays stuck and
+ * expires. Domains follow Zipf's law by Walker's alias table: one random number, one
+ * look-up. */
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
@@ -47,35 +48,35 @@ struct message {
     uint64_t due; /* the line at which it is tried again */
     uint32_t domain[RCPT_MAX], user[RCPT_MAX];
     uint32_t size;
-    uint8_t  stage, rcpts, next, attempt, sender, client;
-    uint8_t  pending, deferred, stuck; /* bit per recipient */
-    bool     notice, bounced;          /* a bounce notice; somebody bounced */
+    uint8_t stage, rcpts, next, attempt, sender, client;
+    uint8_t pending, deferred, stuck; /* bit per recipient */
+    bool notice, bounced;             /* a bounce notice; somebody bounced */
 };
 
 struct waiting {
     struct message *v;
-    size_t          head, n, cap;
+    size_t head, n, cap;
 };
 
 static struct options {
-    enum kind   kind;
-    uint64_t    lines, seed, rate, retry_lines;
-    int64_t     start_s;
-    bool        rfc3339, local;
+    enum kind kind;
+    uint64_t lines, seed, rate, retry_lines;
+    int64_t start_s;
+    bool rfc3339, local;
     const char *truth;
 } options = {MIXED, 1000000, 1, 2000, 40000, 0, false, false, NULL};
 
-static char     out[OUT_BYTES + LINE_ROOM];
-static size_t   out_n;
+static char out[OUT_BYTES + LINE_ROOM];
+static size_t out_n;
 static uint64_t out_total;
 static uint64_t random_state;
 static uint64_t line, next_id, messages, delivery_lines;
-static char     head[64]; /* stamp and host */
-static size_t   head_n;
-static int64_t  head_s = INT64_MIN;
+static char head[64]; /* stamp and host */
+static size_t head_n;
+static int64_t head_s = INT64_MIN;
 
 static struct {
-    char    name[32];
+    char name[32];
     uint8_t n;
 } domain[DOMAINS + SENDERS]; /* the senders' own stand behind the recipients' */
 static uint32_t alias_other[DOMAINS], alias_keep[DOMAINS], users[DOMAINS];
@@ -155,10 +156,12 @@ static inline void put_domain(uint32_t index)
     put(domain[index].name, domain[index].n);
 }
 
-static const char *const word[] = {"orchard", "harbor", "willow", "copper", "meadow", "lantern",
-    "granite", "juniper", "saddle", "velvet", "thunder", "marble", "pepper", "falcon", "ribbon", "summit"};
-static const char *const name[] = {"anna", "li.wei", "john", "maria", "ivan", "fatima", "chen", "olga",
-    "peter", "sofia", "ahmed", "julia", "kenji", "laura", "pavel", "nina"};
+static const char *const word[] = {"orchard", "harbor",  "willow", "copper", "meadow",  "lantern",
+                                   "granite", "juniper", "saddle", "velvet", "thunder", "marble",
+                                   "pepper",  "falcon",  "ribbon", "summit"};
+static const char *const name[] = {"anna",  "li.wei", "john",  "maria", "ivan",  "fatima",
+                                   "chen",  "olga",   "peter", "sofia", "ahmed", "julia",
+                                   "kenji", "laura",  "pavel", "nina"};
 
 static void put_user(uint32_t user)
 {
@@ -193,7 +196,8 @@ static void put_recipient(const struct message *m, unsigned r)
     put_domain(m->domain[r]);
 }
 
-/* Half of the domains have their mail at one of three large hosts, under the names that real logs show. */
+/* Half of the domains have their mail at one of three large hosts, under the names that real logs
+ * show. */
 static void put_relay(uint32_t index)
 {
     uint32_t place = (index * 2654435761u) >> 24;
@@ -234,7 +238,8 @@ static void update_head(int64_t second)
         strftime(zone, sizeof zone, "%z", &tm);
         if (!options.local)
             strcpy(zone, "+0000");
-        head_n += (size_t)snprintf(head + head_n, sizeof head - head_n, "%.3s:%.2s", zone, zone + 3);
+        head_n +=
+            (size_t)snprintf(head + head_n, sizeof head - head_n, "%.3s:%.2s", zone, zone + 3);
     }
     head_n += (size_t)snprintf(head + head_n, sizeof head - head_n, " mta1 postfix/");
     head_s = second;
@@ -693,7 +698,8 @@ static void expire(struct message *m)
     m->stage = m->notice ? REMOVED : NOTIFY;
 }
 
-/* Fewer lines for the same life: arrival, results, Completed; each recipient is given up on its own. */
+/* Fewer lines for the same life: arrival, results, Completed; each recipient is given up on its
+ * own. */
 static void exim_step(struct message *m)
 {
     switch ((enum stage)m->stage) {
@@ -822,9 +828,11 @@ static void build_domains(void)
     double sum = 0;
 
     for (size_t i = 0; i < DOMAINS + SENDERS; i++)
-        domain[i].n = (uint8_t)(i < DOMAINS
-            ? snprintf(domain[i].name, sizeof domain[i].name, "%s%zu.example", word[i % BL_COUNT(word)], i / 16)
-            : snprintf(domain[i].name, sizeof domain[i].name, "news.sender%zu.example", i - DOMAINS));
+        domain[i].n =
+            (uint8_t)(i < DOMAINS ? snprintf(domain[i].name, sizeof domain[i].name, "%s%zu.example",
+                                             word[i % BL_COUNT(word)], i / 16)
+                                  : snprintf(domain[i].name, sizeof domain[i].name,
+                                             "news.sender%zu.example", i - DOMAINS));
     for (size_t i = 0; i < DOMAINS; i++)
         sum += share[i] = 1.0 / (double)(i + 1);
     for (size_t i = 0; i < DOMAINS; i++) {
@@ -857,7 +865,8 @@ static void put_counts(FILE *f, const char *label, const uint64_t counts[RESULTS
     fprintf(f, "\"%s\":{", label);
     for (unsigned i = 0, any = 0; i < RESULTS; i++)
         if (counts[i])
-            fprintf(f, "%s\"%s\":%llu", any++ ? "," : "", result_name[i], (unsigned long long)counts[i]);
+            fprintf(f, "%s\"%s\":%llu", any++ ? "," : "", result_name[i],
+                    (unsigned long long)counts[i]);
     fputc('}', f);
 }
 
@@ -905,32 +914,51 @@ static uint64_t number(const char *text, const char *what)
 
 static void usage(void)
 {
-    fputs("usage: corpus [mixed|deliveries|failures|exim] [--lines N] [--seed N] [--stamps rfc3164|rfc3339]\n"
-          "              [--rate LINES_PER_SECOND] [--start EPOCH|now] [--end EPOCH|now]\n"
-          "              [--retry-lines N] [--truth FILE]\n", stderr);
+    fputs(
+        "usage: corpus [mixed|deliveries|failures|exim] [--lines N] [--seed N] [--stamps rfc3164|rfc3339]\n"
+        "              [--rate LINES_PER_SECOND] [--start EPOCH|now] [--end EPOCH|now]\n"
+        "              [--retry-lines N] [--truth FILE]\n",
+        stderr);
     exit(64);
 }
 
 static void read_options(int argc, char **argv)
 {
     static const struct option names[] = {
-        {"lines", 1, NULL, 'l'}, {"seed", 1, NULL, 's'}, {"stamps", 1, NULL, 'f'}, {"rate", 1, NULL, 'r'},
-        {"start", 1, NULL, 'b'}, {"end", 1, NULL, 'e'}, {"retry-lines", 1, NULL, 'w'},
-        {"truth", 1, NULL, 't'}, {NULL, 0, NULL, 0}};
+        {"lines", 1, NULL, 'l'},       {"seed", 1, NULL, 's'},  {"stamps", 1, NULL, 'f'},
+        {"rate", 1, NULL, 'r'},        {"start", 1, NULL, 'b'}, {"end", 1, NULL, 'e'},
+        {"retry-lines", 1, NULL, 'w'}, {"truth", 1, NULL, 't'}, {NULL, 0, NULL, 0}};
     static const char *const kinds[] = {"mixed", "deliveries", "failures", "exim"};
     const char *start = NULL, *end = NULL;
 
     for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
         switch (c) {
-        case 'l': options.lines = number(optarg, "--lines"); break;
-        case 's': options.seed = number(optarg, "--seed"); break;
-        case 'r': options.rate = number(optarg, "--rate"); break;
-        case 'w': options.retry_lines = number(optarg, "--retry-lines"); break;
-        case 'f': options.rfc3339 = strcmp(optarg, "rfc3339") == 0; break;
-        case 'b': start = optarg; break;
-        case 'e': end = optarg; break;
-        case 't': options.truth = optarg; break;
-        default: usage();
+        case 'l':
+            options.lines = number(optarg, "--lines");
+            break;
+        case 's':
+            options.seed = number(optarg, "--seed");
+            break;
+        case 'r':
+            options.rate = number(optarg, "--rate");
+            break;
+        case 'w':
+            options.retry_lines = number(optarg, "--retry-lines");
+            break;
+        case 'f':
+            options.rfc3339 = strcmp(optarg, "rfc3339") == 0;
+            break;
+        case 'b':
+            start = optarg;
+            break;
+        case 'e':
+            end = optarg;
+            break;
+        case 't':
+            options.truth = optarg;
+            break;
+        default:
+            usage();
         }
     }
     if (optind < argc) {
@@ -944,8 +972,8 @@ static void read_options(int argc, char **argv)
     }
     if (options.rate == 0)
         usage();
-    /* Bytes depend on the seed alone unless `now` is asked for; then stamps are local time, as in a log
-     * of this machine. */
+    /* Bytes depend on the seed alone unless `now` is asked for; then stamps are local time, as in a
+     * log of this machine. */
     options.start_s = 1793000000; /* 26 October 2026 */
     options.local = (start && !strcmp(start, "now")) || (end && !strcmp(end, "now"));
     if (start)

@@ -1,6 +1,6 @@
-/* A template is put together from a reason (codes, stage, two wordings) and a shape: one line, or the
- * several lines that Postfix joins with a blank, each keeping its code.  Filler sentences bring every
- * template to its own length between 80 and 400 bytes. */
+/* A template is put together from a reason (codes, stage, two wordings) and a shape: one line, or
+ * the several lines that Postfix joins with a blank, each keeping its code.  Filler sentences bring
+ * every template to its own length between 80 and 400 bytes. */
 #include "corpus_replies.h"
 
 #include <assert.h>
@@ -16,7 +16,9 @@ struct reason {
 #define DATA " (in reply to DATA command)"
 #define EOD  " (in reply to end of DATA command)"
 
-/* "~" stands for the recipient.  Without a code the words are what Postfix itself says of a peer. */
+/* "~" stands for the recipient.  Without a code the words are what Postfix itself says of a
+ * peer. */
+/* clang-format off */
 static const struct reason permanent[] = {
     {"550", "5.1.1", RCPT, {"<~>: Recipient address rejected: User unknown in virtual mailbox table",
                             "<~>: no such user here, check the spelling and try once more"}},
@@ -75,7 +77,9 @@ static const struct reason permanent[] = {
     {"", "5.1.0", "", {"Domain of the recipient does not accept mail (nullMX), as its owner says in the name service",
                        "Domain does not accept mail (nullMX): there is a null MX record and nothing behind it at all"}},
 };
+/* clang-format on */
 
+/* clang-format off */
 static const struct reason temporary[] = {
     {"450", "4.2.0", RCPT, {"<~>: Recipient address rejected: Greylisted, come back in 300 seconds",
                             "Greylisting in action, please retry in five minutes"}},
@@ -119,6 +123,7 @@ static const struct reason temporary[] = {
     {"421", "4.7.0", "@", {"banner: too many connections from your address, try again later",
                            "banner: closed for a moment, please come back soon"}},
 };
+/* clang-format on */
 
 static const char *const filler[] = {
     "More is said on our postmaster pages.",
@@ -135,7 +140,7 @@ static const char *const filler[] = {
 
 struct corpus_reply corpus_replies[BL_REPLY_COUNT];
 
-static char   text[BL_REPLY_COUNT * 512];
+static char text[BL_REPLY_COUNT * 512];
 static size_t text_n;
 
 static bl_slice keep(const char *from, size_t n)
@@ -186,7 +191,8 @@ static void fill(struct corpus_reply *reply, const struct reason *reason, unsign
 
     reply->dsn = keep_word(reason->enhanced);
     if (reason->stage[0] == '!' || reason->stage[0] == '?') {
-        reply->before = keep_word(reason->stage[0] == '!' ? "connect to " : "lost connection with ");
+        reply->before =
+            keep_word(reason->stage[0] == '!' ? "connect to " : "lost connection with ");
         reply->middle = keep_word(reason->words[wording]);
         return;
     }
@@ -217,7 +223,8 @@ unsigned corpus_replies_init(void)
 {
     unsigned index = 0, permanents;
 
-    static_assert((BL_COUNT(permanent) + BL_COUNT(temporary)) * 4 == BL_REPLY_COUNT, "200 templates");
+    static_assert((BL_COUNT(permanent) + BL_COUNT(temporary)) * 4 == BL_REPLY_COUNT,
+                  "200 templates");
     for (size_t i = 0; i < BL_COUNT(permanent); i++)
         for (unsigned k = 0; k < 4; k++, index++)
             fill(&corpus_replies[index], &permanent[i], k & 1, k >> 1, index);

@@ -1,7 +1,7 @@
 /* Reading goes through the generations from the oldest to the youngest and takes the first that has
- * something.  An old one stays open until it was quiet for a while and a younger one exists.  A look
- * (follow_look.c) comes first when it is asked for, before a file is begun, and when contents turn out to be
- * others than expected. */
+ * something.  An old one stays open until it was quiet for a while and a younger one exists.  A
+ * look (follow_look.c) comes first when it is asked for, before a file is begun, and when contents
+ * turn out to be others than expected. */
 #include "follow_parts.h"
 
 #include <stdarg.h>
@@ -114,7 +114,8 @@ static bool nothing_left(struct bl_generation *g)
         return false;
     if (g->file.packing == BL_PLAIN)
         return g->file.id.size == g->known.offset;
-    return bl_logfile_stated_length(&g->file, &length) && (uint32_t)length == (uint32_t)g->known.offset;
+    return bl_logfile_stated_length(&g->file, &length) &&
+           (uint32_t)length == (uint32_t)g->known.offset;
 }
 
 void bl_follow_go_on(struct bl_follow *f, struct bl_generation *g, struct bl_logfile *file)
@@ -174,7 +175,8 @@ static void read_failed(struct bl_follow *f, struct bl_generation *g, const bl_e
     int64_t wait_ms = g->failures < 8 ? (int64_t)RETRY_MS << g->failures : RETRY_MAX_MS;
 
     if (g->failures++ == 0)
-        bl_follow_say(f, BL_NOTE_ERROR, "%s: %s: trying again", err->text, err->sys ? strerror(err->sys) : "failed");
+        bl_follow_say(f, BL_NOTE_ERROR, "%s: %s: trying again", err->text,
+                      err->sys ? strerror(err->sys) : "failed");
     if (f->options.once && g->failures == RETRIES_ONCE) {
         bl_follow_say(f, BL_NOTE_ERROR, "'%s' is given up", g->file.path);
         f->stats.lost_bytes += bl_generation_lag(g);
@@ -186,8 +188,9 @@ static void read_failed(struct bl_follow *f, struct bl_generation *g, const bl_e
     reopen(g);
 }
 
-/* For how long nothing has come.  A file that was the log in this run is watched for the whole grace: its
- * writer may linger.  Of one that was rotated before, the time of its last write tells. */
+/* For how long nothing has come.  A file that was the log in this run is watched for the whole
+ * grace: its writer may linger.  Of one that was rotated before, the time of its last write
+ * tells. */
 static bool is_quiet(struct bl_follow *f, struct bl_generation *g, uint64_t for_ms)
 {
     uint64_t read_at = g->placed ? g->splitter.read_at : g->at;
@@ -230,17 +233,19 @@ static bool finish(struct bl_follow *f, struct bl_generation *g, struct bl_block
     if (g->damaged && bl_unpack_can_read(g->file.packing, g->file.path, &why) != BL_OK)
         bl_follow_say(f, BL_NOTE_WARNING, "%s", why.text);
     else if (g->damaged)
-        bl_follow_say(f, BL_NOTE_WARNING, "archive '%s' is damaged behind byte %llu of its contents", g->file.path,
-             (unsigned long long)(g->placed ? g->splitter.read_at : 0));
+        bl_follow_say(f, BL_NOTE_WARNING,
+                      "archive '%s' is damaged behind byte %llu of its contents", g->file.path,
+                      (unsigned long long)(g->placed ? g->splitter.read_at : 0));
     return bl_generation_finish(g, block);
 }
 
-/* The frontier moves with the first byte of a file, and an older one that came since the last look would
- * be behind it.  Worse, that older one may be a copy of what stood in this file until it was truncated. */
+/* The frontier moves with the first byte of a file, and an older one that came since the last look
+ * would be behind it.  Worse, that older one may be a copy of what stood in this file until it was
+ * truncated. */
 static bool must_be_vetted(struct bl_generation *g)
 {
-    return bl_generation_is_untouched(g) && !g->vetted && bl_logfile_refresh(&g->file, NULL) == BL_OK &&
-           g->file.id.size > 0;
+    return bl_generation_is_untouched(g) && !g->vetted &&
+           bl_logfile_refresh(&g->file, NULL) == BL_OK && g->file.id.size > 0;
 }
 
 /* The beginning of a line is no head to know a log by: all lines of a second begin alike. */
@@ -289,7 +294,9 @@ static enum outcome read_next(struct bl_follow *f, struct bl_block *block, bool 
             }
             break;
         case BL_GENERATION_REWRITTEN:
-            bl_follow_say(f, BL_NOTE_WARNING, "'%s' was truncated or written anew: reading it from its start", g->file.path);
+            bl_follow_say(f, BL_NOTE_WARNING,
+                          "'%s' was truncated or written anew: reading it from its start",
+                          g->file.path);
             bl_follow_rewritten(f, g);
             return LOOK_FIRST; /* it may go on elsewhere */
         case BL_GENERATION_FAILED:
@@ -301,8 +308,8 @@ static enum outcome read_next(struct bl_follow *f, struct bl_block *block, bool 
     return NOTHING;
 }
 
-enum bl_follow_step bl_follow_step(struct bl_follow *f, struct bl_block *block, bool look, int64_t now_ms,
-                                   int64_t wall_ms, bool *more)
+enum bl_follow_step bl_follow_step(struct bl_follow *f, struct bl_block *block, bool look,
+                                   int64_t now_ms, int64_t wall_ms, bool *more)
 {
     bool looked = look || !f->looked;
     enum outcome got = NOTHING;

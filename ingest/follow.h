@@ -24,11 +24,11 @@ struct bl_follow;
 
 struct bl_follow_note {
     enum bl_note level;
-    char         text[320];
+    char text[320];
 };
 
 struct bl_follow *bl_follow_new(const struct bl_log *log, const struct bl_tail_options *options);
-void              bl_follow_free(struct bl_follow *follow);
+void bl_follow_free(struct bl_follow *follow);
 
 uint64_t bl_follow_source(const struct bl_follow *follow); /* as in bl_position.source */
 
@@ -36,7 +36,7 @@ uint64_t bl_follow_source(const struct bl_follow *follow); /* as in bl_position.
 struct bl_follow_plan;
 
 struct bl_follow_plan *bl_follow_plan_new(uint64_t source, const struct bl_resume *resume);
-void                   bl_follow_plan_free(struct bl_follow_plan *plan);
+void bl_follow_plan_free(struct bl_follow_plan *plan);
 
 /* Forgets what was read and begins anew; takes the plan. */
 void bl_follow_start(struct bl_follow *follow, struct bl_follow_plan *plan);
@@ -48,8 +48,8 @@ enum bl_follow_step {
 };
 
 /* `look`: first see which files there are now.  `block` may be NULL: only look. */
-enum bl_follow_step bl_follow_step(struct bl_follow *follow, struct bl_block *block, bool look, int64_t now_ms,
-                                   int64_t wall_ms, bool *more);
+enum bl_follow_step bl_follow_step(struct bl_follow *follow, struct bl_block *block, bool look,
+                                   int64_t now_ms, int64_t wall_ms, bool *more);
 
 struct bl_tail_stats bl_follow_stats(const struct bl_follow *follow);
 

@@ -1,12 +1,13 @@
-/* The files that no inode tells, by contents: such a file goes on with a generation that has lost its own
- * (moved, copied before truncation, compressed); or it is a copy of one that lives, and is passed over; or it
- * is new, and then follow_order.c says whether it is wanted. */
+/* The files that no inode tells, by contents: such a file goes on with a generation that has lost
+ * its own (moved, copied before truncation, compressed); or it is a copy of one that lives, and is
+ * passed over; or it is new, and then follow_order.c says whether it is wanted. */
 #include "follow_parts.h"
 
 enum { COPY_BYTES = 4096 /* a log that merely begins like another is not its copy */ };
 
 /* Reads a file never seen before; [0, skip_to) is passed over. */
-static void begin_new(struct bl_follow *f, struct bl_look *look, size_t i, struct bl_logfile *file, uint64_t skip_to)
+static void begin_new(struct bl_follow *f, struct bl_look *look, size_t i, struct bl_logfile *file,
+                      uint64_t skip_to)
 {
     const struct bl_sibling *s = &look->list.v[i];
     struct bl_generation *g = bl_generation_new(f->source, file);
@@ -21,14 +22,17 @@ static void begin_new(struct bl_follow *f, struct bl_look *look, size_t i, struc
     g->live = g->was_live = s->live;
     look->found[i].of = g;
     look->begun |= !s->live;
-    bl_follow_say(f, BL_NOTE_DEBUG, "'%s' is new: reading it from byte %llu", s->path, (unsigned long long)skip_to);
+    bl_follow_say(f, BL_NOTE_DEBUG, "'%s' is new: reading it from byte %llu", s->path,
+                  (unsigned long long)skip_to);
 }
 
-/* The file holds, up to `common`, what is or was read elsewhere, there up to `read`.  A rotated file is
- * then left alone; but as long as the original may be truncated unread, the copy is asked for again.  The
- * log itself (somebody moved it away and put a copy in its place) is read behind what is common. */
-static void pass_over_copy(struct bl_follow *f, struct bl_look *look, size_t i, struct bl_logfile *file,
-                           struct bl_generation *g, uint64_t common, const char *of)
+/* The file holds, up to `common`, what is or was read elsewhere, there up to `read`.  A rotated
+ * file is then left alone; but as long as the original may be truncated unread, the copy is asked
+ * for again.  The log itself (somebody moved it away and put a copy in its place) is read behind
+ * what is common. */
+static void pass_over_copy(struct bl_follow *f, struct bl_look *look, size_t i,
+                           struct bl_logfile *file, struct bl_generation *g, uint64_t common,
+                           const char *of)
 {
     const struct bl_sibling *s = &look->list.v[i];
     uint64_t read = g->known.offset, skip_to = 0;
@@ -43,7 +47,8 @@ static void pass_over_copy(struct bl_follow *f, struct bl_look *look, size_t i, 
         return;
     }
     (void)bl_logfile_line_end(file, common, &skip_to);
-    bl_follow_say(f, BL_NOTE_NOTICE, "'%s' begins with a copy of %s: reading on behind it", s->path, of);
+    bl_follow_say(f, BL_NOTE_NOTICE, "'%s' begins with a copy of %s: reading on behind it", s->path,
+                  of);
     begin_new(f, look, i, file, skip_to);
 }
 
@@ -79,7 +84,8 @@ static void leave_packing(struct bl_follow *f, struct bl_look *look, size_t i)
         bl_follow_leave(f, look, i);
 }
 
-/* The file takes the place of one that was moved, copied or compressed.  True when that settles it. */
+/* The file takes the place of one that was moved, copied or compressed.  True when that settles
+ * it. */
 static bool goes_on(struct bl_follow *f, struct bl_look *look, size_t i, struct bl_logfile *file)
 {
     const struct bl_sibling *s = &look->list.v[i];
@@ -101,10 +107,11 @@ static bool goes_on(struct bl_follow *f, struct bl_look *look, size_t i, struct 
             look->found[i].hold = true;
         } else if (bl_generation_is_open(g)) {
             /* Deleted, but we have it, and with it what a writer may still append. */
-            pass_over_copy(f, look, i, file, g, g->known.offset, "a deleted file that is still read");
+            pass_over_copy(f, look, i, file, g, g->known.offset,
+                           "a deleted file that is still read");
         } else {
-            bl_follow_say(f, BL_NOTE_INFO, "'%s' goes on with what was read up to byte %llu", s->path,
-                          (unsigned long long)g->known.offset);
+            bl_follow_say(f, BL_NOTE_INFO, "'%s' goes on with what was read up to byte %llu",
+                          s->path, (unsigned long long)g->known.offset);
             bl_follow_go_on(f, g, file);
             g->present = true;
             g->live = s->live;
@@ -115,8 +122,8 @@ static bool goes_on(struct bl_follow *f, struct bl_look *look, size_t i, struct 
     return false;
 }
 
-/* What is younger than everything known depends on these, so they are found first.  The log itself before
- * the others: a file beside it may be its copy. */
+/* What is younger than everything known depends on these, so they are found first.  The log itself
+ * before the others: a file beside it may be its copy. */
 void bl_follow_find_moved(struct bl_follow *f, struct bl_look *look)
 {
     size_t gone = 0;
@@ -129,7 +136,8 @@ void bl_follow_find_moved(struct bl_follow *f, struct bl_look *look)
 
         if (look->found[i].of || look->found[i].hold || look->found[i].settled || s->id.size == 0)
             continue;
-        if (bl_follow_open(s, &file, NULL) == BL_OK && !is_being_packed(look, i, &file) && !look->found[i].hold)
+        if (bl_follow_open(s, &file, NULL) == BL_OK && !is_being_packed(look, i, &file) &&
+            !look->found[i].hold)
             (void)goes_on(f, look, i, &file);
         bl_logfile_close(&file);
     }
@@ -157,7 +165,8 @@ static bool is_copy(struct bl_follow *f, struct bl_look *look, size_t i, struct 
     return false;
 }
 
-/* Before a file beside the log counts as new: it might be the copy of one that was truncated just now. */
+/* Before a file beside the log counts as new: it might be the copy of one that was truncated just
+ * now. */
 static bool all_intact(struct bl_follow *f)
 {
     for (size_t k = 0; k < f->n; k++)
@@ -166,9 +175,10 @@ static bool all_intact(struct bl_follow *f)
     return true;
 }
 
-/* It is not news.  Said, and counted, once: it came where it could not be seen (restored, or renamed while no
- * one looked), and the files behind it were read. */
-static void leave_unread(struct bl_follow *f, struct bl_look *look, size_t i, struct bl_logfile *file)
+/* It is not news.  Said, and counted, once: it came where it could not be seen (restored, or
+ * renamed while no one looked), and the files behind it were read. */
+static void leave_unread(struct bl_follow *f, struct bl_look *look, size_t i,
+                         struct bl_logfile *file)
 {
     const struct bl_sibling *s = &look->list.v[i];
     const struct bl_left_alone *left = bl_follow_recall(f, &s->id);
@@ -178,10 +188,12 @@ static void leave_unread(struct bl_follow *f, struct bl_look *look, size_t i, st
         if (bl_logfile_length(file, &bytes) != BL_OK)
             bytes = s->id.size;
         f->stats.lost_bytes += bytes;
-        bl_follow_say(f, BL_NOTE_WARNING, "'%s' was never read and is older than what was: its %llu bytes are lost",
+        bl_follow_say(f, BL_NOTE_WARNING,
+                      "'%s' was never read and is older than what was: its %llu bytes are lost",
                       s->path, (unsigned long long)bytes);
     } else if (s->named && !f->told) {
-        bl_follow_say(f, BL_NOTE_NOTICE, "'%s' is older than what was read before: not read", s->path);
+        bl_follow_say(f, BL_NOTE_NOTICE, "'%s' is older than what was read before: not read",
+                      s->path);
     }
     bl_follow_leave(f, look, i);
 }

@@ -1,5 +1,6 @@
-/* A look compares what lies in the folder with the generations that are known, and says what follows from
- * it.  When names move meanwhile it is void as far as new files go, and another one is made. */
+/* A look compares what lies in the folder with the generations that are known, and says what
+ * follows from it.  When names move meanwhile it is void as far as new files go, and another one is
+ * made. */
 #include "follow_parts.h"
 
 #include <errno.h>
@@ -11,7 +12,8 @@ enum {
     FILE_CLOCK_NS = 100000000 /* file times come from a clock that ticks more coarsely than ours */
 };
 
-/* A join that begins without a snapshot reads some lines back first, from the youngest file backwards. */
+/* A join that begins without a snapshot reads some lines back first, from the youngest file
+ * backwards. */
 static void warm_up(struct bl_follow *f, struct bl_look *look)
 {
     uint64_t budget = f->options.warm_up_bytes;
@@ -68,19 +70,23 @@ static void report_orphans(struct bl_follow *f)
             n++;
         }
     if (n == 1 && lost == 0)
-        bl_follow_say(f, BL_NOTE_NOTICE,
-                      "a file of '%s' is not there any more: it was read to its end, byte %llu, and what was written since "
-                      "then is lost, if anything was", f->log->path, at);
+        bl_follow_say(
+            f, BL_NOTE_NOTICE,
+            "a file of '%s' is not there any more: it was read to its end, byte %llu, and what was written since "
+            "then is lost, if anything was",
+            f->log->path, at);
     else if (n == 1)
-        bl_follow_say(f, BL_NOTE_WARNING,
-                      "a file of '%s' that was read to byte %llu is not there any more: %llu bytes behind it are lost, "
-                      "and what was written since it was seen last",
-                      f->log->path, at, lost);
+        bl_follow_say(
+            f, BL_NOTE_WARNING,
+            "a file of '%s' that was read to byte %llu is not there any more: %llu bytes behind it are lost, "
+            "and what was written since it was seen last",
+            f->log->path, at, lost);
     else if (n > 1)
-        bl_follow_say(f, BL_NOTE_WARNING,
-                      "%zu files of '%s' that were known are not there any more: %llu bytes of them are lost, and what "
-                      "was written since they were seen last",
-                      n, f->log->path, lost);
+        bl_follow_say(
+            f, BL_NOTE_WARNING,
+            "%zu files of '%s' that were known are not there any more: %llu bytes of them are lost, and what "
+            "was written since they were seen last",
+            n, f->log->path, lost);
 }
 
 /* The log itself: said once for each change. */
@@ -96,10 +102,12 @@ static void report_live(struct bl_follow *f, const struct bl_look *look)
     if (code == BL_OK)
         bl_follow_say(f, BL_NOTE_NOTICE, "'%s' can be read now", f->log->path);
     else if (sys == ENOENT || sys == ENOTDIR)
-        bl_follow_say(f, BL_NOTE_WARNING, "'%s' is not there%s", f->log->path, once ? "" : ": waiting for it");
+        bl_follow_say(f, BL_NOTE_WARNING, "'%s' is not there%s", f->log->path,
+                      once ? "" : ": waiting for it");
     else
         bl_follow_say(f, BL_NOTE_WARNING, "'%s' cannot be read: %s%s", f->log->path,
-                      sys == EINVAL ? "not a regular file" : strerror(sys), once ? "" : ": trying again");
+                      sys == EINVAL ? "not a regular file" : strerror(sys),
+                      once ? "" : ": trying again");
     f->live_code = code;
     f->live_sys = sys;
 }
@@ -110,7 +118,8 @@ static void report_named(struct bl_follow *f)
         struct bl_file_id id;
         bl_err err;
 
-        if (strcmp(f->log->named[i], f->log->path) != 0 && bl_logfile_look(f->log->named[i], &id, &err) != BL_OK)
+        if (strcmp(f->log->named[i], f->log->path) != 0 &&
+            bl_logfile_look(f->log->named[i], &id, &err) != BL_OK)
             bl_follow_say(f, BL_NOTE_WARNING, "%s: %s", err.text, strerror(err.sys));
     }
 }
@@ -124,7 +133,8 @@ static void count_unread(struct bl_follow *f, const struct bl_look *look)
     for (size_t i = 0; i < f->log->named_n; i++)
         f->stats.unread += bl_logfile_look(f->log->named[i], &id, NULL) != BL_OK;
     for (size_t i = 0; i < look->list.n; i++)
-        f->stats.unread += look->found[i].hold && (look->list.v[i].named || bl_follow_wants(f, look, i));
+        f->stats.unread +=
+            look->found[i].hold && (look->list.v[i].named || bl_follow_wants(f, look, i));
 }
 
 static void keep_wanting(struct bl_follow *f, struct bl_look *look)

@@ -1,19 +1,22 @@
-/* Which listed file is which generation, by inode and birth time.  A generation whose inode is there with
- * other contents was rewritten (truncated, or its inode given to another file): it has no file any more.
+/* Which listed file is which generation, by inode and birth time.  A generation whose inode is
+ * there with other contents was rewritten (truncated, or its inode given to another file): it has
+ * no file any more.
  *
- * Names were listed before files are opened, and in between everything may move.  Two things make that
- * harmless here: what is opened must be what was listed, and a log is begun only when the folder was
- * listed once more after its head was noted. */
+ * Names were listed before files are opened, and in between everything may move.  Two things make
+ * that harmless here: what is opened must be what was listed, and a log is begun only when the
+ * folder was listed once more after its head was noted. */
 #include "follow_parts.h"
 
 #include <errno.h>
 
-/* A name may lead to another file by now: then the list is out of date, as if nothing were there. */
+/* A name may lead to another file by now: then the list is out of date, as if nothing were
+ * there. */
 enum bl_code bl_follow_open(const struct bl_sibling *s, struct bl_logfile *file, bl_err *err)
 {
     enum bl_code rc = bl_logfile_open(file, s->path, err);
 
-    if (rc != BL_OK || bl_follow_is_same_file(&file->id, &s->id) || bl_identity_test.no_listed_check)
+    if (rc != BL_OK || bl_follow_is_same_file(&file->id, &s->id) ||
+        bl_identity_test.no_listed_check)
         return rc;
     bl_logfile_close(file);
     return bl_fail(err, BL_NO_INPUT, ENOENT, "'%s' is another file now", s->path);
@@ -34,8 +37,8 @@ void bl_follow_cannot_open(struct bl_follow *f, struct bl_look *look, size_t i, 
     }
 }
 
-/* What a log holds now and another file holds too by the time of the list is either still here when it is
- * read, or missed there. */
+/* What a log holds now and another file holds too by the time of the list is either still here when
+ * it is read, or missed there. */
 void bl_follow_note_heads(struct bl_follow *f)
 {
     for (size_t k = f->n; k > 0; k--) {
@@ -43,7 +46,8 @@ void bl_follow_note_heads(struct bl_follow *f)
 
         if (!bl_generation_is_open(g) || !bl_generation_is_untouched(g))
             continue;
-        if (bl_generation_is_intact(g)) /* also where its head cannot be read: the real read will say so */
+        if (bl_generation_is_intact(g)) /* also where its head cannot be read: the real read will
+                                           say so */
             g->vetted |= g->file.id.size > 0 && (g->first_line || g->first_n == 0 || !g->live);
         else
             bl_follow_rewritten(f, g);
@@ -52,11 +56,12 @@ void bl_follow_note_heads(struct bl_follow *f)
 
 static bool is_done_with(const struct bl_generation *g, const struct bl_file_id *id)
 {
-    return g->done && g->checked && g->done_id.size == id->size && g->done_id.mtime_ns == id->mtime_ns;
+    return g->done && g->checked && g->done_id.size == id->size &&
+           g->done_id.mtime_ns == id->mtime_ns;
 }
 
-/* A generation known from a slot, and a file with its inode.  An inode may have been used twice (a file
- * that was truncated, its older contents a generation too): then the contents tell which. */
+/* A generation known from a slot, and a file with its inode.  An inode may have been used twice (a
+ * file that was truncated, its older contents a generation too): then the contents tell which. */
 static void match_closed(struct bl_follow *f, struct bl_look *look, size_t i)
 {
     const struct bl_sibling *s = &look->list.v[i];
@@ -92,8 +97,10 @@ static void match_closed(struct bl_follow *f, struct bl_look *look, size_t i)
         bl_follow_go_on(f, best, &file);
         found->of = best;
     } else if (other) {
-        bl_follow_say(f, BL_NOTE_WARNING,
-                      "'%s' has other contents than when it was read last: reading it from its start", s->path);
+        bl_follow_say(
+            f, BL_NOTE_WARNING,
+            "'%s' has other contents than when it was read last: reading it from its start",
+            s->path);
         found->rewritten = s->id.birth_ns != 0; /* else the inode may just have been used again */
         bl_follow_rewritten(f, other);
     }
@@ -107,7 +114,8 @@ static void match_open(struct bl_follow *f, struct bl_look *look, size_t i, stru
     const struct bl_sibling *s = &look->list.v[i];
 
     if (!bl_generation_is_intact(g)) {
-        bl_follow_say(f, BL_NOTE_WARNING, "'%s' was truncated or written anew: reading it from its start", s->path);
+        bl_follow_say(f, BL_NOTE_WARNING,
+                      "'%s' was truncated or written anew: reading it from its start", s->path);
         look->found[i].rewritten = true;
         bl_follow_rewritten(f, g);
         return;
@@ -134,7 +142,8 @@ static bool is_orphan(const struct bl_generation *g)
     return g->rewritten || !g->present;
 }
 
-/* Sets present and live anew; a generation that was the log and is not any more was rotated away. */
+/* Sets present and live anew; a generation that was the log and is not any more was rotated
+ * away. */
 static void place_generations(struct bl_follow *f, struct bl_look *look)
 {
     for (size_t k = 0; k < f->n; k++)
@@ -166,7 +175,8 @@ static void check_nameless(struct bl_follow *f)
 
         if (!bl_generation_is_open(g) || g->present || bl_generation_is_intact(g))
             continue;
-        bl_follow_say(f, BL_NOTE_WARNING, "'%s' was truncated or written anew before it was deleted or moved",
+        bl_follow_say(f, BL_NOTE_WARNING,
+                      "'%s' was truncated or written anew before it was deleted or moved",
                       g->file.path);
         bl_follow_rewritten(f, g);
     }

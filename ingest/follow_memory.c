@@ -1,5 +1,5 @@
-/* A file that is left alone is judged again when it changes, and when any generation loses its file (the
- * epoch): only then can it turn out to be more than a copy. */
+/* A file that is left alone is judged again when it changes, and when any generation loses its file
+ * (the epoch): only then can it turn out to be more than a copy. */
 #include "follow_parts.h"
 
 #include "bounceline/alloc.h"

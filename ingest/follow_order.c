@@ -1,5 +1,6 @@
-/* The names give the order of the files that are there (siblings.c).  News is the log itself, what was named
- * at the first start, and what is younger than the frontier: than every file of which something was read. */
+/* The names give the order of the files that are there (siblings.c).  News is the log itself, what
+ * was named at the first start, and what is younger than the frontier: than every file of which
+ * something was read. */
 #include "follow_parts.h"
 
 /* --- the order of generations --- */
@@ -47,11 +48,12 @@ void bl_follow_sort_by_place(struct bl_follow *f)
 /* Something of what the file holds was handed out. */
 static bool is_read(const struct bl_found *found)
 {
-    return (found->of && found->of->known.offset > 0) || (found->copy_of && found->copy_of->known.offset > 0);
+    return (found->of && found->of->known.offset > 0) ||
+           (found->copy_of && found->copy_of->known.offset > 0);
 }
 
-/* A generation of which nothing was handed out proves nothing: its file may have been copied away and
- * truncated in between, and nobody could tell. */
+/* A generation of which nothing was handed out proves nothing: its file may have been copied away
+ * and truncated in between, and nobody could tell. */
 void bl_follow_find_frontier(const struct bl_follow *f, struct bl_look *look)
 {
     look->younger = 0;
@@ -99,7 +101,8 @@ bool bl_follow_is_between(const struct bl_follow *f, const struct bl_look *look,
     for (size_t k = 0; k < f->n; k++) {
         const bl_position *known = &f->v[k]->known;
 
-        if (!f->v[k]->present && known->offset > 0 && known->seen_s < look->list.v[i].id.mtime_ns / 1000000000)
+        if (!f->v[k]->present && known->offset > 0 &&
+            known->seen_s < look->list.v[i].id.mtime_ns / 1000000000)
             return true;
     }
     return false;

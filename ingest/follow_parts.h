@@ -23,12 +23,12 @@
 /* Of a file that is not read. */
 struct bl_left_alone {
     struct bl_file_id id;
-    uint64_t epoch; /* of the follow, when it was judged; 0: to be judged at every look */
+    uint64_t epoch;   /* of the follow, when it was judged; 0: to be judged at every look */
     uint64_t copy_of; /* the generation whose bytes it holds; 0: none */
-    bool copy;      /* that it is one has been said */
-    bool wanted;    /* could not be opened when it was news: still is, whatever was read since */
-    bool judged;    /* whether it is a loss was told */
-    bool seen;      /* at this look */
+    bool copy;        /* that it is one has been said */
+    bool wanted;      /* could not be opened when it was news: still is, whatever was read since */
+    bool judged;      /* whether it is a loss was told */
+    bool seen;        /* at this look */
 };
 
 struct bl_follow {
@@ -39,7 +39,8 @@ struct bl_follow {
     size_t n, cap;
     struct bl_left_alone *left;
     size_t left_n, left_cap;
-    uint64_t epoch; /* from 1; goes up when a generation loses its file: what was its copy may then be it */
+    uint64_t epoch; /* from 1; goes up when a generation loses its file: what was its copy may then
+                       be it */
     bool started, cold;
     bool looked;     /* in this run */
     bool told;       /* in this process: what is said at the first sight of a file was said */
@@ -49,7 +50,7 @@ struct bl_follow {
     bool holding;    /* a file could not be told at the last look */
     bool unsettled;  /* names still moved at the last look: a file may have been missed */
     bool complained; /* about the list of siblings */
-    int  held;
+    int held;
     uint64_t given_up, damaged; /* files of this run */
     int64_t first_look_ns, wall_ms, now_ms;
     enum bl_code live_code; /* what was said last */
@@ -65,27 +66,31 @@ struct bl_look {
     struct bl_found {
         struct bl_generation *of;      /* the file is this one's */
         struct bl_generation *copy_of; /* ... or only holds its bytes, once more */
-        bool settled;   /* left alone, and nothing has changed since */
-        bool hold;      /* cannot be told now: left alone this time */
-        bool rewritten; /* the same file was read before, with other contents: what is new is news */
-    } *found;
-    bool    moved;         /* names changed while we looked */
-    bool    live_failed;   /* the log itself cannot be opened */
-    bl_err  live_err;
-    bool    begun;         /* a file beside the log was begun */
-    bool    untouched;     /* nothing was ever handed out */
-    size_t  younger;       /* files from this index on are younger than all that is known */
+        bool settled;                  /* left alone, and nothing has changed since */
+        bool hold;                     /* cannot be told now: left alone this time */
+        /* the same file was read before, with other contents: what is new is news */
+        bool rewritten;
+    } * found;
+    bool moved;       /* names changed while we looked */
+    bool live_failed; /* the log itself cannot be opened */
+    bl_err live_err;
+    bool begun;            /* a file beside the log was begun */
+    bool untouched;        /* nothing was ever handed out */
+    size_t younger;        /* files from this index on are younger than all that is known */
     int64_t absent_seen_s; /* ... and must be younger than those known ones that are not there */
 };
 
-__attribute__((format(printf, 3, 4))) void bl_follow_say(struct bl_follow *f, enum bl_note level, const char *format,
-                                                         ...);
+__attribute__((format(printf, 3, 4))) void bl_follow_say(struct bl_follow *f, enum bl_note level,
+                                                         const char *format, ...);
 
 /* follow.c: what holds of a generation */
 enum bl_code bl_follow_add(struct bl_follow *f, struct bl_generation *g);
-void         bl_follow_go_on(struct bl_follow *f, struct bl_generation *g, struct bl_logfile *file); /* takes it */
-void         bl_follow_rewritten(struct bl_follow *f, struct bl_generation *g); /* may free it */
-void         bl_follow_lost_its_file(struct bl_follow *f, struct bl_generation *g);
+void bl_follow_go_on(struct bl_follow *f, struct bl_generation *g,
+                     struct bl_logfile *file);                          /* takes
+                                                                           it
+                                                                         */
+void bl_follow_rewritten(struct bl_follow *f, struct bl_generation *g); /* may free it */
+void bl_follow_lost_its_file(struct bl_follow *f, struct bl_generation *g);
 
 /* follow_look.c.  Looks until names stand still, at most a few times. */
 void bl_follow_look(struct bl_follow *f);
@@ -98,7 +103,8 @@ void bl_follow_cannot_open(struct bl_follow *f, struct bl_look *look, size_t i, 
 
 /* follow_judge.c */
 void bl_follow_find_moved(struct bl_follow *f, struct bl_look *look); /* what goes on elsewhere */
-void bl_follow_judge(struct bl_follow *f, struct bl_look *look, size_t i); /* copy, new, or neither */
+/* copy, new, or neither */
+void bl_follow_judge(struct bl_follow *f, struct bl_look *look, size_t i);
 
 /* follow_order.c */
 void bl_follow_sort(struct bl_follow *f, const struct bl_look *look);
@@ -111,7 +117,8 @@ bool bl_follow_is_between(const struct bl_follow *f, const struct bl_look *look,
 struct bl_left_alone *bl_follow_recall(struct bl_follow *f, const struct bl_file_id *id);
 void bl_follow_recall_all(struct bl_follow *f, struct bl_look *look);
 void bl_follow_leave(struct bl_follow *f, struct bl_look *look, size_t i);
-void bl_follow_leave_copy(struct bl_follow *f, struct bl_look *look, size_t i, const char *of); /* said once */
+void bl_follow_leave_copy(struct bl_follow *f, struct bl_look *look, size_t i,
+                          const char *of); /* said once */
 void bl_follow_ask_again(struct bl_follow *f, struct bl_look *look, size_t i, bool wanted);
 void bl_follow_forget_vanished(struct bl_follow *f);
 

@@ -1,6 +1,7 @@
-/* Where a run begins: every generation that any slot knows, each from where the slot that has least of it
- * stands, or from where the join's snapshot was taken.  When Redis came back empty the slots know none; then
- * those that were read into the old one begin at 0, and those whose file is gone are said to be lost. */
+/* Where a run begins: every generation that any slot knows, each from where the slot that has least
+ * of it stands, or from where the join's snapshot was taken.  When Redis came back empty the slots
+ * know none; then those that were read into the old one begin at 0, and those whose file is gone
+ * are said to be lost. */
 #include "follow_parts.h"
 
 #include <stdlib.h>
@@ -73,9 +74,9 @@ static enum bl_code append(struct bl_follow_plan *plan, struct bl_generation *g)
     return BL_OK;
 }
 
-/* What `n` of the slots say of one generation.  It is finished when all that are furthest were told so; of one
- * that is only remembered nobody was told anything.  Blocks also end where the log once did: whom that was not told
- * hears of it between the lines before and those behind. */
+/* What `n` of the slots say of one generation.  It is finished when all that are furthest were told
+ * so; of one that is only remembered nobody was told anything.  Blocks also end where the log once
+ * did: whom that was not told hears of it between the lines before and those behind. */
 static enum bl_code add(struct bl_follow_plan *plan, const bl_position **at, size_t n, size_t slots)
 {
     struct bl_generation *g = bl_generation_known(at[0]);
@@ -105,8 +106,8 @@ static enum bl_code add(struct bl_follow_plan *plan, const bl_position **at, siz
     return rc;
 }
 
-static enum bl_code add_all(struct bl_follow_plan *plan, const struct by_name *list, const struct by_name *join,
-                            size_t slots)
+static enum bl_code add_all(struct bl_follow_plan *plan, const struct by_name *list,
+                            const struct by_name *join, size_t slots)
 {
     enum bl_code rc = BL_OK;
 
@@ -124,7 +125,8 @@ static enum bl_code add_all(struct bl_follow_plan *plan, const struct by_name *l
 struct bl_follow_plan *bl_follow_plan_new(uint64_t source, const struct bl_resume *resume)
 {
     struct bl_follow_plan *plan = bl_calloc(1, sizeof *plan);
-    /* A snapshot that has not the join of this source knows nothing of it: all is read from its start. */
+    /* A snapshot that has not the join of this source knows nothing of it: all is read from its
+     * start. */
     bool known = resume->snapshot && bl_snapshot_has(resume->snapshot, source);
     const struct bl_positions *joined = known ? &resume->snapshot->positions : NULL;
     size_t slots = 1 + (size_t)resume->partitions, n = resume->remembered.n;
@@ -192,8 +194,9 @@ static void forget(struct bl_follow *f)
     f->n = f->cap = 0;
 }
 
-/* Of a file that is open the next run gets the descriptor: the file may have no name any more, and be nobody's but
- * ours.  One that no slot heard of is begun anew, behind what was passed over of it. */
+/* Of a file that is open the next run gets the descriptor: the file may have no name any more, and
+ * be nobody's but ours.  One that no slot heard of is begun anew, behind what was passed over of
+ * it. */
 static enum bl_code hand_over(struct bl_follow_plan *plan, struct bl_generation *from, size_t place)
 {
     struct bl_generation *to = find(plan, from->known.generation);

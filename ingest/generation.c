@@ -70,14 +70,15 @@ bool bl_generation_is_intact(struct bl_generation *g)
     bool same;
     size_t got;
 
-    if (!bl_generation_is_open(g) || g->file.packing != BL_PLAIN || bl_logfile_refresh(&g->file, NULL) != BL_OK)
+    if (!bl_generation_is_open(g) || g->file.packing != BL_PLAIN ||
+        bl_logfile_refresh(&g->file, NULL) != BL_OK)
         return true;
     if (bl_generation_is_untouched(g))
         return g->file.id.size >= g->size && note_head(g);
     if (!g->placed)
         return bl_identity_matches(&g->file, &g->known) != BL_IDENTITY_OTHER;
-    return bl_logfile_read_behind(&g->file, s->read_at, (bl_slice){s->tail, s->tail_n}, NULL, 0, &got, &same, NULL) !=
-               BL_OK ||
+    return bl_logfile_read_behind(&g->file, s->read_at, (bl_slice){s->tail, s->tail_n}, NULL, 0,
+                                  &got, &same, NULL) != BL_OK ||
            same;
 }
 
@@ -132,8 +133,8 @@ void bl_generation_take_file(struct bl_generation *g, struct bl_logfile *file)
     g->size = g->file.packing == BL_PLAIN ? g->file.id.size : 0;
 }
 
-/* The look that found the file may be long ago (no blocks were free): a log may have been rewritten since.
- * An archive is only ever written once. */
+/* The look that found the file may be long ago (no blocks were free): a log may have been rewritten
+ * since. An archive is only ever written once. */
 static enum bl_code check(struct bl_generation *g, bl_err *err)
 {
     if (g->known.offset == 0 || g->file.packing != BL_PLAIN)
@@ -160,8 +161,8 @@ static enum bl_code place(struct bl_generation *g, uint64_t offset, bl_err *err)
 
     if (rc == BL_OK)
         rc = bl_identity_place(&g->file, offset, &at, &before, err);
-    if (rc == BL_OK && offset > 0 && offset == g->known.offset && at.tail_hash != g->known.tail_hash &&
-        !bl_identity_test.no_tail_check)
+    if (rc == BL_OK && offset > 0 && offset == g->known.offset &&
+        at.tail_hash != g->known.tail_hash && !bl_identity_test.no_tail_check)
         rc = bl_fail(err, BL_BAD_INPUT, 0, "'%s' has other contents now", g->file.path);
     if (rc != BL_OK)
         return rc;
@@ -232,12 +233,14 @@ static bool begins_as_seen(const struct bl_generation *g, const char *bytes, siz
     return bl_hash64((bl_slice){bytes, head_n}) == hash;
 }
 
-static enum bl_generation_step read_plain(struct bl_generation *g, char *to, size_t n, size_t *got, bl_err *err)
+static enum bl_generation_step read_plain(struct bl_generation *g, char *to, size_t n, size_t *got,
+                                          bl_err *err)
 {
     struct bl_splitter *s = &g->splitter;
     bool same;
 
-    if (bl_logfile_read_behind(&g->file, s->read_at, (bl_slice){s->tail, s->tail_n}, to, n, got, &same, err) != BL_OK)
+    if (bl_logfile_read_behind(&g->file, s->read_at, (bl_slice){s->tail, s->tail_n}, to, n, got,
+                               &same, err) != BL_OK)
         return BL_GENERATION_FAILED;
     if (!same || !begins_as_seen(g, to, *got, n))
         return BL_GENERATION_REWRITTEN;
@@ -256,7 +259,8 @@ static bool is_still_damaged(struct bl_generation *g)
     return g->damaged;
 }
 
-static enum bl_generation_step read_packed(struct bl_generation *g, char *to, size_t n, size_t *got, bl_err *err)
+static enum bl_generation_step read_packed(struct bl_generation *g, char *to, size_t n, size_t *got,
+                                           bl_err *err)
 {
     switch (bl_logfile_read(&g->file, g->splitter.read_at, to, n, got, err)) {
     case BL_OK:
@@ -265,14 +269,21 @@ static enum bl_generation_step read_packed(struct bl_generation *g, char *to, si
     case BL_BAD_INPUT:
         g->damaged = true;
         return BL_GENERATION_END;
-    case BL_NO_MEMORY: case BL_NO_INPUT: case BL_IO: case BL_UNAVAILABLE: case BL_CONFLICT: case BL_LIMIT:
-    case BL_USAGE: case BL_CONFIG:
+    case BL_NO_MEMORY:
+    case BL_NO_INPUT:
+    case BL_IO:
+    case BL_UNAVAILABLE:
+    case BL_CONFLICT:
+    case BL_LIMIT:
+    case BL_USAGE:
+    case BL_CONFIG:
         break;
     }
     return BL_GENERATION_FAILED;
 }
 
-enum bl_generation_step bl_generation_read(struct bl_generation *g, struct bl_block *block, bl_err *err)
+enum bl_generation_step bl_generation_read(struct bl_generation *g, struct bl_block *block,
+                                           bl_err *err)
 {
     g->more = false;
     if (is_still_damaged(g))
@@ -307,7 +318,8 @@ enum bl_generation_step bl_generation_read(struct bl_generation *g, struct bl_bl
         cut = next_cut(g, s->read_at);
         if (n > cut - s->read_at)
             n = (size_t)(cut - s->read_at);
-        step = g->file.packing == BL_PLAIN ? read_plain(g, to, n, &got, err) : read_packed(g, to, n, &got, err);
+        step = g->file.packing == BL_PLAIN ? read_plain(g, to, n, &got, err)
+                                           : read_packed(g, to, n, &got, err);
         if (step != BL_GENERATION_AGAIN)
             return step;
         g->more = got == n;

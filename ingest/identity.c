@@ -30,7 +30,8 @@ static enum bl_identity has_hash(struct bl_logfile *file, uint64_t offset, size_
         return BL_IDENTITY_OTHER; /* the archive has no such bytes */
     if (rc != BL_OK)
         return BL_IDENTITY_UNKNOWN;
-    return got == n && bl_hash64((bl_slice){bytes, n}) == hash ? BL_IDENTITY_SAME : BL_IDENTITY_OTHER;
+    return got == n && bl_hash64((bl_slice){bytes, n}) == hash ? BL_IDENTITY_SAME
+                                                               : BL_IDENTITY_OTHER;
 }
 
 enum bl_identity bl_identity_matches(struct bl_logfile *file, const bl_position *p)
@@ -44,19 +45,21 @@ enum bl_identity bl_identity_matches(struct bl_logfile *file, const bl_position 
     head = has_hash(file, 0, p->head_n, p->head_hash);
     if (head != BL_IDENTITY_SAME || bl_identity_test.no_tail_check)
         return head;
-    if (file->packing != BL_PLAIN && p->offset > WORTH_SPARING && bl_logfile_stated_length(file, &length) &&
-        (uint32_t)length == (uint32_t)p->offset)
+    if (file->packing != BL_PLAIN && p->offset > WORTH_SPARING &&
+        bl_logfile_stated_length(file, &length) && (uint32_t)length == (uint32_t)p->offset)
         return BL_IDENTITY_SAME;
     return has_hash(file, p->offset - p->tail_n, p->tail_n, p->tail_hash);
 }
 
 bool bl_identity_is_earlier(struct bl_logfile *file, const bl_position *p)
 {
-    return file->packing == BL_PLAIN && p->head_n == BL_HEAD_BYTES && file->id.size >= BL_HEAD_BYTES &&
-           file->id.size < p->offset && has_hash(file, 0, p->head_n, p->head_hash) == BL_IDENTITY_SAME;
+    return file->packing == BL_PLAIN && p->head_n == BL_HEAD_BYTES &&
+           file->id.size >= BL_HEAD_BYTES && file->id.size < p->offset &&
+           has_hash(file, 0, p->head_n, p->head_hash) == BL_IDENTITY_SAME;
 }
 
-static enum bl_identity same_bytes(struct bl_logfile *a, struct bl_logfile *b, uint64_t offset, size_t n)
+static enum bl_identity same_bytes(struct bl_logfile *a, struct bl_logfile *b, uint64_t offset,
+                                   size_t n)
 {
     char left[BL_TAIL_BYTES], right[BL_TAIL_BYTES];
     size_t left_n = 0, right_n = 0;
@@ -64,7 +67,8 @@ static enum bl_identity same_bytes(struct bl_logfile *a, struct bl_logfile *b, u
     if (bl_logfile_read(a, offset, left, n, &left_n, NULL) != BL_OK ||
         bl_logfile_read(b, offset, right, n, &right_n, NULL) != BL_OK)
         return BL_IDENTITY_UNKNOWN;
-    return left_n == n && right_n == n && memcmp(left, right, n) == 0 ? BL_IDENTITY_SAME : BL_IDENTITY_OTHER;
+    return left_n == n && right_n == n && memcmp(left, right, n) == 0 ? BL_IDENTITY_SAME
+                                                                      : BL_IDENTITY_OTHER;
 }
 
 enum bl_identity bl_identity_same_head(struct bl_logfile *file, struct bl_logfile *original)
@@ -78,7 +82,8 @@ enum bl_identity bl_identity_same_head(struct bl_logfile *file, struct bl_logfil
     return rc == BL_OK ? same_bytes(file, original, 0, got) : BL_IDENTITY_UNKNOWN;
 }
 
-enum bl_identity bl_identity_copy_of(struct bl_logfile *file, struct bl_logfile *original, uint64_t *length)
+enum bl_identity bl_identity_copy_of(struct bl_logfile *file, struct bl_logfile *original,
+                                     uint64_t *length)
 {
     enum bl_identity head;
     uint64_t n;
@@ -86,7 +91,8 @@ enum bl_identity bl_identity_copy_of(struct bl_logfile *file, struct bl_logfile 
 
     if (bl_logfile_refresh(original, NULL) != BL_OK)
         return BL_IDENTITY_UNKNOWN;
-    if (file->packing == BL_PLAIN && original->packing == BL_PLAIN && file->id.size > original->id.size)
+    if (file->packing == BL_PLAIN && original->packing == BL_PLAIN &&
+        file->id.size > original->id.size)
         return BL_IDENTITY_OTHER;
     head = bl_identity_same_head(file, original); /* spares unpacking the rest */
     if (head != BL_IDENTITY_SAME)
@@ -98,8 +104,8 @@ enum bl_identity bl_identity_copy_of(struct bl_logfile *file, struct bl_logfile 
     return n ? same_bytes(file, original, n - edge, edge) : BL_IDENTITY_OTHER;
 }
 
-enum bl_code bl_identity_place(struct bl_logfile *file, uint64_t offset, bl_position *p, struct bl_before *before,
-                               bl_err *err)
+enum bl_code bl_identity_place(struct bl_logfile *file, uint64_t offset, bl_position *p,
+                               struct bl_before *before, bl_err *err)
 {
     size_t edge = offset < BL_TAIL_BYTES ? (size_t)offset : BL_TAIL_BYTES, got = 0;
     enum bl_code rc = bl_logfile_read(file, 0, before->bytes, edge, &got, err);

@@ -20,14 +20,17 @@ static int64_t to_ns(struct statx_timestamp t)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-static enum bl_code look(int fd, const char *path, const char *name, struct bl_file_id *out, bl_err *err)
+static enum bl_code look(int fd, const char *path, const char *name, struct bl_file_id *out,
+                         bl_err *err)
 {
     struct statx x;
 
-    if (statx(fd, path, fd == AT_FDCWD ? 0 : AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &x) != 0)
+    if (statx(fd, path, fd == AT_FDCWD ? 0 : AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &x) !=
+        0)
         return bl_fail(err, BL_NO_INPUT, errno, "cannot open '%s'", name);
     if (!S_ISREG(x.stx_mode))
-        return bl_fail(err, BL_NO_INPUT, S_ISDIR(x.stx_mode) ? EISDIR : EINVAL, "'%s' is not a regular file", name);
+        return bl_fail(err, BL_NO_INPUT, S_ISDIR(x.stx_mode) ? EISDIR : EINVAL,
+                       "'%s' is not a regular file", name);
     *out = (struct bl_file_id){
         .device = makedev(x.stx_dev_major, x.stx_dev_minor),
         .inode = x.stx_ino,
@@ -51,7 +54,8 @@ enum bl_code bl_logfile_refresh(struct bl_logfile *f, bl_err *err)
 }
 
 /* pread that rides out signals and short counts. */
-static enum bl_code read_at(struct bl_logfile *f, uint64_t offset, char *out, size_t n, size_t *got, bl_err *err)
+static enum bl_code read_at(struct bl_logfile *f, uint64_t offset, char *out, size_t n, size_t *got,
+                            bl_err *err)
 {
     int fault = bl_identity_test.read_fault ? bl_identity_test.read_fault(f->path) : 0;
 
@@ -138,7 +142,8 @@ void bl_logfile_close(struct bl_logfile *f)
 }
 
 /* Everything at once, so that a caller sees a short count only at the end. */
-static enum bl_code unpack_fully(struct bl_logfile *f, char *out, size_t n, size_t *got, bl_err *err)
+static enum bl_code unpack_fully(struct bl_logfile *f, char *out, size_t n, size_t *got,
+                                 bl_err *err)
 {
     while (*got < n) {
         size_t more = 0;
@@ -154,7 +159,8 @@ static enum bl_code unpack_fully(struct bl_logfile *f, char *out, size_t n, size
     return BL_OK;
 }
 
-enum bl_code bl_logfile_read(struct bl_logfile *f, uint64_t offset, char *out, size_t n, size_t *got, bl_err *err)
+enum bl_code bl_logfile_read(struct bl_logfile *f, uint64_t offset, char *out, size_t n,
+                             size_t *got, bl_err *err)
 {
     enum bl_code rc = BL_OK;
 
@@ -171,7 +177,8 @@ enum bl_code bl_logfile_read(struct bl_logfile *f, uint64_t offset, char *out, s
     if (rc == BL_OK)
         rc = unpack_fully(f, out, n, got, err);
     if (rc != BL_OK) {
-        bl_unpack_close(f->unpack); /* it stands nobody knows where; and the file may be better later */
+        bl_unpack_close(f->unpack); /* it stands nobody knows where; and the file may be better
+                                       later */
         f->unpack = NULL;
     }
     return rc;
@@ -221,7 +228,9 @@ bool bl_logfile_line_start(struct bl_logfile *f, uint64_t from, uint64_t *out)
 
     if (from == 0) {
         *out = 0;
-    } else if (piece && bl_logfile_read(f, from - 1, piece, BL_LOGFILE_SEARCH, &got, NULL) == BL_OK && got > 0) {
+    } else if (piece &&
+               bl_logfile_read(f, from - 1, piece, BL_LOGFILE_SEARCH, &got, NULL) == BL_OK &&
+               got > 0) {
         newline = memchr(piece, '\n', got);
         if (newline)
             *out = from + (uint64_t)(newline - piece);
@@ -250,8 +259,8 @@ bool bl_logfile_stated_length(struct bl_logfile *f, uint64_t *out)
     return false;
 }
 
-enum bl_code bl_logfile_read_behind(struct bl_logfile *f, uint64_t offset, bl_slice before, char *out, size_t n,
-                                    size_t *got, bool *same, bl_err *err)
+enum bl_code bl_logfile_read_behind(struct bl_logfile *f, uint64_t offset, bl_slice before,
+                                    char *out, size_t n, size_t *got, bool *same, bl_err *err)
 {
     char again[BL_TAIL_BYTES];
     struct iovec part[2] = {{again, before.n}, {out, n}};

@@ -1,15 +1,16 @@
-/* Every arrow of the picture in pipeline.h is a channel: a ring, and a place for its consumer to sleep.
+/* Every arrow of the picture in pipeline.h is a channel: a ring, and a place for its consumer to
+ * sleep.
  *
- * Sleeping.  The consumer announces itself in `sleeper`, looks once more, and waits on the semaphore;
- * the producer puts, then takes the announcement down and, if there was one, posts.  Both touch
- * `sleeper` by read-modify-write, so one of the two comes first.  If the consumer's is first the producer
- * sees it and posts.  If the producer's is first the consumer's acquires what the producer's released,
- * the put included, and the second look finds the item.  A busy pipeline never gets to the semaphore, an
- * idle one stands there without using the CPU.
+ * Sleeping.  The consumer announces itself in `sleeper`, looks once more, and waits on the
+ * semaphore; the producer puts, then takes the announcement down and, if there was one, posts. Both
+ * touch `sleeper` by read-modify-write, so one of the two comes first.  If the consumer's is first
+ * the producer sees it and posts.  If the producer's is first the consumer's acquires what the
+ * producer's released, the put included, and the second look finds the item.  A busy pipeline never
+ * gets to the semaphore, an idle one stands there without using the CPU.
  *
  * Rules travel with the block instead of being read from a shared pointer: the change
- * then happens at one block in the order of the log, the same for any number of workers, and "everybody
- * has passed a block boundary" is simply that the older blocks came out at the end. */
+ * then happens at one block in the order of the log, the same for any number of workers, and
+ * "everybody has passed a block boundary" is simply that the older blocks came out at the end. */
 #include "pipeline.h"
 
 #include <stdatomic.h>
@@ -50,11 +51,11 @@ struct bl_pipeline {
     struct trip *trips; /* one for each block, in no order */
     struct trip end;
     size_t blocks;
-    struct channel free;   /* stage -> owner */
-    unsigned turn;         /* owner: who gets the next block */
-    uint64_t submitted;    /* owner */
-    uint64_t rules_since;  /* owner: `submitted` when the rules changed last */
-    struct trip **kept;    /* owner: given back unused; a stack */
+    struct channel free;  /* stage -> owner */
+    unsigned turn;        /* owner: who gets the next block */
+    uint64_t submitted;   /* owner */
+    uint64_t rules_since; /* owner: `submitted` when the rules changed last */
+    struct trip **kept;   /* owner: given back unused; a stack */
     size_t kept_n;
     struct bl_worker *parser; /* without threads */
     uv_thread_t stage_thread;
@@ -106,7 +107,8 @@ static bool channel_put(struct channel *c, struct trip *trip)
     return sleeper == ON_CALLBACK;
 }
 
-/* Announces the consumer and looks once more.  NULL: it is announced and the producer will see it. */
+/* Announces the consumer and looks once more.  NULL: it is announced and the producer will see
+ * it. */
 static struct trip *announce(struct channel *c, enum sleeper how)
 {
     struct trip *trip;
@@ -143,8 +145,9 @@ static void parse(struct bl_worker *parser, struct trip *trip)
         bl_block_parse(parser, trip->block->rules, trip->block);
 }
 
-/* A name for top -H, and for who looks for a thread that hangs.  Behind the loop, for which Redis waits: where there
- * are not as many processors as threads, lines that are read early only lie about. */
+/* A name for top -H, and for who looks for a thread that hangs.  Behind the loop, for which Redis
+ * waits: where there are not as many processors as threads, lines that are read early only lie
+ * about. */
 static void begin_thread(const char *name)
 {
     prctl(PR_SET_NAME, name);
@@ -253,7 +256,8 @@ static enum bl_code start_threads(struct bl_pipeline *p, bl_err *err)
     return BL_OK;
 }
 
-enum bl_code bl_pipeline_start(struct bl_pipeline **out, const struct bl_pipeline_options *options, bl_err *err)
+enum bl_code bl_pipeline_start(struct bl_pipeline **out, const struct bl_pipeline_options *options,
+                               bl_err *err)
 {
     struct bl_pipeline *p = bl_table_new(1, sizeof *p); /* on a cache line, as its members ask */
     enum bl_code rc;
@@ -301,10 +305,11 @@ struct bl_block *bl_pipeline_block(struct bl_pipeline *p, bool wait)
     if (!trip)
         return NULL;
     block = trip->block;
-    clean = (struct bl_block){
-        .bytes = block->bytes, .respelled = block->respelled, .before = block->before,
-        .records = block->records,
-        .records_cap = block->records_cap};
+    clean = (struct bl_block){.bytes = block->bytes,
+                              .respelled = block->respelled,
+                              .before = block->before,
+                              .records = block->records,
+                              .records_cap = block->records_cap};
     *block = clean;
     return block;
 }

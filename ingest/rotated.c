@@ -13,7 +13,8 @@ bool bl_rotated_of(bl_slice stem, bl_slice name, struct bl_rotated *out)
 {
     size_t digits = 0, packed = bl_packed_ending(name);
 
-    if (!bl_slice_take(&name, stem) || name.n < 2 + packed || (name.p[0] != '.' && name.p[0] != '-'))
+    if (!bl_slice_take(&name, stem) || name.n < 2 + packed ||
+        (name.p[0] != '.' && name.p[0] != '-'))
         return false;
     name = bl_slice_drop(name, 1);
     name.n -= packed;

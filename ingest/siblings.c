@@ -1,7 +1,8 @@
-/* Order.  Where all siblings carry a number, the number decides (mail.log.2 is older than mail.log.1);
- * where all carry a date, the date; where both occur, somebody changed the configuration in between, and
- * the time of the last write has to do.  Numbers come first because a writer may linger in mail.log.1
- * after mail.log was begun, which makes its last write the later one. */
+/* Order.  Where all siblings carry a number, the number decides (mail.log.2 is older than
+ * mail.log.1); where all carry a date, the date; where both occur, somebody changed the
+ * configuration in between, and the time of the last write has to do.  Numbers come first because a
+ * writer may linger in mail.log.1 after mail.log was begun, which makes its last write the later
+ * one. */
 #include "siblings.h"
 
 #include <dirent.h>
@@ -55,8 +56,8 @@ static bl_slice stem_of(bl_slice base)
     return bl_rotated_read(base, &rotated) ? rotated.stem : (bl_slice){0};
 }
 
-/* Absolute, with the folder's symbolic links resolved but not the file's own: a log that is a link is
- * followed to wherever it points. */
+/* Absolute, with the folder's symbolic links resolved but not the file's own: a log that is a link
+ * is followed to wherever it points. */
 static char *absolute(const char *path)
 {
     char folder[PATH_MAX], real[PATH_MAX], whole[PATH_MAX];
@@ -68,7 +69,8 @@ static char *absolute(const char *path)
     memcpy(folder, head.n ? head.p : "./", head.n ? head.n : 3);
     folder[head.n ? head.n : 2] = 0;
     if (realpath(folder, real)) {
-        n = snprintf(whole, sizeof whole, "%s%s%.*s", real, real[1] ? "/" : "", (int)base.n, base.p);
+        n = snprintf(whole, sizeof whole, "%s%s%.*s", real, real[1] ? "/" : "", (int)base.n,
+                     base.p);
     } else if (path[0] == '/') {
         n = snprintf(whole, sizeof whole, "%s", path);
     } else {
@@ -84,8 +86,9 @@ static bool is_path_with(const char *path, bl_slice folder, bl_slice base)
     return bl_slice_eq(folder_of(path), folder) && bl_slice_eq(base_of(path), base);
 }
 
-/* Which log `all[i]` belongs to: itself, unless it is a rotated name of a log that was named too, or that
- * another one is a rotated name of, or that is there on disk (its number then is not part of its name). */
+/* Which log `all[i]` belongs to: itself, unless it is a rotated name of a log that was named too,
+ * or that another one is a rotated name of, or that is there on disk (its number then is not part
+ * of its name). */
 static bl_slice log_base(char *const *all, size_t n, size_t i)
 {
     bl_slice folder = folder_of(all[i]), base = base_of(all[i]), stem = stem_of(base);
@@ -121,7 +124,8 @@ static enum bl_code add_named(struct bl_log *log, const char *path)
     return BL_OK;
 }
 
-static enum bl_code add_path(struct bl_log *logs, size_t *logs_n, char *const *all, size_t n, size_t i, size_t *of)
+static enum bl_code add_path(struct bl_log *logs, size_t *logs_n, char *const *all, size_t n,
+                             size_t i, size_t *of)
 {
     bl_slice folder = folder_of(all[i]), base = log_base(all, n, i);
     size_t at = 0;
@@ -142,8 +146,8 @@ static enum bl_code add_path(struct bl_log *logs, size_t *logs_n, char *const *a
     return add_named(&logs[at], all[i]);
 }
 
-enum bl_code bl_siblings_fold(const char *const *paths, size_t n, struct bl_log **out, size_t *out_n, size_t *of,
-                              bl_err *err)
+enum bl_code bl_siblings_fold(const char *const *paths, size_t n, struct bl_log **out,
+                              size_t *out_n, size_t *of, bl_err *err)
 {
     char **all = bl_calloc(n + 1, sizeof *all);
     struct bl_log *logs = bl_calloc(n + 1, sizeof *logs);
@@ -196,8 +200,10 @@ static bool known_inode(const struct bl_siblings *list, const struct bl_file_id 
     return false;
 }
 
-/* What may not be looked at is not there.  What was listed and is not there was renamed meanwhile. */
-static enum bl_code add(struct bl_siblings *list, const struct bl_log *log, const char *path, bool *moved)
+/* What may not be looked at is not there.  What was listed and is not there was renamed
+ * meanwhile. */
+static enum bl_code add(struct bl_siblings *list, const struct bl_log *log, const char *path,
+                        bool *moved)
 {
     struct bl_sibling s = {.live = strcmp(path, log->path) == 0};
     bl_err err;
@@ -271,7 +277,8 @@ static int by_value(uint64_t a, uint64_t b)
 static int by_name(const struct bl_sibling *a, const struct bl_sibling *b)
 {
     if (a->rotated.packed != b->rotated.packed)
-        return a->rotated.packed ? 1 : -1; /* of mail.log.1 and mail.log.1.gz the first is the original */
+        return a->rotated.packed ? 1 : -1; /* of mail.log.1 and mail.log.1.gz the first is the
+                                              original */
     return strcmp(a->path, b->path);
 }
 
@@ -322,17 +329,18 @@ static enum bl_code list_once(const struct bl_log *log, struct bl_siblings *list
         rc = add(list, log, log->named[i], &unused);
     if (!log->alone && rc == BL_OK)
         rc = add_folder(list, log, moved);
-    /* The folder's time ticks too coarsely to show two renames in a row.  A file that was missed has left its
-     * name to another, and that one is then not where it was listed. */
+    /* The folder's time ticks too coarsely to show two renames in a row.  A file that was missed
+     * has left its name to another, and that one is then not where it was listed. */
     for (size_t i = 0; i < list->n && !*moved; i++)
-        *moved = bl_logfile_look(list->v[i].path, &id, &why) != BL_OK ? why.sys == ENOENT
-                 : id.device != list->v[i].id.device || id.inode != list->v[i].id.inode;
+        *moved = bl_logfile_look(list->v[i].path, &id, &why) != BL_OK
+                     ? why.sys == ENOENT
+                     : id.device != list->v[i].id.device || id.inode != list->v[i].id.inode;
     return rc;
 }
 
-/* A folder is not listed at one instant.  While files are renamed or compressed one could be missed under
- * both its names, and once younger ones were read it would be too late for it: so list again when
- * anything moved. */
+/* A folder is not listed at one instant.  While files are renamed or compressed one could be missed
+ * under both its names, and once younger ones were read it would be too late for it: so list again
+ * when anything moved. */
 enum bl_code bl_siblings_list(const struct bl_log *log, struct bl_siblings *out, bl_err *err)
 {
     struct bl_siblings list = {0};
@@ -351,7 +359,9 @@ enum bl_code bl_siblings_list(const struct bl_log *log, struct bl_siblings *out,
     sort(&list);
     list.moved = moved;
     *out = list;
-    return rc == BL_LIMIT ? bl_fail(err, rc, 0, "'%s' has more than %d siblings", log->path, BL_SIBLINGS_MAX) : rc;
+    return rc == BL_LIMIT
+               ? bl_fail(err, rc, 0, "'%s' has more than %d siblings", log->path, BL_SIBLINGS_MAX)
+               : rc;
 }
 
 void bl_siblings_release(struct bl_siblings *list)

@@ -1,13 +1,13 @@
-/* The reader reads straight into the block, behind the carried line; only what follows the last newline
- * is copied, to be carried to the next block.
+/* The reader reads straight into the block, behind the carried line; only what follows the last
+ * newline is copied, to be carried to the next block.
  *
  *     block  | carried | ............ read .............. |
  *            ^ at                            last '\n' ^   ^ read_at
  *            |<---------- this block's lines --------->|<->| carried next
  *
- * Whether a line over BL_LINE_MAX stands among them is seen without looking at every newline: the last
- * newline in a window of BL_LINE_MAX + 1 bytes proves all lines before it short, so a block of ordinary
- * lines takes a handful of short backward searches. */
+ * Whether a line over BL_LINE_MAX stands among them is seen without looking at every newline: the
+ * last newline in a window of BL_LINE_MAX + 1 bytes proves all lines before it short, so a block of
+ * ordinary lines takes a handful of short backward searches. */
 #include "splitter.h"
 
 #include "bounceline/alloc.h"
@@ -68,9 +68,9 @@ static size_t join_tail(char *to, const char *old, size_t old_n, const char *add
     return keep + n;
 }
 
-/* Takes note of raw bytes before any of them is cut away, and moves `at` behind the first `lines` of
- * them.  The head hash covers the first min(offset, BL_HEAD_BYTES) bytes, so that it is a function of
- * file and offset, not of how the bytes came in. */
+/* Takes note of raw bytes before any of them is cut away, and moves `at` behind the first `lines`
+ * of them.  The head hash covers the first min(offset, BL_HEAD_BYTES) bytes, so that it is a
+ * function of file and offset, not of how the bytes came in. */
 static void note_bytes(struct bl_splitter *s, const char *bytes, size_t n, size_t lines, bool moves)
 {
     if (s->hashing && s->read_at == s->head_n && s->head_n < BL_HEAD_BYTES) {
@@ -158,8 +158,8 @@ char *bl_splitter_room(struct bl_splitter *s, struct bl_block *block, size_t *n)
     return block->bytes + s->carry_n;
 }
 
-/* The line at `at` is over BL_LINE_MAX and ends at newline `end`: takes bytes out of it and closes the
- * gap.  Returns by how many bytes the rest moved. */
+/* The line at `at` is over BL_LINE_MAX and ends at newline `end`: takes bytes out of it and closes
+ * the gap.  Returns by how many bytes the rest moved. */
 static size_t shorten(struct bl_block *block, size_t at, size_t end)
 {
     size_t nuls = leading_nuls(block->bytes + at, end - at);
@@ -280,7 +280,8 @@ bool bl_splitter_finish(struct bl_splitter *s, struct bl_block *block)
     note_bytes(s, s->carry, 0, 0, true);
     block->end = s->at;
     memcpy(block->bytes, s->carry, s->carry_n);
-    block->n = s->counted == BL_FRAME_DONE ? bl_framing_to_lines(block->bytes, s->carry_n) : s->carry_n;
+    block->n =
+        s->counted == BL_FRAME_DONE ? bl_framing_to_lines(block->bytes, s->carry_n) : s->carry_n;
     block->long_lines += s->skipping;
     carry_nothing(s);
     return true;

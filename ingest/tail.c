@@ -1,13 +1,14 @@
-/* The loop's half: when to look, when to read, who gets the blocks.  What a look finds and what a read
- * gives is follow.h's, which blocks and therefore runs in libuv's pool, one job per source at a time.
+/* The loop's half: when to look, when to read, who gets the blocks.  What a look finds and what a
+ * read gives is follow.h's, which blocks and therefore runs in libuv's pool, one job per source at
+ * a time.
  *
  *             start                    job ends
- *   STOPPED ─────────► source: IDLE ◄──────────── BUSY      news, sweep, kick, more to read: IDLE ──► BUSY
- *      ▲                                            │
- *      └──── pause: what a running job brings is given back unread; the next start reads it again
+ *   STOPPED ─────────► source: IDLE ◄──────────── BUSY      news, sweep, kick, more to read: IDLE
+ * ──► BUSY ▲                                            │ └──── pause: what a running job brings is
+ * given back unread; the next start reads it again
  *
- * A job is told apart from the run it was begun in by `epoch`; only the blocks of the present one are
- * handed on. */
+ * A job is told apart from the run it was begun in by `epoch`; only the blocks of the present one
+ * are handed on. */
 #include "tail.h"
 
 #include <errno.h>
@@ -21,13 +22,13 @@
 
 enum {
     BLOCKS_AT_ONCE = 4, /* for a source that is catching up */
-    REST_MS = 20        /* between two reads of a log that grows while we watch: whole blocks, not lines */
+    REST_MS = 20 /* between two reads of a log that grows while we watch: whole blocks, not lines */
 };
 
 struct source {
     struct bl_tail *tail;
     struct bl_log log;
-    uint32_t index; /* among the sources */
+    uint32_t index;  /* among the sources */
     bool kept, left; /* by bl_tail_follow; one that is left goes when its job has ended */
     struct bl_follow *follow;
     struct bl_follow_plan *plan; /* to begin with at the next job */
@@ -94,7 +95,8 @@ static void work(uv_work_t *work_request)
     do {
         struct bl_block *block = s->job.blocks ? s->job.block[s->job.filled] : NULL;
 
-        s->job.step = bl_follow_step(s->follow, block, s->job.look, now_ms, wall_ms(), &s->job.more);
+        s->job.step =
+            bl_follow_step(s->follow, block, s->job.look, now_ms, wall_ms(), &s->job.more);
         s->job.look = false;
         if (s->job.step == BL_FOLLOW_BLOCK)
             s->job.filled++;
@@ -114,12 +116,13 @@ static void tell_notes(struct source *s)
 
     for (size_t i = 0; i < n && t->events.note; i++)
         t->events.note(t->arg, notes[i].level, notes[i].text);
-    if (s->watched < 0 && s->watched != -ENOENT && s->watched != -ENOTDIR && !s->watch_noted && t->events.note) {
+    if (s->watched < 0 && s->watched != -ENOENT && s->watched != -ENOTDIR && !s->watch_noted &&
+        t->events.note) {
         char text[320];
 
         s->watch_noted = true;
-        snprintf(text, sizeof text, "cannot watch '%s': %s: looking every %llu ms instead", s->folder,
-                 strerror(-s->watched), (unsigned long long)t->options.sweep_ms);
+        snprintf(text, sizeof text, "cannot watch '%s': %s: looking every %llu ms instead",
+                 s->folder, strerror(-s->watched), (unsigned long long)t->options.sweep_ms);
         t->events.note(t->arg, BL_NOTE_WARNING, text);
     }
 }
@@ -201,8 +204,8 @@ static void after_work(uv_work_t *work_request, int status)
     }
 }
 
-/* Takes what there is to do to the pool, if there is a block to put it in.  A look needs none: new files
- * are opened, and so kept, even while nothing can be read. */
+/* Takes what there is to do to the pool, if there is a block to put it in.  A look needs none: new
+ * files are opened, and so kept, even while nothing can be read. */
 static void schedule(struct source *s)
 {
     struct bl_tail *t = s->tail;
@@ -268,7 +271,8 @@ static void on_news(void *arg, int folder, enum bl_news news, bl_slice name)
     for (size_t i = 0; i < t->n; i++) {
         struct source *s = t->source[i];
 
-        if (news != BL_NEWS_LOST && (s->watched != folder || (name.n && !bl_slice_starts(name, s->base))))
+        if (news != BL_NEWS_LOST &&
+            (s->watched != folder || (name.n && !bl_slice_starts(name, s->base))))
             continue;
         if (news == BL_NEWS_WRITTEN && is_packed_name(name, s->base))
             continue; /* being written: the sweep sees it soon enough */
@@ -312,8 +316,9 @@ static void free_tail(struct bl_tail *t)
     bl_free(t);
 }
 
-enum bl_code bl_tail_new(struct bl_tail **out, uv_loop_t *loop, const struct bl_tail_options *options,
-                         const struct bl_tail_events *events, void *arg, bl_err *err)
+enum bl_code bl_tail_new(struct bl_tail **out, uv_loop_t *loop,
+                         const struct bl_tail_options *options, const struct bl_tail_events *events,
+                         void *arg, bl_err *err)
 {
     struct bl_tail *t = bl_calloc(1, sizeof *t);
 
@@ -335,7 +340,8 @@ enum bl_code bl_tail_new(struct bl_tail **out, uv_loop_t *loop, const struct bl_
         if (bl_watch_new(&t->watch, loop, on_news, t, &why) == BL_OK)
             t->open_handles++;
         else if (events->note)
-            events->note(arg, BL_NOTE_WARNING, "cannot watch folders: looking from time to time instead");
+            events->note(arg, BL_NOTE_WARNING,
+                         "cannot watch folders: looking from time to time instead");
     }
     *out = t;
     return BL_OK;

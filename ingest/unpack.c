@@ -1,7 +1,7 @@
-/* One small state machine over three decoders.  The packed ones read through an input buffer; a plain
- * file is read straight into the caller's memory, after the few bytes that were taken to look at its
- * magic.  What a damaged archive gave before the damage is handed out first, the error with the next
- * read: a log that was cut off is still worth its whole lines. */
+/* One small state machine over three decoders.  The packed ones read through an input buffer; a
+ * plain file is read straight into the caller's memory, after the few bytes that were taken to look
+ * at its magic.  What a damaged archive gave before the damage is handed out first, the error with
+ * the next read: a log that was cut off is still worth its whole lines. */
 #include "unpack.h"
 
 #include <errno.h>
@@ -19,18 +19,18 @@ enum {
 };
 
 struct bl_unpack {
-    int             fd;
+    int fd;
     enum bl_packing packing;
-    bool            sniffed;  /* the magic was seen whole, or the file ended before */
-    bool            in_frame; /* inside a gzip member or zstd frame: the end now would be damage */
-    bool            damaged;  /* say so at the next read */
-    bool            ended;
-    char            name[200];
-    z_stream        gz;
-    bool            gz_ready;
-    ZSTD_DStream   *zstd;
-    size_t          in_at, in_n;
-    char            in[IN_BYTES];
+    bool sniffed;  /* the magic was seen whole, or the file ended before */
+    bool in_frame; /* inside a gzip member or zstd frame: the end now would be damage */
+    bool damaged;  /* say so at the next read */
+    bool ended;
+    char name[200];
+    z_stream gz;
+    bool gz_ready;
+    ZSTD_DStream *zstd;
+    size_t in_at, in_n;
+    char in[IN_BYTES];
 };
 
 /* read(2) that rides out signals and a descriptor somebody made non-blocking. */
@@ -66,7 +66,10 @@ enum bl_packing bl_unpack_by_magic(const char *p, size_t n)
         return BL_GZIP;
     if (n >= 4 && memcmp(p, "\x28\xb5\x2f\xfd", 4) == 0)
         return BL_ZSTD;
-    if (n >= 4 && memcmp(p, "\xfd" "7zX", 4) == 0)
+    if (n >= 4 && memcmp(p,
+                         "\xfd"
+                         "7zX",
+                         4) == 0)
         return BL_XZ;
     if (n >= 4 && memcmp(p, "BZh", 3) == 0 && p[3] >= '1' && p[3] <= '9')
         return BL_BZIP2;
@@ -77,7 +80,8 @@ enum bl_code bl_unpack_can_read(enum bl_packing packing, const char *name, bl_er
 {
     const char *by = packing == BL_XZ ? "xz" : packing == BL_BZIP2 ? "bzip2" : NULL;
 
-    return by ? bl_fail(err, BL_BAD_INPUT, 0, "'%s' is packed by %s, which is not read: unpack it first (%s -dc)", name,
+    return by ? bl_fail(err, BL_BAD_INPUT, 0,
+                        "'%s' is packed by %s, which is not read: unpack it first (%s -dc)", name,
                         by, by)
               : BL_OK;
 }
@@ -237,7 +241,8 @@ static enum bl_code read_packed(struct bl_unpack *u, char *out, size_t n, size_t
             if (u->in_n == 0) {
                 /* zstd may still hold output when its input is used up; it then asks for nothing
                  * and gives it below, so the end is only the end when nothing comes any more. */
-                ok = u->packing == BL_ZSTD && u->in_frame && step_zstd(u, out + have, n - have, &made);
+                ok = u->packing == BL_ZSTD && u->in_frame &&
+                     step_zstd(u, out + have, n - have, &made);
                 have += made;
                 if (ok && made > 0)
                     continue;

@@ -9,8 +9,8 @@
 enum {
     EVENT_BYTES = 16 << 10,
     READS_AT_ONCE = 8, /* a folder in turmoil must not hold the loop */
-    WHAT = IN_MODIFY | IN_ATTRIB | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF |
-           IN_MOVE_SELF | IN_ONLYDIR
+    WHAT = IN_MODIFY | IN_ATTRIB | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO |
+           IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR
 };
 
 struct bl_watch {
@@ -32,7 +32,9 @@ static void tell_all(struct bl_watch *w, const char *bytes, size_t n)
         enum bl_news news;
 
         memcpy(&event, bytes + at, sizeof event);
-        news = event.mask & IN_Q_OVERFLOW ? BL_NEWS_LOST : event.mask == IN_MODIFY ? BL_NEWS_WRITTEN : BL_NEWS_CHANGED;
+        news = event.mask & IN_Q_OVERFLOW ? BL_NEWS_LOST
+               : event.mask == IN_MODIFY  ? BL_NEWS_WRITTEN
+                                          : BL_NEWS_CHANGED;
         at += sizeof event + event.len;
         w->tell(w->arg, event.wd, news, (bl_slice){name, event.len ? strnlen(name, event.len) : 0});
     }
@@ -55,7 +57,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 }
 
 enum bl_code bl_watch_new(struct bl_watch **out, uv_loop_t *loop,
-                          void (*tell)(void *arg, int folder, enum bl_news news, bl_slice name), void *arg, bl_err *err)
+                          void (*tell)(void *arg, int folder, enum bl_news news, bl_slice name),
+                          void *arg, bl_err *err)
 {
     struct bl_watch *w = bl_calloc(1, sizeof *w);
     int rc;

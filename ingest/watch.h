@@ -1,7 +1,7 @@
 /* watch.h -- news of folders, by inotify
  *
- * Only makes things sooner: whoever uses it also looks from time to time.  Our own descriptor, because
- * libuv drops the kernel's word that it lost events.
+ * Only makes things sooner: whoever uses it also looks from time to time.  Our own descriptor,
+ * because libuv drops the kernel's word that it lost events.
  *
  * Shapes     name: the file concerned, empty when the folder itself is
  * Units      -
@@ -27,8 +27,8 @@ enum bl_news {
 };
 
 enum bl_code bl_watch_new(struct bl_watch **out, uv_loop_t *loop,
-                          void (*tell)(void *arg, int folder, enum bl_news news, bl_slice name), void *arg,
-                          bl_err *err);
+                          void (*tell)(void *arg, int folder, enum bl_news news, bl_slice name),
+                          void *arg, bl_err *err);
 
 /* The number of the folder in what is told; the same again for the same folder. */
 int bl_watch_folder(const struct bl_watch *watch, const char *path);

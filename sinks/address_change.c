@@ -10,7 +10,9 @@
 enum {
     TRIES = 20,
     FEED_TEXT_MAX = 200,
-    DETAIL_MAX = 5 * BL_ADDRESS_WORD_MAX + BL_REDIS_NODE_MAX + FEED_TEXT_MAX /* the numbers are shorter than words */
+    DETAIL_MAX = 5 * BL_ADDRESS_WORD_MAX + BL_REDIS_NODE_MAX + FEED_TEXT_MAX /* the numbers are
+                                                                                shorter than words
+                                                                              */
 };
 
 enum bl_code bl_address_change_read(bl_slice text, struct bl_address_record *out, bl_err *err)
@@ -23,7 +25,8 @@ enum bl_code bl_address_change_read(bl_slice text, struct bl_address_record *out
 
 static bool blocks(const struct bl_address_record *record, int64_t now_ms)
 {
-    return bl_address_state_blocks(record->state) && (record->until_ms == 0 || record->until_ms > now_ms);
+    return bl_address_state_blocks(record->state) &&
+           (record->until_ms == 0 || record->until_ms > now_ms);
 }
 
 size_t bl_address_change_verdict(const struct bl_address_record *record, int64_t now_ms,
@@ -38,8 +41,9 @@ size_t bl_address_change_verdict(const struct bl_address_record *record, int64_t
     if (record->state == BL_ADDRESS_SUPPRESSED)
         kind = record->soft ? "soft" : "hard";
     n = snprintf(out, BL_ADDRESS_VERDICT_MAX, "%s %s %s %" PRId64 " %" PRId64 " %" PRIu32,
-                 bl_address_state_name(record->state), kind, record->category[0] ? record->category : "-",
-                 record->since_ms, record->until_ms, record->strikes);
+                 bl_address_state_name(record->state), kind,
+                 record->category[0] ? record->category : "-", record->since_ms, record->until_ms,
+                 record->strikes);
     return (size_t)n < BL_ADDRESS_VERDICT_MAX ? (size_t)n : BL_ADDRESS_VERDICT_MAX - 1;
 }
 
@@ -72,7 +76,8 @@ uint64_t bl_address_changes_raise(const struct bl_address_changes *changes)
            changes->list[BL_ADDRESS_FORGOTTEN].n;
 }
 
-void bl_address_changes_arguments(const struct bl_address_changes *changes, bl_slice argv[BL_ADDRESS_LISTS])
+void bl_address_changes_arguments(const struct bl_address_changes *changes,
+                                  bl_slice argv[BL_ADDRESS_LISTS])
 {
     for (size_t i = 0; i < BL_ADDRESS_LISTS; i++)
         argv[i] = bl_pack_slice(&changes->list[i].pack);
@@ -85,7 +90,8 @@ void bl_address_changes_release(struct bl_address_changes *changes)
 }
 
 /* The pack of a list that gets `more` elements. */
-static struct bl_pack *grow(struct bl_address_changes *changes, enum bl_address_list list, size_t more)
+static struct bl_pack *grow(struct bl_address_changes *changes, enum bl_address_list list,
+                            size_t more)
 {
     changes->list[list].n += more;
     return &changes->list[list].pack;
@@ -96,9 +102,10 @@ static void pack_text(struct bl_pack *pack, const char *text)
     bl_pack_text(pack, (bl_slice){text, strlen(text)});
 }
 
-/* Where it stands in the index: when a verdict ends, or, negative, when the record will be forgotten. */
-static void add_place(struct bl_address_changes *changes, bl_slice address, const struct bl_address_record *record,
-                      int64_t forget_ms, int64_t now_ms)
+/* Where it stands in the index: when a verdict ends, or, negative, when the record will be
+ * forgotten. */
+static void add_place(struct bl_address_changes *changes, bl_slice address,
+                      const struct bl_address_record *record, int64_t forget_ms, int64_t now_ms)
 {
     struct bl_pack *pack = grow(changes, BL_ADDRESS_PLACES, 2);
 
@@ -132,10 +139,11 @@ static char *put_ms(char *to, int64_t ms)
     return put_field(to, digits);
 }
 
-/* What the feed says besides address and change, in one text, for an argument costs Redis more than its bytes; feed.h
- * has the fields.  The last one is the reply behind a verdict or a person's note, and may hold anything. */
-static size_t put_detail(const struct bl_address_record *r, const char *node, enum bl_change change, int64_t ends_ms,
-                         char out[DETAIL_MAX])
+/* What the feed says besides address and change, in one text, for an argument costs Redis more than
+ * its bytes; feed.h has the fields.  The last one is the reply behind a verdict or a person's note,
+ * and may hold anything. */
+static size_t put_detail(const struct bl_address_record *r, const char *node, enum bl_change change,
+                         int64_t ends_ms, char out[DETAIL_MAX])
 {
     bool verdict = change == BL_CHANGE_SUPPRESS || change == BL_CHANGE_EXTEND;
     bool by_hand = change == BL_CHANGE_ADD || change == BL_CHANGE_REMOVE;
@@ -155,8 +163,9 @@ static size_t put_detail(const struct bl_address_record *r, const char *node, en
     return (size_t)(to - out) + last.n;
 }
 
-static void add_entry(struct bl_address_changes *changes, const struct bl_redis_keys *keys, bl_slice address,
-                      const struct bl_address_record *record, enum bl_change change, int64_t ends_ms)
+static void add_entry(struct bl_address_changes *changes, const struct bl_redis_keys *keys,
+                      bl_slice address, const struct bl_address_record *record,
+                      enum bl_change change, int64_t ends_ms)
 {
     struct bl_pack *pack = grow(changes, BL_ADDRESS_ENTRIES, 3);
     char detail[DETAIL_MAX];
@@ -166,9 +175,11 @@ static void add_entry(struct bl_address_changes *changes, const struct bl_redis_
     bl_pack_text(pack, (bl_slice){detail, put_detail(record, keys->node, change, ends_ms, detail)});
 }
 
-static void add_verdict(struct bl_address_changes *changes, const bl_redis_key *key, bl_slice verdict, int64_t ends_ms)
+static void add_verdict(struct bl_address_changes *changes, const bl_redis_key *key,
+                        bl_slice verdict, int64_t ends_ms)
 {
-    struct bl_pack *pack = grow(changes, verdict.n ? BL_ADDRESS_BLOCKED : BL_ADDRESS_OPEN, verdict.n ? 3 : 1);
+    struct bl_pack *pack =
+        grow(changes, verdict.n ? BL_ADDRESS_BLOCKED : BL_ADDRESS_OPEN, verdict.n ? 3 : 1);
 
     bl_pack_text(pack, bl_redis_key_slice(key));
     if (verdict.n == 0)
@@ -178,9 +189,10 @@ static void add_verdict(struct bl_address_changes *changes, const bl_redis_key *
 }
 
 /* The record itself; no text when it is past keeping. */
-static struct bl_address_text_at add_record(struct bl_address_changes *changes, const bl_redis_key *key,
-                                            bl_slice address,
-                                            struct bl_address_record *record, int64_t forget_ms, int64_t now_ms)
+static struct bl_address_text_at add_record(struct bl_address_changes *changes,
+                                            const bl_redis_key *key, bl_slice address,
+                                            struct bl_address_record *record, int64_t forget_ms,
+                                            int64_t now_ms)
 {
     struct bl_pack *pack = grow(changes, BL_ADDRESS_VERSIONS, 2);
     enum bl_address_list list = record->version == 0 ? BL_ADDRESS_FRESH : BL_ADDRESS_KNOWN;
@@ -207,10 +219,12 @@ static struct bl_address_text_at add_record(struct bl_address_changes *changes, 
     return (struct bl_address_text_at){pack, end - n, n};
 }
 
-struct bl_address_text_at
-bl_address_changes_add(struct bl_address_changes *changes, const struct bl_redis_keys *keys, bl_slice address,
-                       struct bl_address_record *record, enum bl_change change,
-                       const struct bl_suppress_policy *policy, int64_t now_ms)
+struct bl_address_text_at bl_address_changes_add(struct bl_address_changes *changes,
+                                                 const struct bl_redis_keys *keys, bl_slice address,
+                                                 struct bl_address_record *record,
+                                                 enum bl_change change,
+                                                 const struct bl_suppress_policy *policy,
+                                                 int64_t now_ms)
 {
     struct bl_address_text_at text;
     bl_redis_key record_key = bl_redis_key_address(keys, 'a', address);
@@ -226,7 +240,8 @@ bl_address_changes_add(struct bl_address_changes *changes, const struct bl_redis
     if (text.n)
         add_place(changes, address, record, forget_ms, now_ms);
     add_verdict(changes, &verdict_key, (bl_slice){verdict, verdict_n}, ends_ms);
-    /* Other hosts learn from the feed which addresses have a record, whose deliveries are to be told. */
+    /* Other hosts learn from the feed which addresses have a record, whose deliveries are to be
+     * told. */
     if ((is_new && text.n) || (change != BL_CHANGE_NONE && change != BL_CHANGE_NOTED))
         add_entry(changes, keys, address, record, change, ends_ms);
     return text;
@@ -238,7 +253,8 @@ static enum bl_code refuse(const redisReply *reply, const bl_redis_key *key, bl_
 {
     char text[160];
 
-    bl_resp_plain((bl_slice){reply->str ? reply->str : "", reply->str ? reply->len : 0}, text, sizeof text);
+    bl_resp_plain((bl_slice){reply->str ? reply->str : "", reply->str ? reply->len : 0}, text,
+                  sizeof text);
     return bl_fail(err, BL_UNAVAILABLE, 0, "Redis refuses %.60s: %s", key->text, text);
 }
 
@@ -246,7 +262,8 @@ static enum bl_code read_record(struct bl_redis_conn *conn, const bl_redis_key *
                                 struct bl_address_record *record, bl_err *err)
 {
     redisReply *reply = NULL;
-    enum bl_code rc = bl_redis_call(conn, 2, (const char *[]){"GET", key->text}, (size_t[]){3, key->n}, &reply, err);
+    enum bl_code rc = bl_redis_call(conn, 2, (const char *[]){"GET", key->text},
+                                    (size_t[]){3, key->n}, &reply, err);
 
     if (rc != BL_OK)
         return rc;
@@ -262,17 +279,24 @@ static enum bl_code read_record(struct bl_redis_conn *conn, const bl_redis_key *
 
 /* BL_CONFLICT: somebody else wrote first. */
 static enum bl_code write_record(struct bl_redis_conn *conn, const struct bl_redis_keys *keys,
-                                 const bl_redis_key *key, const struct bl_address_changes *changes, bl_slice address,
-                                 bl_err *err)
+                                 const bl_redis_key *key, const struct bl_address_changes *changes,
+                                 bl_slice address, bl_err *err)
 {
     enum { FIXED = 11 };
     bl_redis_key pos =
         bl_redis_key_partition(keys, bl_address_partition(address, keys->partitions), "pos");
     static const char no_ranges[] = {(char)0x90};
-    bl_slice args[FIXED + BL_ADDRESS_LISTS] = {
-        BL_SLICE("EVAL"), bl_script_address, BL_SLICE("1"), bl_redis_key_slice(&pos),
-        {keys->node, strlen(keys->node)}, BL_SLICE(""), BL_SLICE(""), BL_SLICE("0"), BL_SLICE("1"),
-        {no_ranges, sizeof no_ranges}, BL_SLICE("")};
+    bl_slice args[FIXED + BL_ADDRESS_LISTS] = {BL_SLICE("EVAL"),
+                                               bl_script_address,
+                                               BL_SLICE("1"),
+                                               bl_redis_key_slice(&pos),
+                                               {keys->node, strlen(keys->node)},
+                                               BL_SLICE(""),
+                                               BL_SLICE(""),
+                                               BL_SLICE("0"),
+                                               BL_SLICE("1"),
+                                               {no_ranges, sizeof no_ranges},
+                                               BL_SLICE("")};
     const char *argv[BL_COUNT(args)];
     size_t argn[BL_COUNT(args)];
     redisReply *reply = NULL;
@@ -295,8 +319,9 @@ static enum bl_code write_record(struct bl_redis_conn *conn, const struct bl_red
 }
 
 enum bl_code bl_address_change_now(struct bl_redis_conn *conn, const struct bl_redis_keys *keys,
-                                   const bl_address_event *event, const struct bl_suppress_policy *policy,
-                                   int64_t now_ms, struct bl_address_record *record, enum bl_change *change,
+                                   const bl_address_event *event,
+                                   const struct bl_suppress_policy *policy, int64_t now_ms,
+                                   struct bl_address_record *record, enum bl_change *change,
                                    bl_err *err)
 {
     bl_redis_key key = bl_redis_key_address(keys, 'a', event->address);
@@ -312,8 +337,9 @@ enum bl_code bl_address_change_now(struct bl_redis_conn *conn, const struct bl_r
             break;
         bl_address_changes_begin(&changes);
         bl_address_changes_add(&changes, keys, event->address, record, *change, policy, now_ms);
-        rc = bl_address_changes_end(&changes) ? write_record(conn, keys, &key, &changes, event->address, err)
-                                              : bl_fail(err, BL_NO_MEMORY, 0, "no memory for a record");
+        rc = bl_address_changes_end(&changes)
+                 ? write_record(conn, keys, &key, &changes, event->address, err)
+                 : bl_fail(err, BL_NO_MEMORY, 0, "no memory for a record");
         if (rc == BL_CONFLICT)
             bl_fail(err, rc, 0, "%.200s is being changed by others all the time", key.text);
     }

@@ -1,11 +1,12 @@
-/* Each entity of a tally (minute, dimension, name) counts in three buckets: its minute's, its hour's, its
- * day's.  A bucket is a table from field to value that mirrors a hash in Redis; the fields that an entity
- * touches grow there, and are put on the bucket's list of changed ones the first time a commit touches them.
- * So an entity's field is sent once per commit with its new value, however many minutes and batches went into
- * it, and Redis neither looks anything up nor adds anything.
+/* Each entity of a tally (minute, dimension, name) counts in three buckets: its minute's, its
+ * hour's, its day's.  A bucket is a table from field to value that mirrors a hash in Redis; the
+ * fields that an entity touches grow there, and are put on the bucket's list of changed ones the
+ * first time a commit touches them. So an entity's field is sent once per commit with its new
+ * value, however many minutes and batches went into it, and Redis neither looks anything up nor
+ * adds anything.
  *
- * A key counts by itself only if the bucket has room for it (first come, first served); the day decides for
- * its hours and minutes, too. */
+ * A key counts by itself only if the bucket has room for it (first come, first served); the day
+ * decides for its hours and minutes, too. */
 #include "commit.h"
 
 #include <inttypes.h>
@@ -16,7 +17,11 @@
 #include "bounceline/rules.h"
 
 enum {
-    DAY_S = 86400, HOUR_S = 3600, MINUTE_S = 60, HOUR_MINUTES = 60, DAY_MINUTES = 1440,
+    DAY_S = 86400,
+    HOUR_S = 3600,
+    MINUTE_S = 60,
+    HOUR_MINUTES = 60,
+    DAY_MINUTES = 1440,
     CLOCKS_DIFFER_S = 60, /* a bucket that expires this soon is not begun any more */
     FIELD_MAX = BL_COMMIT_KEY_MAX + 256,
     NO_CATEGORY = -1
@@ -31,7 +36,7 @@ struct bl_cell {
 };
 
 struct bl_suffix {
-    char     text[200]; /* "|bounced|invalid-recipient" */
+    char text[200]; /* "|bounced|invalid-recipient" */
     uint32_t n;
 };
 
@@ -48,11 +53,12 @@ static field make_field(const char *p, size_t n)
 
 enum { DAY, HOUR, MINUTE, LEVELS }; /* a time counts in one bucket of each */
 
-/* What counts under `~other` of one dimension and level: added up first, for most keys of a busy server are strangers. */
+/* What counts under `~other` of one dimension and level: added up first, for most keys of a busy
+ * server are strangers. */
 struct bl_rest {
     uint64_t total, outcome[BL_OUTCOMES];
     uint64_t *failed; /* [outcome][category] */
-    bool     has_failed;
+    bool has_failed;
 };
 
 /* ---- buckets ---- */
@@ -151,7 +157,8 @@ static struct bl_cell *take_cell(struct bl_bucket *bucket, field f)
         at = (at + 1) & (bucket->index_size - 1);
     bucket->index[at] = (uint32_t)bucket->cells_n;
     cell = &bucket->cells[bucket->cells_n++];
-    *cell = (struct bl_cell){.hash = f.hash, .name_at = (uint32_t)bucket->names_n, .name_n = (uint32_t)f.name.n};
+    *cell = (struct bl_cell){
+        .hash = f.hash, .name_at = (uint32_t)bucket->names_n, .name_n = (uint32_t)f.name.n};
     memcpy(bucket->names + bucket->names_n, f.name.p, f.name.n);
     bucket->names_n += f.name.n;
     return cell;
@@ -159,7 +166,8 @@ static struct bl_cell *take_cell(struct bl_bucket *bucket, field f)
 
 bool bl_bucket_add(struct bl_bucket *bucket, bl_slice name, uint64_t value)
 {
-    struct bl_cell *cell = name.n <= UINT32_MAX ? take_cell(bucket, make_field(name.p, name.n)) : NULL;
+    struct bl_cell *cell =
+        name.n <= UINT32_MAX ? take_cell(bucket, make_field(name.p, name.n)) : NULL;
 
     if (!cell)
         return false;
@@ -210,14 +218,16 @@ static struct bl_bucket *find_bucket(const struct bl_commit *commit, char kind, 
     return NULL;
 }
 
-static bool need_bucket(struct bl_commit *commit, char kind, int64_t number, int64_t expiry_s, size_t cap)
+static bool need_bucket(struct bl_commit *commit, char kind, int64_t number, int64_t expiry_s,
+                        size_t cap)
 {
     struct bl_bucket *bucket = find_bucket(commit, kind, number);
 
     if (!bucket) {
         if (commit->buckets_n == commit->buckets_cap) {
             size_t more = commit->buckets_cap ? commit->buckets_cap * 2 : 64;
-            struct bl_bucket **grown = bl_realloc(commit->buckets, more * sizeof(struct bl_bucket *));
+            struct bl_bucket **grown =
+                bl_realloc(commit->buckets, more * sizeof(struct bl_bucket *));
 
             if (!grown)
                 return false;
@@ -227,8 +237,11 @@ static bool need_bucket(struct bl_commit *commit, char kind, int64_t number, int
         bucket = bl_bucket_new();
         if (!bucket)
             return false;
-        *bucket = (struct bl_bucket){
-            .owner = commit->owner, .kind = kind, .number = number, .expiry_s = expiry_s, .cap = cap};
+        *bucket = (struct bl_bucket){.owner = commit->owner,
+                                     .kind = kind,
+                                     .number = number,
+                                     .expiry_s = expiry_s,
+                                     .cap = cap};
         if (number == OLD)
             snprintf(bucket->name, sizeof bucket->name, "d:old");
         else
@@ -264,19 +277,22 @@ static bool need_buckets(struct bl_commit *commit, int64_t minute, int64_t now_s
 
     return need_bucket(commit, 'd', day, day_expiry_s, limits->day_cap) &&
            (!hour_expiry_s || need_bucket(commit, 'h', hour, hour_expiry_s, limits->hour_cap)) &&
-           (!minute_expiry_s || need_bucket(commit, 'm', minute, minute_expiry_s, limits->minute_cap));
+           (!minute_expiry_s ||
+            need_bucket(commit, 'm', minute, minute_expiry_s, limits->minute_cap));
 }
 
-/* Forgets those that were not used lately, as far as there are too many; but none whose answer is on its
- * way, for that is written into it. */
+/* Forgets those that were not used lately, as far as there are too many; but none whose answer is
+ * on its way, for that is written into it. */
 static void forget_unused(struct bl_commit *commit)
 {
     while (commit->buckets_n > BL_COMMIT_BUCKETS) {
         size_t oldest = commit->buckets_n;
 
         for (size_t i = 0; i < commit->buckets_n; i++)
-            if (commit->buckets[i]->used < commit->turn && commit->buckets[i]->state != BL_BUCKET_ASKED &&
-                (oldest == commit->buckets_n || commit->buckets[i]->used < commit->buckets[oldest]->used))
+            if (commit->buckets[i]->used < commit->turn &&
+                commit->buckets[i]->state != BL_BUCKET_ASKED &&
+                (oldest == commit->buckets_n ||
+                 commit->buckets[i]->used < commit->buckets[oldest]->used))
                 oldest = i;
         if (oldest == commit->buckets_n)
             return;
@@ -287,7 +303,8 @@ static void forget_unused(struct bl_commit *commit)
     }
 }
 
-bool bl_commit_begin(struct bl_commit *commit, const struct bl_batch *const *batches, size_t n, int64_t now_ms)
+bool bl_commit_begin(struct bl_commit *commit, const struct bl_batch *const *batches, size_t n,
+                     int64_t now_ms)
 {
     int64_t last = -1;
 
@@ -335,13 +352,15 @@ static void make_names(struct bl_commit *commit, const struct bl_rules *rules)
 
             if (c > 0)
                 name = bl_slice_head(bl_rules_category(rules, (uint16_t)(c - 1))->name, 150);
-            n = snprintf(suffix->text, sizeof suffix->text, "|%s%s%.*s", outcome, c ? "|" : "", (int)name.n, name.p);
+            n = snprintf(suffix->text, sizeof suffix->text, "|%s%s%.*s", outcome, c ? "|" : "",
+                         (int)name.n, name.p);
             suffix->n = (uint32_t)n;
         }
     for (int i = 0; i < BL_DIMENSIONS; i++) {
         struct bl_suffix *mark = &commit->marks[i];
 
-        mark->n = (uint32_t)snprintf(mark->text, sizeof mark->text, "#|%s", bl_dimension_name((enum bl_dimension)i));
+        mark->n = (uint32_t)snprintf(mark->text, sizeof mark->text, "#|%s",
+                                     bl_dimension_name((enum bl_dimension)i));
     }
 }
 
@@ -357,8 +376,8 @@ struct bl_commit *bl_commit_new(const struct bl_rules *rules, void *owner)
     commit->suffixes = bl_calloc(BL_OUTCOMES * (1 + commit->categories), sizeof *commit->suffixes);
     commit->marks = bl_calloc(BL_DIMENSIONS, sizeof *commit->marks);
     commit->rests = bl_calloc(LEVELS * BL_DIMENSIONS, sizeof *commit->rests);
-    commit->rests_failed =
-        bl_calloc(LEVELS * BL_DIMENSIONS * BL_OUTCOMES * commit->categories, sizeof *commit->rests_failed);
+    commit->rests_failed = bl_calloc(LEVELS * BL_DIMENSIONS * BL_OUTCOMES * commit->categories,
+                                     sizeof *commit->rests_failed);
     if (!commit->suffixes || !commit->marks || !commit->rests || !commit->rests_failed) {
         bl_commit_free(commit);
         return NULL;
@@ -439,9 +458,9 @@ static bool has_categories(enum bl_dimension dimension)
 
 /* A key, with room behind it for suffixes. */
 struct key {
-    char   text[FIELD_MAX];
+    char text[FIELD_MAX];
     size_t n;
-    field  whole;
+    field whole;
 };
 
 static void make_key(struct key *key, enum bl_dimension dimension, bl_slice name)
@@ -471,8 +490,8 @@ static bool grow_key(struct bl_commit *commit, struct bl_bucket *bucket, struct 
 
     for (int i = 0; i < BL_OUTCOMES; i++) {
         total += entity->outcome[i];
-        if (entity->outcome[i] &&
-            !grow_suffixed(commit, bucket, key, (enum bl_outcome)i, NO_CATEGORY, entity->outcome[i]))
+        if (entity->outcome[i] && !grow_suffixed(commit, bucket, key, (enum bl_outcome)i,
+                                                 NO_CATEGORY, entity->outcome[i]))
             return false;
     }
     while (has_categories(entity->dimension) &&
@@ -498,8 +517,8 @@ static bool admit(struct bl_commit *commit, struct bl_bucket *bucket, enum bl_di
     return true;
 }
 
-static void add_rest(const struct bl_commit *commit, struct bl_rest *rest, const struct bl_tally *tally,
-                     const struct bl_entity *entity)
+static void add_rest(const struct bl_commit *commit, struct bl_rest *rest,
+                     const struct bl_tally *tally, const struct bl_entity *entity)
 {
     uint32_t cursor = entity->failures;
     enum bl_outcome outcome;
@@ -510,7 +529,8 @@ static void add_rest(const struct bl_commit *commit, struct bl_rest *rest, const
         rest->outcome[i] += entity->outcome[i];
         rest->total += entity->outcome[i];
     }
-    while (has_categories(entity->dimension) && bl_tally_next_failure(tally, &cursor, &outcome, &category, &count))
+    while (has_categories(entity->dimension) &&
+           bl_tally_next_failure(tally, &cursor, &outcome, &category, &count))
         if (category < commit->categories) {
             rest->failed[outcome * commit->categories + category] += count;
             rest->has_failed = true;
@@ -518,8 +538,8 @@ static void add_rest(const struct bl_commit *commit, struct bl_rest *rest, const
 }
 
 /* Puts what was added up where it counts. */
-static bool grow_rest(struct bl_commit *commit, struct bl_bucket *bucket, enum bl_dimension dimension,
-                      struct bl_rest *rest)
+static bool grow_rest(struct bl_commit *commit, struct bl_bucket *bucket,
+                      enum bl_dimension dimension, struct bl_rest *rest)
 {
     size_t failed_n = BL_OUTCOMES * commit->categories;
     bool ok = true;
@@ -528,7 +548,8 @@ static bool grow_rest(struct bl_commit *commit, struct bl_bucket *bucket, enum b
     make_key(&key, dimension, BL_SLICE(BL_TALLY_OTHER));
     for (int i = 0; i < BL_OUTCOMES; i++)
         if (rest->outcome[i])
-            ok &= grow_suffixed(commit, bucket, &key, (enum bl_outcome)i, NO_CATEGORY, rest->outcome[i]);
+            ok &= grow_suffixed(commit, bucket, &key, (enum bl_outcome)i, NO_CATEGORY,
+                                rest->outcome[i]);
     for (size_t i = 0; rest->has_failed && i < failed_n; i++)
         if (rest->failed[i])
             ok &= grow_suffixed(commit, bucket, &key, (enum bl_outcome)(i / commit->categories),
@@ -545,8 +566,8 @@ static bool grow_rests(struct bl_commit *commit, struct bl_bucket *const buckets
 
     for (int i = 0; i < LEVELS * BL_DIMENSIONS; i++)
         if (commit->rests[i].total)
-            ok &= grow_rest(commit, buckets[i / BL_DIMENSIONS], (enum bl_dimension)(i % BL_DIMENSIONS),
-                            &commit->rests[i]);
+            ok &= grow_rest(commit, buckets[i / BL_DIMENSIONS],
+                            (enum bl_dimension)(i % BL_DIMENSIONS), &commit->rests[i]);
     return ok;
 }
 
@@ -569,7 +590,8 @@ static bool count_entity(struct bl_commit *commit, struct bl_bucket *const bucke
         if (mine)
             failed |= !grow_key(commit, buckets[i], &key, tally, entity);
         else
-            add_rest(commit, &commit->rests[i * BL_DIMENSIONS + (int)entity->dimension], tally, entity);
+            add_rest(commit, &commit->rests[i * BL_DIMENSIONS + (int)entity->dimension], tally,
+                     entity);
         in_day = i == DAY ? mine : in_day;
     }
     return !failed;
@@ -602,7 +624,9 @@ static void pack_bucket(struct bl_pack *pack, struct bl_bucket *bucket)
     bl_pack_array(pack, 4);
     bl_pack_text(pack, (bl_slice){bucket->name, strlen(bucket->name)});
     bl_pack_u64(pack, (uint64_t)bucket->expiry_s);
-    bl_pack_u64(pack, bucket->kind != 'd' ? 0 : bucket->number == OLD ? 1 : 1 + (uint64_t)bucket->number);
+    bl_pack_u64(pack, bucket->kind != 'd'     ? 0
+                      : bucket->number == OLD ? 1
+                                              : 1 + (uint64_t)bucket->number);
     bl_pack_array(pack, 2 * bucket->changed_n);
     for (size_t i = 0; i < bucket->changed_n; i++) {
         const struct bl_cell *cell = &bucket->cells[bucket->changed[i]];
@@ -623,7 +647,8 @@ static size_t changed_fields(const struct bl_commit *commit)
 }
 
 /* A field costs Redis once, however many batches moved it: what ends a commit is how many moved. */
-static bool count_batches(struct bl_commit *commit, const struct bl_batch *const *batches, size_t *n, int64_t now_s)
+static bool count_batches(struct bl_commit *commit, const struct bl_batch *const *batches,
+                          size_t *n, int64_t now_s)
 {
     size_t taken = 0;
 
@@ -674,7 +699,8 @@ _Static_assert(BL_COMMIT_TOTALS == OUTCOMES + BL_OUTCOMES, "each total has a nam
 
 bl_slice bl_commit_total(size_t i)
 {
-    static const char *const names[OUTCOMES] = {"bytes", "skipped", "lines", "unparsed", "long", "repeats_cut"};
+    static const char *const names[OUTCOMES] = {"bytes",    "skipped", "lines",
+                                                "unparsed", "long",    "repeats_cut"};
     const char *name = i < OUTCOMES ? names[i] : bl_outcome_name((enum bl_outcome)(i - OUTCOMES));
 
     return (bl_slice){name, strlen(name)};
@@ -730,7 +756,8 @@ static bool pack_ranges(struct bl_commit *commit, const struct bl_batch *const *
             for (t = 0; t < totals && total[t].to->generation != range->end.generation;)
                 t++;
             if (t == totals)
-                total[totals++] = (struct total){.from = bl_positions_offset(at, range->end.generation)};
+                total[totals++] =
+                    (struct total){.from = bl_positions_offset(at, range->end.generation)};
             add_range(&total[t], range);
         }
     bl_pack_clear(ranges);

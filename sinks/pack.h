@@ -1,7 +1,7 @@
 /* pack.h -- numbers and texts for the scripts, packed
  *
- * MessagePack, as far as cmsgpack.unpack of every Redis and Valkey reads it: one argument instead of
- * thousands, and no number is read from text on the other side.
+ * MessagePack, as far as cmsgpack.unpack of every Redis and Valkey reads it: one argument instead
+ * of thousands, and no number is read from text on the other side.
  *
  * Shapes     arrays, texts, unsigned integers
  * Units      bytes
@@ -16,9 +16,9 @@
 #include "bounceline/slice.h"
 
 struct bl_pack {
-    char  *bytes;
+    char *bytes;
     size_t n, cap;
-    bool   failed;
+    bool failed;
 };
 
 void bl_pack_clear(struct bl_pack *pack);
@@ -28,9 +28,10 @@ void bl_pack_text(struct bl_pack *pack, bl_slice text);
 void bl_pack_decimal(struct bl_pack *pack, int64_t value); /* as text */
 void bl_pack_array(struct bl_pack *pack, size_t count);
 
-/* An array whose length is not known yet: begin returns where it stands, end writes the length there. */
+/* An array whose length is not known yet: begin returns where it stands, end writes the length
+ * there. */
 size_t bl_pack_array_begin(struct bl_pack *pack);
-void   bl_pack_array_end(struct bl_pack *pack, size_t at, size_t count);
+void bl_pack_array_end(struct bl_pack *pack, size_t at, size_t count);
 
 static inline bl_slice bl_pack_slice(const struct bl_pack *pack)
 {

@@ -15,14 +15,15 @@
  *                                                      command, then down()
  *   close() from anywhere; CLOSED when socket, lookup and timers are back.
  *
- * One timer serves the three waits, which exclude each other: the back-off (IDLE), the limit of a try
- * (CONNECTING), the oldest pending command (READY).
+ * One timer serves the three waits, which exclude each other: the back-off (IDLE), the limit of a
+ * try (CONNECTING), the oldest pending command (READY).
  *
- * Outgoing bytes: two buffers.  Commands are written into `out`; while a write is under way in `flying`,
- * `out` gathers, so a pipeline becomes few large writes by itself.
+ * Outgoing bytes: two buffers.  Commands are written into `out`; while a write is under way in
+ * `flying`, `out` gathers, so a pipeline becomes few large writes by itself.
  *
- * The reader calls back while it works through what arrived, and a callback may drop or close: after each
- * reply the state is looked at again.  The memory stays until the last close callback, so that is safe. */
+ * The reader calls back while it works through what arrived, and a callback may drop or close:
+ * after each reply the state is looked at again.  The memory stays until the last close callback,
+ * so that is safe. */
 #include "redis_conn.h"
 
 #include <hiredis/hiredis.h>
@@ -31,7 +32,11 @@
 #include "bounceline/alloc.h"
 
 enum {
-    CONNECT_MS = 2000, COMMAND_MS = 5000, RETRY_MIN_MS = 100, RETRY_MAX_MS = 10000, DENIED_MS = 60000,
+    CONNECT_MS = 2000,
+    COMMAND_MS = 5000,
+    RETRY_MIN_MS = 100,
+    RETRY_MAX_MS = 10000,
+    DENIED_MS = 60000,
     OUT_CAP_BYTES = 96 << 20,
     OUT_KEEP_BYTES = 1 << 20, /* a buffer larger than this is given back after use */
     READ_BYTES = 64 << 10
@@ -102,7 +107,8 @@ static bool push_pending(struct bl_redis_conn *conn, bl_redis_reply_fn *fn, void
         conn->pending_head = 0;
         conn->pending_cap = cap;
     }
-    conn->pending[(conn->pending_head + conn->pending_n++) % conn->pending_cap] = (struct pending){fn, arg};
+    conn->pending[(conn->pending_head + conn->pending_n++) % conn->pending_cap] =
+        (struct pending){fn, arg};
     return true;
 }
 
@@ -156,7 +162,8 @@ static void drain(struct bl_redis_conn *conn)
     }
 }
 
-static void lose(struct bl_redis_conn *conn, enum bl_resp_trouble trouble, int sys, const char *text)
+static void lose(struct bl_redis_conn *conn, enum bl_resp_trouble trouble, int sys,
+                 const char *text)
 {
     char where[384];
 
@@ -223,7 +230,8 @@ static void settle(struct bl_redis_conn *conn)
     conn->state = BL_REDIS_IDLE;
     if (!conn->options.retry)
         return;
-    wait_ms = conn->trouble == BL_RESP_DENIED ? conn->options.denied_ms : jittered(conn, conn->retry_ms);
+    wait_ms =
+        conn->trouble == BL_RESP_DENIED ? conn->options.denied_ms : jittered(conn, conn->retry_ms);
     conn->retry_ms *= 2;
     if (conn->retry_ms > conn->options.retry_max_ms)
         conn->retry_ms = conn->options.retry_max_ms;
@@ -343,8 +351,8 @@ static void write_out(struct bl_redis_conn *conn)
     }
 }
 
-static enum bl_code queue(struct bl_redis_conn *conn, const bl_slice *argv, size_t argc, bl_redis_reply_fn *fn,
-                          void *arg)
+static enum bl_code queue(struct bl_redis_conn *conn, const bl_slice *argv, size_t argc,
+                          bl_redis_reply_fn *fn, void *arg)
 {
     size_t before = conn->out.n;
 
@@ -359,8 +367,8 @@ static enum bl_code queue(struct bl_redis_conn *conn, const bl_slice *argv, size
     return BL_OK;
 }
 
-enum bl_code bl_redis_send(struct bl_redis_conn *conn, const bl_slice *argv, size_t argc, bl_redis_reply_fn *fn,
-                           void *arg)
+enum bl_code bl_redis_send(struct bl_redis_conn *conn, const bl_slice *argv, size_t argc,
+                           bl_redis_reply_fn *fn, void *arg)
 {
     enum bl_code rc;
 
@@ -376,13 +384,14 @@ enum bl_code bl_redis_send(struct bl_redis_conn *conn, const bl_slice *argv, siz
 
 static bool answer_is(const redisReply *reply, const char *text)
 {
-    return reply->type == REDIS_REPLY_STATUS && bl_slice_eq((bl_slice){reply->str, reply->len},
-                                                           (bl_slice){text, strlen(text)});
+    return reply->type == REDIS_REPLY_STATUS &&
+           bl_slice_eq((bl_slice){reply->str, reply->len}, (bl_slice){text, strlen(text)});
 }
 
-/* An error reply to the greeting.  Some servers repeat a refused command with its arguments, so an answer
- * to AUTH is never quoted: only its first word is shown. */
-static void refuse_greeting(struct bl_redis_conn *conn, const redisReply *reply, const char *what, bool secret)
+/* An error reply to the greeting.  Some servers repeat a refused command with its arguments, so an
+ * answer to AUTH is never quoted: only its first word is shown. */
+static void refuse_greeting(struct bl_redis_conn *conn, const redisReply *reply, const char *what,
+                            bool secret)
 {
     bl_slice error = {"", 0};
     enum bl_resp_trouble trouble;
@@ -427,11 +436,13 @@ static void on_ping(void *arg, redisReply *reply)
         conn->events.up(conn->arg);
 }
 
-/* The PING is what proves that somebody is there: a listening socket of a stopped server accepts, too. */
+/* The PING is what proves that somebody is there: a listening socket of a stopped server accepts,
+ * too. */
 static void greet(struct bl_redis_conn *conn)
 {
     const struct bl_redis_url *url = &conn->options.url;
-    bl_slice argv[3], user = {url->user, strlen(url->user)}, password = {url->password, strlen(url->password)};
+    bl_slice argv[3], user = {url->user, strlen(url->user)},
+                      password = {url->password, strlen(url->password)};
     char db[16];
     enum bl_code rc = BL_OK;
     size_t n = 0;
@@ -574,11 +585,13 @@ static void on_timer(uv_timer_t *timer)
         begin_try(conn);
         break;
     case BL_REDIS_CONNECTING:
-        snprintf(text, sizeof text, "no connection within %llu ms", (unsigned long long)conn->options.connect_ms);
+        snprintf(text, sizeof text, "no connection within %llu ms",
+                 (unsigned long long)conn->options.connect_ms);
         lose(conn, BL_RESP_HOLD, UV_ETIMEDOUT, text);
         break;
     case BL_REDIS_READY:
-        snprintf(text, sizeof text, "no answer within %llu ms", (unsigned long long)conn->options.command_ms);
+        snprintf(text, sizeof text, "no answer within %llu ms",
+                 (unsigned long long)conn->options.command_ms);
         lose(conn, BL_RESP_HOLD, UV_ETIMEDOUT, text);
         break;
     case BL_REDIS_DRAINING:
@@ -605,7 +618,8 @@ static void set_defaults(struct bl_redis_options *options)
         options->out_cap_bytes = OUT_CAP_BYTES;
 }
 
-enum bl_code bl_redis_open(struct bl_redis_conn **out, uv_loop_t *loop, const struct bl_redis_options *options,
+enum bl_code bl_redis_open(struct bl_redis_conn **out, uv_loop_t *loop,
+                           const struct bl_redis_options *options,
                            const struct bl_redis_events *events, void *arg, bl_err *err)
 {
     struct bl_redis_conn *conn = bl_calloc(1, sizeof *conn);
@@ -693,7 +707,8 @@ static void on_patience(uv_timer_t *timer)
     (void)timer; /* only wakes the loop */
 }
 
-/* Runs the loop until the connection is up, or a try without a next one has failed, or time is over. */
+/* Runs the loop until the connection is up, or a try without a next one has failed, or time is
+ * over. */
 static bool wait_until_ready(struct bl_redis_conn *conn)
 {
     uv_timer_start(&conn->patience, on_patience, conn->options.connect_ms + 100, 0);
@@ -708,8 +723,8 @@ static bool wait_until_ready(struct bl_redis_conn *conn)
     return conn->state == BL_REDIS_READY;
 }
 
-enum bl_code bl_redis_call(struct bl_redis_conn *conn, int argc, const char *const *argv, const size_t *argvlen,
-                           redisReply **out, bl_err *err)
+enum bl_code bl_redis_call(struct bl_redis_conn *conn, int argc, const char *const *argv,
+                           const size_t *argvlen, redisReply **out, bl_err *err)
 {
     enum { FEW = 16 };
     bl_slice few[FEW], *args = few;
@@ -735,7 +750,8 @@ enum bl_code bl_redis_call(struct bl_redis_conn *conn, int argc, const char *con
     if (rc == BL_OK)
         *out = call.reply;
     else if (rc == BL_UNAVAILABLE)
-        bl_fail(err, rc, conn->why.sys, "%s", conn->why.text[0] ? conn->why.text : "Redis does not answer");
+        bl_fail(err, rc, conn->why.sys, "%s",
+                conn->why.text[0] ? conn->why.text : "Redis does not answer");
     else
         bl_fail(err, rc, 0, "the command to Redis is too large");
     if (args != few)
@@ -743,7 +759,8 @@ enum bl_code bl_redis_call(struct bl_redis_conn *conn, int argc, const char *con
     return rc;
 }
 
-/* Not on the stack: the closing connection keeps its address, and compilers cannot know for how long. */
+/* Not on the stack: the closing connection keeps its address, and compilers cannot know for how
+ * long. */
 static _Thread_local bool closed_now;
 
 static void on_closed_now(void *arg)

@@ -63,7 +63,8 @@ bl_redis_key bl_redis_key_node(const struct bl_redis_keys *keys, const char *nam
     return bl_redis_key_of_node(keys, (bl_slice){keys->node, strlen(keys->node)}, name);
 }
 
-bl_redis_key bl_redis_key_partition(const struct bl_redis_keys *keys, unsigned partition, const char *name)
+bl_redis_key bl_redis_key_partition(const struct bl_redis_keys *keys, unsigned partition,
+                                    const char *name)
 {
     bl_redis_key key = bl_redis_key_global(keys, "{p");
     char number[16];
@@ -77,7 +78,8 @@ bl_redis_key bl_redis_key_partition(const struct bl_redis_keys *keys, unsigned p
 bl_redis_key bl_redis_key_address(const struct bl_redis_keys *keys, char kind, bl_slice address)
 {
     const char name[] = {kind, ':', '\0'};
-    bl_redis_key key = bl_redis_key_partition(keys, bl_address_partition(address, keys->partitions), name);
+    bl_redis_key key =
+        bl_redis_key_partition(keys, bl_address_partition(address, keys->partitions), name);
 
     add(&key, address);
     return key;

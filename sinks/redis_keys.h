@@ -1,12 +1,13 @@
 /* redis_keys.h -- what the keys in Redis are called
  *
  *   bl:meta  bl:nodes                         schema, dataset, partitions; nodes seen
- *   bl:{n:NODE}:pos t recent days d:old       a node: its positions, totals, latest failures, days there are
+ *   bl:{n:NODE}:pos t recent days d:old       a node: positions, totals, latest failures, days
  *   bl:{n:NODE}:m:MINUTE h:HOUR d:DAY         its counters (numbers since 1970 UTC)
- *   bl:{pNN}:pos x f  a:ADDRESS  s:ADDRESS    a partition: positions, index, changes, records, verdicts
+ *   bl:{pNN}:pos x f  a:ADDRESS  s:ADDRESS    partition: positions, index, changes, records,
+ *   verdicts
  *
- * What stands between the braces is the slot: all its keys live on one server of a cluster, and one script
- * changes them together.
+ * What stands between the braces is the slot: all its keys live on one server of a cluster, and one
+ * script changes them together.
  *
  * Shapes     prefix: 1..32 bytes; node: 1..64; both printable, without blanks, braces and bars
  * Units      -
@@ -27,12 +28,12 @@ enum {
 };
 
 typedef struct bl_redis_key {
-    char   text[BL_REDIS_KEY_MAX]; /* NUL-terminated */
+    char text[BL_REDIS_KEY_MAX]; /* NUL-terminated */
     size_t n;
 } bl_redis_key;
 
 struct bl_redis_keys {
-    char     prefix[BL_REDIS_PREFIX_MAX + 1], node[BL_REDIS_NODE_MAX + 1];
+    char prefix[BL_REDIS_PREFIX_MAX + 1], node[BL_REDIS_NODE_MAX + 1];
     unsigned partitions; /* 1 until it is known */
 };
 
@@ -48,9 +49,11 @@ bl_redis_key bl_redis_key_global(const struct bl_redis_keys *keys, const char *n
 /* PREFIX {n:NODE} : NAME */
 bl_redis_key bl_redis_key_node(const struct bl_redis_keys *keys, const char *name);
 /* As before, for another node. */
-bl_redis_key bl_redis_key_of_node(const struct bl_redis_keys *keys, bl_slice node, const char *name);
+bl_redis_key bl_redis_key_of_node(const struct bl_redis_keys *keys, bl_slice node,
+                                  const char *name);
 /* PREFIX {pNN} : NAME */
-bl_redis_key bl_redis_key_partition(const struct bl_redis_keys *keys, unsigned partition, const char *name);
+bl_redis_key bl_redis_key_partition(const struct bl_redis_keys *keys, unsigned partition,
+                                    const char *name);
 /* PREFIX {pNN} : KIND : ADDRESS, in the partition of that normalised address; kind 'a' or 's' */
 bl_redis_key bl_redis_key_address(const struct bl_redis_keys *keys, char kind, bl_slice address);
 

@@ -1,18 +1,18 @@
 /* Two lock files in the state directory say everything; the kernel drops a dead process's locks, so
  * nothing has to be cleaned up after a kill -9.
  *
- *   redis.lock    exclusive, held by redis-server itself: it inherits the descriptor and does not know it.
- *                 Held = the server lives.  Whoever gets this lock may start one, and then closes its own
- *                 copy at once
- *   redis.users   shared, held by each user, from before it looks for the server.  Whoever can make it
- *                 exclusive is the last one, and stops the server; those who come wait meanwhile
+ *   redis.lock    exclusive, held by redis-server itself: it inherits the descriptor and does not
+ *                 know it.  Held = the server lives.  Whoever gets this lock may start one, and
+ *                 then closes its own copy at once
+ *   redis.users   shared, held by each user, from before it looks for the server.  Whoever can make
+ *                 it exclusive is the last one, and stops the server; those who come wait meanwhile
  *
- * There is no third lock around starting and stopping: the first decides between starters, the second
- * between the last who leaves and the next who comes.  Of two who leave at once exactly one gets it
- * exclusive: a conversion that fails has given the shared lock up (flock(2)).
+ * There is no third lock around starting and stopping: the first decides between starters, the
+ * second between the last who leaves and the next who comes.  Of two who leave at once exactly one
+ * gets it exclusive: a conversion that fails has given the shared lock up (flock(2)).
  *
- * The server is started with posix_spawn, not uv_spawn: there is no loop yet, and the child must lose
- * every descriptor but four (closefrom) and the terminal's signals (a session of its own). */
+ * The server is started with posix_spawn, not uv_spawn: there is no loop yet, and the child must
+ * lose every descriptor but four (closefrom) and the terminal's signals (a session of its own). */
 #include "redis_private.h"
 
 #include <errno.h>
@@ -36,21 +36,21 @@
 
 enum {
     POLL_MS = 10,
-    ANSWER_MS = 1000,      /* for one PING */
-    STOP_MS = 30000,       /* an append-only file on a slow disk wants its fsync */
+    ANSWER_MS = 1000, /* for one PING */
+    STOP_MS = 30000,  /* an append-only file on a slow disk wants its fsync */
     SHUTDOWN_EVERY_MS = 1000,
     REAP_MS = 1000,
-    LOG_BYTES = 1 << 20,   /* a larger log is put aside when the server is started */
-    LOCK_FD = 3,           /* in the server */
-    HIGH_FD = 10           /* ours stay above what the child's descriptors are moved to */
+    LOG_BYTES = 1 << 20, /* a larger log is put aside when the server is started */
+    LOCK_FD = 3,         /* in the server */
+    HIGH_FD = 10         /* ours stay above what the child's descriptors are moved to */
 };
 
 struct bl_redis_private {
     char dir[PATH_MAX];
     char socket[sizeof((struct sockaddr_un *)0)->sun_path];
-    bool own_dir;    /* the directory belongs to this user: files may be made in it */
+    bool own_dir; /* the directory belongs to this user: files may be made in it */
     int users_fd;
-    pid_t child;     /* the server, if it was started here; 0 otherwise */
+    pid_t child; /* the server, if it was started here; 0 otherwise */
     uint64_t maxmemory_bytes;
 };
 
@@ -67,11 +67,12 @@ static void pause_ms(long ms)
     nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
 }
 
-/* --- lock files ----------------------------------------------------------------------------------- */
+/* --- lock files
+ * ----------------------------------------------------------------------------------- */
 
 /* Opens a file of the state directory, close-on-exec, at HIGH_FD or above. */
-static enum bl_code open_file(const struct bl_redis_private *p, const char *name, int flags, int *out,
-                              bl_err *err)
+static enum bl_code open_file(const struct bl_redis_private *p, const char *name, int flags,
+                              int *out, bl_err *err)
 {
     char path[PATH_MAX + 16];
     int low, fd, sys;
@@ -83,8 +84,10 @@ static enum bl_code open_file(const struct bl_redis_private *p, const char *name
     if (low >= 0)
         close(low);
     if (fd < 0 && sys == ENOENT && !p->own_dir)
-        return bl_fail(err, BL_CONFIG, sys,
-                       "no redis-server runs in '%s', and only the owner of that directory may start one", p->dir);
+        return bl_fail(
+            err, BL_CONFIG, sys,
+            "no redis-server runs in '%s', and only the owner of that directory may start one",
+            p->dir);
     if (fd < 0)
         return bl_fail(err, BL_IO, sys, "cannot open '%s': %s", path, strerror(sys));
     *out = fd;
@@ -124,7 +127,8 @@ static bool server_gone(const struct bl_redis_private *p)
     return gone;
 }
 
-/* --- talking -------------------------------------------------------------------------------------- */
+/* --- talking
+ * -------------------------------------------------------------------------------------- */
 
 enum answer { ANSWER_NONE, ANSWER_LOADING, ANSWER_READY };
 
@@ -145,8 +149,8 @@ static int connect_socket(const struct bl_redis_private *p)
     return -1;
 }
 
-/* One command on a connection of its own.  The server is there whatever it answers, but while it says
- * -LOADING it cannot be used yet. */
+/* One command on a connection of its own.  The server is there whatever it answers, but while it
+ * says -LOADING it cannot be used yet. */
 static enum answer ask(const struct bl_redis_private *p, const char *command)
 {
     char reply[64];
@@ -163,7 +167,8 @@ static enum answer ask(const struct bl_redis_private *p, const char *command)
     return got >= 8 && memcmp(reply, "-LOADING", 8) == 0 ? ANSWER_LOADING : ANSWER_READY;
 }
 
-/* --- starting ------------------------------------------------------------------------------------- */
+/* --- starting
+ * ------------------------------------------------------------------------------------- */
 
 static uint64_t quarter_of_ram(void)
 {
@@ -184,8 +189,8 @@ static enum bl_code open_log(const struct bl_redis_private *p, int *out, bl_err 
     return open_file(p, "redis.log", O_WRONLY | O_APPEND, out, err);
 }
 
-/* Standard input is nothing, both outputs are the log, LOCK_FD is the lock, and there is nothing else.
- * The umask is for the files that redis-server makes. */
+/* Standard input is nothing, both outputs are the log, LOCK_FD is the lock, and there is nothing
+ * else. The umask is for the files that redis-server makes. */
 static int spawn(struct bl_redis_private *p, char *const *argv, int lock_fd, int log_fd)
 {
     posix_spawn_file_actions_t files;
@@ -205,7 +210,8 @@ static int spawn(struct bl_redis_private *p, char *const *argv, int lock_fd, int
     posix_spawnattr_init(&attr);
     posix_spawnattr_setsigmask(&attr, &none);
     posix_spawnattr_setsigdefault(&attr, &all);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setflags(&attr,
+                             POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     before = umask(077);
     rc = posix_spawnp(&p->child, argv[0], &files, &attr, argv, environ);
     umask(before);
@@ -219,11 +225,36 @@ static int spawn(struct bl_redis_private *p, char *const *argv, int lock_fd, int
 static enum bl_code start(struct bl_redis_private *p, int lock_fd, bl_err *err)
 {
     char memory[24];
-    char *argv[] = {"redis-server", "--port", "0", "--unixsocket", p->socket, "--unixsocketperm", "600",
-                    "--dir", p->dir, "--daemonize", "no", "--supervised", "no", "--appendonly", "yes",
-                    "--appendfsync", "everysec", "--auto-aof-rewrite-min-size", "256mb", "--save", "",
-                    "--maxmemory", memory, "--maxmemory-policy", "noeviction", "--loglevel",
-                    "notice", "--logfile", "", NULL};
+    char *argv[] = {"redis-server",
+                    "--port",
+                    "0",
+                    "--unixsocket",
+                    p->socket,
+                    "--unixsocketperm",
+                    "600",
+                    "--dir",
+                    p->dir,
+                    "--daemonize",
+                    "no",
+                    "--supervised",
+                    "no",
+                    "--appendonly",
+                    "yes",
+                    "--appendfsync",
+                    "everysec",
+                    "--auto-aof-rewrite-min-size",
+                    "256mb",
+                    "--save",
+                    "",
+                    "--maxmemory",
+                    memory,
+                    "--maxmemory-policy",
+                    "noeviction",
+                    "--loglevel",
+                    "notice",
+                    "--logfile",
+                    "",
+                    NULL};
     int log_fd = -1, sys;
     enum bl_code rc = open_log(p, &log_fd, err);
 
@@ -235,9 +266,10 @@ static enum bl_code start(struct bl_redis_private *p, int lock_fd, bl_err *err)
     sys = spawn(p, argv, lock_fd, log_fd);
     close_file(log_fd);
     if (sys == ENOENT)
-        return bl_fail(err, BL_UNAVAILABLE, sys,
-                       "redis-server is not installed: install it (apt install redis-server), or name a "
-                       "server with --redis URL");
+        return bl_fail(
+            err, BL_UNAVAILABLE, sys,
+            "redis-server is not installed: install it (apt install redis-server), or name a "
+            "server with --redis URL");
     if (sys != 0)
         return bl_fail(err, BL_UNAVAILABLE, sys, "cannot run redis-server: %s", strerror(sys));
     return BL_OK;
@@ -255,15 +287,17 @@ static enum bl_code start_if_gone(struct bl_redis_private *p, bl_err *err)
         if (p->own_dir)
             rc = start(p, lock_fd, err);
         else
-            rc = bl_fail(err, BL_CONFIG, 0,
-                         "no redis-server runs in '%s', and only the owner of that directory may start one", p->dir);
+            rc = bl_fail(
+                err, BL_CONFIG, 0,
+                "no redis-server runs in '%s', and only the owner of that directory may start one",
+                p->dir);
     }
     close_file(lock_fd); /* from here on the lock is the server's alone */
     return rc;
 }
 
-/* Takes the dead server off the process table, if it was started here; true when it was.  The lock goes
- * a moment before the process does, hence `wait_ms`. */
+/* Takes the dead server off the process table, if it was started here; true when it was.  The lock
+ * goes a moment before the process does, hence `wait_ms`. */
 static bool reap(struct bl_redis_private *p, uint64_t wait_ms)
 {
     uint64_t deadline_ms = clock_ms() + wait_ms;
@@ -279,8 +313,9 @@ static bool reap(struct bl_redis_private *p, uint64_t wait_ms)
     return true;
 }
 
-/* The lock is free, so our child is dead or about to be.  If it lives on it has lost the lock (a wrapper
- * that closes descriptors; somebody removed the file) and must not stay: the next one would start another. */
+/* The lock is free, so our child is dead or about to be.  If it lives on it has lost the lock (a
+ * wrapper that closes descriptors; somebody removed the file) and must not stay: the next one would
+ * start another. */
 static void bury(struct bl_redis_private *p)
 {
     if (p->child == 0 || reap(p, REAP_MS))
@@ -301,15 +336,18 @@ static enum bl_code ended_at_once(struct bl_redis_private *p, bl_err *err)
     if (open_file(p, "redis.log", O_RDWR, &fd, NULL) == BL_OK) {
         off_t size = lseek(fd, 0, SEEK_END);
 
-        n = pread(fd, tail, sizeof tail - 1, size > (off_t)sizeof tail - 1 ? size - (off_t)sizeof tail + 1 : 0);
+        n = pread(fd, tail, sizeof tail - 1,
+                  size > (off_t)sizeof tail - 1 ? size - (off_t)sizeof tail + 1 : 0);
         close_file(fd);
     }
     for (n = n < 0 ? 0 : n; n > 0 && tail[n - 1] == '\n'; n--)
         ;
     tail[n] = '\0';
     line = strrchr(tail, '\n');
-    return bl_fail(err, BL_UNAVAILABLE, 0, "redis-server ended at once or lost its lock, see redis.log in the state directory: %s",
-                   line ? line + 1 : tail);
+    return bl_fail(
+        err, BL_UNAVAILABLE, 0,
+        "redis-server ended at once or lost its lock, see redis.log in the state directory: %s",
+        line ? line + 1 : tail);
 }
 
 /* BL_CONFLICT: the server that was joined is gone, try again. */
@@ -320,20 +358,23 @@ static enum bl_code wait_ready(struct bl_redis_private *p, uint64_t wait_ms, bl_
     for (;;) {
         enum answer answer = ask(p, "PING\r\n");
 
-        if (server_gone(p)) /* asked whatever the answer: who answers without the lock is not ours to use */
+        if (server_gone(p)) /* asked whatever the answer: who answers without the lock is not ours
+                               to use */
             return p->child ? ended_at_once(p, err) : BL_CONFLICT;
         if (answer == ANSWER_READY)
             return BL_OK;
         if (answer == ANSWER_LOADING)
             sign_ms = clock_ms();
         if (clock_ms() - sign_ms >= wait_ms)
-            return bl_fail(err, BL_UNAVAILABLE, 0, "redis-server in '%s' runs but does not answer on '%s'", p->dir,
+            return bl_fail(err, BL_UNAVAILABLE, 0,
+                           "redis-server in '%s' runs but does not answer on '%s'", p->dir,
                            p->socket);
         pause_ms(POLL_MS);
     }
 }
 
-/* --- open and close ------------------------------------------------------------------------------- */
+/* --- open and close
+ * ------------------------------------------------------------------------------- */
 
 static enum bl_code find_dir(struct bl_redis_private *p, const char *state_dir, bl_err *err)
 {
@@ -346,9 +387,10 @@ static enum bl_code find_dir(struct bl_redis_private *p, const char *state_dir, 
     p->own_dir = stat(p->dir, &st) == 0 && st.st_uid == geteuid();
     n = snprintf(p->socket, sizeof p->socket, "%s/redis.sock", p->dir);
     if (n < 0 || (size_t)n >= sizeof p->socket)
-        return bl_fail(err, BL_CONFIG, 0,
-                       "'%s/redis.sock' has %d bytes, a socket may have %zu: choose a shorter state directory", p->dir,
-                       n, sizeof p->socket - 1);
+        return bl_fail(
+            err, BL_CONFIG, 0,
+            "'%s/redis.sock' has %d bytes, a socket may have %zu: choose a shorter state directory",
+            p->dir, n, sizeof p->socket - 1);
     return BL_OK;
 }
 
@@ -361,7 +403,8 @@ static enum bl_code join_users(struct bl_redis_private *p, uint64_t wait_ms, bl_
         return rc;
     if (lock(p->users_fd, LOCK_SH, clock_ms() + wait_ms))
         return BL_OK;
-    return bl_fail(err, BL_UNAVAILABLE, 0, "redis-server in '%s' is being stopped and does not end", p->dir);
+    return bl_fail(err, BL_UNAVAILABLE, 0, "redis-server in '%s' is being stopped and does not end",
+                   p->dir);
 }
 
 static void leave(struct bl_redis_private *p)
@@ -395,7 +438,8 @@ enum bl_code bl_redis_private_open(struct bl_redis_private **out, const char *st
             break;
         rc = clock_ms() - begin_ms < wait_ms
                  ? BL_OK
-                 : bl_fail(err, BL_UNAVAILABLE, 0, "redis-server in '%s' goes away as soon as it is there", p->dir);
+                 : bl_fail(err, BL_UNAVAILABLE, 0,
+                           "redis-server in '%s' goes away as soon as it is there", p->dir);
     }
     if (rc == BL_OK)
         *out = p;

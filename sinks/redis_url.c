@@ -63,9 +63,11 @@ static enum bl_code parse_unix(bl_slice rest, struct bl_redis_url *url, bl_err *
     if (bl_slice_starts(rest, BL_SLICE("//")))
         rest = bl_slice_drop(rest, 2); /* unix:///path is common, too */
     if (rest.n == 0 || rest.p[0] != '/')
-        return bl_fail(err, BL_USAGE, 0, "redis address: unix: needs an absolute path, as in unix:/run/redis.sock");
+        return bl_fail(err, BL_USAGE, 0,
+                       "redis address: unix: needs an absolute path, as in unix:/run/redis.sock");
     if (!copy(rest, url->path, sizeof url->path))
-        return bl_fail(err, BL_USAGE, 0, "redis address: the socket's path is longer than %zu bytes",
+        return bl_fail(err, BL_USAGE, 0,
+                       "redis address: the socket's path is longer than %zu bytes",
                        sizeof url->path - 1);
     url->unix_socket = true;
     return BL_OK;
@@ -76,9 +78,12 @@ static enum bl_code parse_user(bl_slice text, struct bl_redis_url *url, bl_err *
     size_t colon = bl_slice_find_byte(text, ':');
 
     if (!decode(bl_slice_head(text, colon), url->user, sizeof url->user))
-        return bl_fail(err, BL_USAGE, 0, "redis address: the user name is too long or badly encoded");
-    if (colon < text.n && !decode(bl_slice_drop(text, colon + 1), url->password, sizeof url->password))
-        return bl_fail(err, BL_USAGE, 0, "redis address: the password is too long or badly encoded");
+        return bl_fail(err, BL_USAGE, 0,
+                       "redis address: the user name is too long or badly encoded");
+    if (colon < text.n &&
+        !decode(bl_slice_drop(text, colon + 1), url->password, sizeof url->password))
+        return bl_fail(err, BL_USAGE, 0,
+                       "redis address: the password is too long or badly encoded");
     if (url->user[0] && !url->password[0])
         return bl_fail(err, BL_USAGE, 0, "redis address: a user without a password");
     return BL_OK;
@@ -108,7 +113,8 @@ static enum bl_code parse_host(bl_slice text, struct bl_redis_url *url, bl_err *
         return bl_fail(err, BL_USAGE, 0, "redis address: the host name is too long");
     if (rest.n == 0)
         return BL_OK;
-    if (rest.p[0] != ':' || !read_number(bl_slice_drop(rest, 1), 65535, &url->port) || url->port == 0)
+    if (rest.p[0] != ':' || !read_number(bl_slice_drop(rest, 1), 65535, &url->port) ||
+        url->port == 0)
         return bl_fail(err, BL_USAGE, 0, "redis address: the port must be 1 to 65535");
     return BL_OK;
 }
@@ -133,7 +139,8 @@ static enum bl_code parse_tcp(bl_slice rest, struct bl_redis_url *url, bl_err *e
     if (rc != BL_OK)
         return rc;
     if (db.n > 1 && !read_number(bl_slice_drop(db, 1), 1 << 20, &url->db))
-        return bl_fail(err, BL_USAGE, 0, "redis address: behind the last '/' a database number is expected");
+        return bl_fail(err, BL_USAGE, 0,
+                       "redis address: behind the last '/' a database number is expected");
     return BL_OK;
 }
 
@@ -148,13 +155,15 @@ enum bl_code bl_redis_url_parse(const char *text, struct bl_redis_url *out, bl_e
     else if (bl_slice_take(&rest, BL_SLICE("redis://")))
         rc = parse_tcp(rest, &url, err);
     else if (bl_slice_starts(rest, BL_SLICE("rediss://")))
-        rc = bl_fail(err, BL_USAGE, 0,
-                     "redis address: rediss:// (TLS) is not supported; run stunnel or ghostunnel beside "
-                     "bounceline and give its unix socket or loopback port");
+        rc = bl_fail(
+            err, BL_USAGE, 0,
+            "redis address: rediss:// (TLS) is not supported; run stunnel or ghostunnel beside "
+            "bounceline and give its unix socket or loopback port");
     else
-        rc = bl_fail(err, BL_USAGE, 0,
-                     "redis address must begin with unix:/ or redis://, as in unix:/run/redis.sock or "
-                     "redis://127.0.0.1:6379/0");
+        rc = bl_fail(
+            err, BL_USAGE, 0,
+            "redis address must begin with unix:/ or redis://, as in unix:/run/redis.sock or "
+            "redis://127.0.0.1:6379/0");
     if (rc == BL_OK)
         *out = url;
     return rc;

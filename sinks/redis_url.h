@@ -1,6 +1,7 @@
 /* redis_url.h -- where Redis is
  *
- * `unix:/path`, `redis://[user[:password]@]host[:port][/db]`; `rediss://` is refused with what to do.
+ * `unix:/path`, `redis://[user[:password]@]host[:port][/db]`; `rediss://` is refused with what to
+ * do.
  *
  * Shapes     percent-encoding in user and password
  * Units      -
@@ -17,12 +18,12 @@
 #include "bounceline/err.h"
 
 struct bl_redis_url {
-    bool     unix_socket;
-    char     path[108]; /* of the socket */
-    char     host[256];
+    bool unix_socket;
+    char path[108]; /* of the socket */
+    char host[256];
     unsigned port; /* 6379 */
     unsigned db;
-    char     user[128], password[256]; /* empty: none */
+    char user[128], password[256]; /* empty: none */
 };
 
 enum bl_code bl_redis_url_parse(const char *text, struct bl_redis_url *out, bl_err *err);

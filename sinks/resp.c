@@ -1,7 +1,7 @@
 /* hiredis believes what a reply announces: `*1000000000` makes it allocate eight gigabytes.  So its
- * constructor for arrays is called through ours, which keeps a budget of elements per reply, and the
- * bytes it holds back for an unfinished reply are looked at after each feed.  Nothing else of hiredis
- * is used, and those calls are the same in 0.14 and 1.x except for one parameter's type. */
+ * constructor for arrays is called through ours, which keeps a budget of elements per reply, and
+ * the bytes it holds back for an unfinished reply are looked at after each feed.  Nothing else of
+ * hiredis is used, and those calls are the same in 0.14 and 1.x except for one parameter's type. */
 #include "resp.h"
 
 #include <hiredis/hiredis.h>
@@ -93,11 +93,13 @@ bool bl_resp_out_command(struct bl_resp_out *out, const bl_slice *argv, size_t a
 
 /* ---- replies ---- */
 
-static const char not_redis[] = "its answer is not the Redis protocol",
-                  too_many[] = "its answer has more than 1,048,576 elements, the most that is read at a time",
-                  too_long[] = "its answer has a part of more than 64 MiB, the most that is read at a time";
+static const char
+    not_redis[] = "its answer is not the Redis protocol",
+    too_many[] = "its answer has more than 1,048,576 elements, the most that is read at a time",
+    too_long[] = "its answer has a part of more than 64 MiB, the most that is read at a time";
 
-_Static_assert(BL_RESP_ELEMENTS_MAX == 1048576 && BL_RESP_REPLY_MAX == 64 << 20, "the texts name the limits");
+_Static_assert(BL_RESP_ELEMENTS_MAX == 1048576 && BL_RESP_REPLY_MAX == 64 << 20,
+               "the texts name the limits");
 
 struct capped_functions {
     redisReplyObjectFunctions f;
@@ -207,22 +209,14 @@ static const struct {
     bl_slice word;
     enum bl_resp_trouble trouble;
 } troubles[] = {
-    {BL_SLICE_INIT("NOSCRIPT"), BL_RESP_NOSCRIPT},
-    {BL_SLICE_INIT("OOM"), BL_RESP_HOLD},
-    {BL_SLICE_INIT("LOADING"), BL_RESP_HOLD},
-    {BL_SLICE_INIT("READONLY"), BL_RESP_HOLD},
-    {BL_SLICE_INIT("BUSY"), BL_RESP_HOLD},
-    {BL_SLICE_INIT("MISCONF"), BL_RESP_HOLD},
-    {BL_SLICE_INIT("NOREPLICAS"), BL_RESP_HOLD},
-    {BL_SLICE_INIT("MASTERDOWN"), BL_RESP_HOLD},
-    {BL_SLICE_INIT("CLUSTERDOWN"), BL_RESP_HOLD},
-    {BL_SLICE_INIT("TRYAGAIN"), BL_RESP_HOLD},
-    {BL_SLICE_INIT("NOAUTH"), BL_RESP_DENIED},
-    {BL_SLICE_INIT("WRONGPASS"), BL_RESP_DENIED},
-    {BL_SLICE_INIT("NOPERM"), BL_RESP_DENIED},
-    {BL_SLICE_INIT("WRONGTYPE"), BL_RESP_WRONG},
-    {BL_SLICE_INIT("CROSSSLOT"), BL_RESP_WRONG},
-    {BL_SLICE_INIT("MOVED"), BL_RESP_WRONG},
+    {BL_SLICE_INIT("NOSCRIPT"), BL_RESP_NOSCRIPT}, {BL_SLICE_INIT("OOM"), BL_RESP_HOLD},
+    {BL_SLICE_INIT("LOADING"), BL_RESP_HOLD},      {BL_SLICE_INIT("READONLY"), BL_RESP_HOLD},
+    {BL_SLICE_INIT("BUSY"), BL_RESP_HOLD},         {BL_SLICE_INIT("MISCONF"), BL_RESP_HOLD},
+    {BL_SLICE_INIT("NOREPLICAS"), BL_RESP_HOLD},   {BL_SLICE_INIT("MASTERDOWN"), BL_RESP_HOLD},
+    {BL_SLICE_INIT("CLUSTERDOWN"), BL_RESP_HOLD},  {BL_SLICE_INIT("TRYAGAIN"), BL_RESP_HOLD},
+    {BL_SLICE_INIT("NOAUTH"), BL_RESP_DENIED},     {BL_SLICE_INIT("WRONGPASS"), BL_RESP_DENIED},
+    {BL_SLICE_INIT("NOPERM"), BL_RESP_DENIED},     {BL_SLICE_INIT("WRONGTYPE"), BL_RESP_WRONG},
+    {BL_SLICE_INIT("CROSSSLOT"), BL_RESP_WRONG},   {BL_SLICE_INIT("MOVED"), BL_RESP_WRONG},
     {BL_SLICE_INIT("ASK"), BL_RESP_WRONG},
 };
 
@@ -241,7 +235,8 @@ static bl_slice first_word(bl_slice text)
     return bl_slice_head(text, n);
 }
 
-/* The row that the text's first word names; if that is ERR, a word behind ": " or " -" inside it. */
+/* The row that the text's first word names; if that is ERR, a word behind ": " or " -" inside
+ * it. */
 static size_t find_trouble(bl_slice error)
 {
     bl_slice word = first_word(error);
@@ -250,9 +245,8 @@ static size_t find_trouble(bl_slice error)
         if (bl_slice_eq(word, troubles[i].word))
             return i;
     for (size_t at = 2; at < error.n; at++) {
-        if (!is_word_byte(error.p[at]) ||
-            !((error.p[at - 1] == ' ' && error.p[at - 2] == ':') ||
-              (error.p[at - 1] == '-' && error.p[at - 2] == ' ')))
+        if (!is_word_byte(error.p[at]) || !((error.p[at - 1] == ' ' && error.p[at - 2] == ':') ||
+                                            (error.p[at - 1] == '-' && error.p[at - 2] == ' ')))
             continue;
         word = first_word(bl_slice_drop(error, at));
         for (size_t i = 0; i < BL_COUNT(troubles); i++)
@@ -266,7 +260,9 @@ enum bl_resp_trouble bl_resp_trouble(bl_slice error)
 {
     static const bl_slice texts[] = {
         /* Redis before 6 and servers without ACL have no word of their own for these */
-        BL_SLICE_INIT("invalid password"), BL_SLICE_INIT("sent AUTH"), BL_SLICE_INIT("AUTH <password>"),
+        BL_SLICE_INIT("invalid password"),
+        BL_SLICE_INIT("sent AUTH"),
+        BL_SLICE_INIT("AUTH <password>"),
         BL_SLICE_INIT("operation not permitted"),
     };
     size_t row = find_trouble(error);

@@ -1,7 +1,8 @@
 /* scripts.h -- the Lua that changes a slot
  *
- * Sent with EVAL each time: a script that rides along cannot be missing (NOSCRIPT after SCRIPT FLUSH,
- * restart, failover), and costs a few KB beside a batch of some hundred.  Arguments: head of each .lua.
+ * Sent with EVAL each time: a script that rides along cannot be missing (NOSCRIPT after SCRIPT
+ * FLUSH, restart, failover), and costs a few KB beside a batch of some hundred.  Arguments: head of
+ * each .lua.
  *
  * Shapes     texts
  * Units      -

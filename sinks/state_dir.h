@@ -4,7 +4,8 @@
  * Units      -
  * Ownership  the caller's storage
  * Threads    any
- * Errors     BL_CONFIG: it cannot be made, is no directory, or anybody may write into it; with the path
+ * Errors     BL_CONFIG: it cannot be made, is no directory, or anybody may write into it; with the
+ *            path
  * Source     DESIGN 7
  */
 #ifndef BOUNCELINE_STATE_DIR_H
@@ -14,8 +15,8 @@
 
 #include "bounceline/err.h"
 
-/* Makes the directory, and those above it, for this user alone (0700) unless it is there; one that is
- * there keeps its mode.  `out` gets its absolute path, without links. */
+/* Makes the directory, and those above it, for this user alone (0700) unless it is there; one that
+ * is there keeps its mode.  `out` gets its absolute path, without links. */
 enum bl_code bl_state_dir_make(const char *path, char out[PATH_MAX], bl_err *err);
 
 #endif

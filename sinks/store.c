@@ -7,14 +7,15 @@
  *     ^ slot[2].have       ^ slot[0].have  ^ sent
  *     ^ slot[1].have         (counters confirmed)
  *
- * Each slot goes through the queue at its own pace.  The counter slot has two commits under way; batches
- * that wait meanwhile go together into the next one, so the busier Redis is, the more lines one look-up of
- * a key serves.  A batch leaves at the front when every slot has it: that is `done`.
+ * Each slot goes through the queue at its own pace.  The counter slot has two commits under way;
+ * batches that wait meanwhile go together into the next one, so the busier Redis is, the more lines
+ * one look-up of a key serves.  A batch leaves at the front when every slot has it: that is `done`.
  *
- * There is one answer to everything unexpected: drop the connection, hand all batches back, and when it is
- * up again (after a pause that fits the reason) claim every slot anew.  Claiming raises the epochs, so
- * whatever of ours is still on some wire is refused, and tells what Redis really has.  So no reply has to
- * be guessed at, and a stale one cannot exist: a dropped connection answers everything with NULL. */
+ * There is one answer to everything unexpected: drop the connection, hand all batches back, and
+ * when it is up again (after a pause that fits the reason) claim every slot anew.  Claiming raises
+ * the epochs, so whatever of ours is still on some wire is refused, and tells what Redis really
+ * has.  So no reply has to be guessed at, and a stale one cannot exist: a dropped connection
+ * answers everything with NULL. */
 #include "store.h"
 
 #include <inttypes.h>
@@ -28,11 +29,19 @@
 #include "store_parts.h"
 
 enum {
-    LEASE_MS = 30000, TICK_MS = 1000, RETRY_MIN_MS = 100, RETRY_MAX_MS = 10000, WRONG_MS = 10000,
-    DENIED_MS = 60000, IN_FLIGHT_BYTES = 8 << 20,
-    LAZY_TICKS = 3, SEEN_TICKS = 10,
+    LEASE_MS = 30000,
+    TICK_MS = 1000,
+    RETRY_MIN_MS = 100,
+    RETRY_MAX_MS = 10000,
+    WRONG_MS = 10000,
+    DENIED_MS = 60000,
+    IN_FLIGHT_BYTES = 8 << 20,
+    LAZY_TICKS = 3,
+    SEEN_TICKS = 10,
     ADDRESS_EVENTS = 4096, /* 60 ms of Redis */
-    LEVEL_ERROR = 3, LEVEL_WARNING = 4, LEVEL_NOTICE = 5
+    LEVEL_ERROR = 3,
+    LEVEL_WARNING = 4,
+    LEVEL_NOTICE = 5
 };
 
 int64_t bl_store_wall_ms(void)
@@ -67,12 +76,14 @@ static uint64_t pause_for(struct bl_store *store, enum bl_resp_trouble trouble)
         return store->options.denied_ms;
     if (trouble == BL_RESP_WRONG)
         return store->options.wrong_ms;
-    store->hold_next_ms = ms * 2 > store->options.retry_max_ms ? store->options.retry_max_ms : ms * 2;
+    store->hold_next_ms =
+        ms * 2 > store->options.retry_max_ms ? store->options.retry_max_ms : ms * 2;
     store->random = store->random * 6364136223846793005u + 1442695040888963407u;
     return ms / 2 + (store->random >> 33) % (ms / 2 + 1);
 }
 
-static void say_once(struct bl_store *store, enum bl_resp_trouble trouble, const char *word, const char *text)
+static void say_once(struct bl_store *store, enum bl_resp_trouble trouble, const char *word,
+                     const char *text)
 {
     bool passes = trouble == BL_RESP_HOLD || trouble == BL_RESP_FINE;
 
@@ -82,7 +93,8 @@ static void say_once(struct bl_store *store, enum bl_resp_trouble trouble, const
     bl_store_note(store, passes ? LEVEL_WARNING : LEVEL_ERROR, "%s", text);
 }
 
-void bl_store_trouble(struct bl_store *store, enum bl_resp_trouble trouble, const char *word, const char *text)
+void bl_store_trouble(struct bl_store *store, enum bl_resp_trouble trouble, const char *word,
+                      const char *text)
 {
     if (store->state == BL_STORE_CLOSING || store->state == BL_STORE_REFUSED)
         return;
@@ -104,7 +116,8 @@ void bl_store_refuse(struct bl_store *store, enum bl_code code, const char *form
         store->events.refused(store->arg, code, text);
 }
 
-bool bl_store_is_array(struct bl_store *store, const redisReply *reply, size_t least, const char *key)
+bool bl_store_is_array(struct bl_store *store, const redisReply *reply, size_t least,
+                       const char *key)
 {
     char word[BL_RESP_WORD_MAX], plain[256], text[480];
 
@@ -112,11 +125,14 @@ bool bl_store_is_array(struct bl_store *store, const redisReply *reply, size_t l
         return false; /* NULL: the connection is gone, and on_down knows */
     if (reply->type == REDIS_REPLY_ARRAY && reply->elements >= least)
         return true;
-    bl_resp_plain(reply->type == REDIS_REPLY_ERROR ? bl_store_slice(reply) : BL_SLICE("an answer of another kind"), plain,
-                  sizeof plain);
+    bl_resp_plain(reply->type == REDIS_REPLY_ERROR ? bl_store_slice(reply)
+                                                   : BL_SLICE("an answer of another kind"),
+                  plain, sizeof plain);
     bl_resp_word(bl_store_slice(reply), word);
     snprintf(text, sizeof text, "Redis refuses %.160s: %s", key, plain);
-    bl_store_trouble(store, reply->type == REDIS_REPLY_ERROR ? bl_resp_trouble(bl_store_slice(reply)) : BL_RESP_WRONG,
+    bl_store_trouble(store,
+                     reply->type == REDIS_REPLY_ERROR ? bl_resp_trouble(bl_store_slice(reply))
+                                                      : BL_RESP_WRONG,
                      word, text);
     return false;
 }
@@ -145,14 +161,16 @@ bool bl_store_fenced(struct bl_slot *slot, const redisReply *reply)
     if (reply->elements > 1)
         what = bl_store_slice(reply->element[1]);
     bl_resp_plain(what, plain, sizeof plain);
-    snprintf(text, sizeof text,
-             "%s (%.120s: %s); nothing was written, and the logs are read again from where Redis stands",
-             fence_reason(what), slot->pos.text, plain);
+    snprintf(
+        text, sizeof text,
+        "%s (%.120s: %s); nothing was written, and the logs are read again from where Redis stands",
+        fence_reason(what), slot->pos.text, plain);
     bl_store_trouble(slot->store, BL_RESP_FINE, "FENCE", text);
     return true;
 }
 
-bool bl_store_send(struct bl_store *store, const bl_slice *argv, size_t argc, bl_redis_reply_fn *fn, void *arg)
+bool bl_store_send(struct bl_store *store, const bl_slice *argv, size_t argc, bl_redis_reply_fn *fn,
+                   void *arg)
 {
     enum bl_code rc = bl_redis_send(store->conn, argv, argc, fn, arg);
 
@@ -238,16 +256,20 @@ bool bl_store_put(struct bl_store *store, struct bl_positions *list, const bl_po
 
     if (rc == BL_OK)
         return true;
-    snprintf(text, sizeof text, rc == BL_LIMIT ? "no room for the position of one more log file: %zu are known"
-                                               : "no memory for the positions of %zu log files", list->n);
+    snprintf(text, sizeof text,
+             rc == BL_LIMIT ? "no room for the position of one more log file: %zu are known"
+                            : "no memory for the positions of %zu log files",
+             list->n);
     bl_store_trouble(store, BL_RESP_HOLD, "positions", text);
     return false;
 }
 
-static bool move_positions(struct bl_store *store, struct bl_positions *at, const struct bl_batch *batch)
+static bool move_positions(struct bl_store *store, struct bl_positions *at,
+                           const struct bl_batch *batch)
 {
     for (size_t i = 0; i < batch->ranges; i++)
-        if (bl_positions_behind(at, &batch->range[i].end) && !bl_store_put(store, at, &batch->range[i].end))
+        if (bl_positions_behind(at, &batch->range[i].end) &&
+            !bl_store_put(store, at, &batch->range[i].end))
             return false;
     return true;
 }
@@ -273,8 +295,8 @@ static void on_commit(void *arg, redisReply *reply)
 }
 
 /* Of the batches it takes what makes a commit, and leaves in `*n` how many that are. */
-static bool send_commit(struct bl_slot *slot, bool release, const struct bl_batch *const *batches, size_t *n,
-                        bl_redis_reply_fn *fn, void *arg)
+static bool send_commit(struct bl_slot *slot, bool release, const struct bl_batch *const *batches,
+                        size_t *n, bl_redis_reply_fn *fn, void *arg)
 {
     enum { FIXED = 13 };
     const struct bl_counter_limits *limits = &slot->store->commit->limits;
@@ -290,11 +312,19 @@ static bool send_commit(struct bl_slot *slot, bool release, const struct bl_batc
     snprintf(lease, sizeof lease, "%" PRIu64, release ? 0 : store->options.lease_ms);
     snprintf(recent, sizeof recent, "%u", limits->recent);
     snprintf(kept, sizeof kept, "%" PRId64, limits->day_kept_s);
-    const bl_slice fixed[FIXED] = {
-        BL_SLICE("EVAL"), bl_script_commit, BL_SLICE("1"), bl_redis_key_slice(&slot->pos),
-        bl_store_text(store->keys.node), bl_store_text(slot->epoch), bl_store_text(store->dataset), bl_store_text(lease),
-        store->options.no_fence ? BL_SLICE("0") : BL_SLICE("1"), bl_pack_slice(&store->commit->ranges),
-        bl_pack_slice(&store->commit->counters), bl_store_text(recent), bl_store_text(kept)};
+    const bl_slice fixed[FIXED] = {BL_SLICE("EVAL"),
+                                   bl_script_commit,
+                                   BL_SLICE("1"),
+                                   bl_redis_key_slice(&slot->pos),
+                                   bl_store_text(store->keys.node),
+                                   bl_store_text(slot->epoch),
+                                   bl_store_text(store->dataset),
+                                   bl_store_text(lease),
+                                   store->options.no_fence ? BL_SLICE("0") : BL_SLICE("1"),
+                                   bl_pack_slice(&store->commit->ranges),
+                                   bl_pack_slice(&store->commit->counters),
+                                   bl_store_text(recent),
+                                   bl_store_text(kept)};
     memcpy(argv, fixed, sizeof fixed);
     for (size_t i = *n; i-- > 0 && recents < BL_BATCH_RECENT;)
         for (size_t j = 0; j < batches[i]->recents && recents < BL_BATCH_RECENT; j++) {
@@ -320,7 +350,8 @@ static bool take_bucket_page(struct bl_bucket *bucket, const redisReply *page, c
     char field[120], text[480];
 
     for (size_t i = 0; page->type == REDIS_REPLY_ARRAY && i + 1 < page->elements; i += 2) {
-        bl_slice name = bl_store_slice(page->element[i]), value = bl_store_slice(page->element[i + 1]);
+        bl_slice name = bl_store_slice(page->element[i]),
+                 value = bl_store_slice(page->element[i + 1]);
         uint64_t count;
 
         if (!bl_slice_take_u64(&value, &count) || value.n != 0) {
@@ -339,15 +370,16 @@ static bool take_bucket_page(struct bl_bucket *bucket, const redisReply *page, c
 
 static bool ask_bucket(struct bl_bucket *bucket, bl_slice cursor);
 
-/* What a bucket holds, before we add to it for the first time; in pages, for it may be larger than a reply.  Nobody
- * writes it meanwhile, for only we do, and not before it is known. */
+/* What a bucket holds, before we add to it for the first time; in pages, for it may be larger than
+ * a reply.  Nobody writes it meanwhile, for only we do, and not before it is known. */
 static void on_bucket(void *arg, redisReply *reply)
 {
     struct bl_bucket *bucket = arg;
     struct bl_store *store = bucket->owner;
     bl_redis_key key = bl_redis_key_node(&store->keys, bucket->name);
 
-    if (!bl_store_is_array(store, reply, 2, key.text) || !take_bucket_page(bucket, reply->element[1], key.text))
+    if (!bl_store_is_array(store, reply, 2, key.text) ||
+        !take_bucket_page(bucket, reply->element[1], key.text))
         return;
     if (!bl_slice_eq(bl_store_slice(reply->element[0]), BL_SLICE("0"))) {
         ask_bucket(bucket, bl_store_slice(reply->element[0]));
@@ -383,8 +415,8 @@ static bool know_buckets(struct bl_store *store, const struct bl_batch *const *b
     return bl_commit_knows_all(store->commit);
 }
 
-/* Whether a partition is still at work on what the counters have.  To run further ahead would give nobody a batch
- * back, and each commit that is not made alone makes the next one cheaper. */
+/* Whether a partition is still at work on what the counters have.  To run further ahead would give
+ * nobody a batch back, and each commit that is not made alone makes the next one cheaper. */
 static bool is_ahead(const struct bl_store *store)
 {
     for (unsigned i = 1; i <= store->keys.partitions; i++)
@@ -656,7 +688,8 @@ static void name_slots(struct bl_store *store)
     }
 }
 
-enum bl_code bl_store_open(struct bl_store **out, uv_loop_t *loop, const struct bl_store_options *options,
+enum bl_code bl_store_open(struct bl_store **out, uv_loop_t *loop,
+                           const struct bl_store_options *options,
                            const struct bl_store_events *events, void *arg, bl_err *err)
 {
     const struct bl_redis_events conn_events = {on_up, on_down};
@@ -675,10 +708,13 @@ enum bl_code bl_store_open(struct bl_store **out, uv_loop_t *loop, const struct 
     store->random = uv_hrtime();
     set_defaults(&store->options);
     snprintf(store->instance, sizeof store->instance, "%s", options->instance);
-    if (!bl_redis_keys_init(&store->keys, options->prefix ? options->prefix : "bl:", options->node)) {
+    if (!bl_redis_keys_init(&store->keys,
+                            options->prefix ? options->prefix : "bl:", options->node)) {
         free_store(store);
-        return bl_fail(err, BL_CONFIG, 0, "node name or key prefix cannot be part of a Redis key: "
-                       "printable, no blanks, no '{', '}', '|', 1 to %d bytes", BL_REDIS_NODE_MAX);
+        return bl_fail(err, BL_CONFIG, 0,
+                       "node name or key prefix cannot be part of a Redis key: "
+                       "printable, no blanks, no '{', '}', '|', 1 to %d bytes",
+                       BL_REDIS_NODE_MAX);
     }
     if (store->options.partitions > BL_PARTITIONS_MAX) {
         free_store(store);
@@ -692,9 +728,12 @@ enum bl_code bl_store_open(struct bl_store **out, uv_loop_t *loop, const struct 
     }
     if (options->limits)
         store->commit->limits = *options->limits;
-    conn_options = (struct bl_redis_options){.url = options->url, .connect_ms = options->connect_ms,
-                                             .command_ms = options->command_ms, .denied_ms = store->options.denied_ms,
-                                             .retry_max_ms = store->options.retry_max_ms, .retry = true};
+    conn_options = (struct bl_redis_options){.url = options->url,
+                                             .connect_ms = options->connect_ms,
+                                             .command_ms = options->command_ms,
+                                             .denied_ms = store->options.denied_ms,
+                                             .retry_max_ms = store->options.retry_max_ms,
+                                             .retry = true};
     rc = bl_redis_open(&store->conn, loop, &conn_options, &conn_events, store, err);
     if (rc != BL_OK) {
         free_store(store);

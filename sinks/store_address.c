@@ -7,17 +7,18 @@
  *    |                              |
  *    +------- OK -------------------+--- CONFLICT: somebody wrote in between: READ again
  *
- * All batches that wait are taken together.  When still others wait as a write begins, their records are asked for
- * just before it, and folded while Redis is at work on it:
+ * All batches that wait are taken together.  When still others wait as a write begins, their
+ * records are asked for just before it, and folded while Redis is at work on it:
  *
  *   Redis    MGET 1 | MGET 2 | write 1 ........ | MGET 3 | write 2 ........ | MGET 4 | write 3 ...
  *   here            | fold 1 |       | fold 2 |                 | fold 3 |
  *
- * What 2 reads is older than what 1 writes; where both touch an address, 2 goes on with what 1 made of it.
+ * What 2 reads is older than what 1 writes; where both touch an address, 2 goes on with what 1 made
+ * of it.
  *
  * A batch without events here moves only the position this
- * partition could be at (`target`); that is written every few seconds, with the next change, or when a
- * snapshot of the join was taken behind it. */
+ * partition could be at (`target`); that is written every few seconds, with the next change, or
+ * when a snapshot of the join was taken behind it. */
 #include "store_parts.h"
 
 #include <inttypes.h>
@@ -42,7 +43,7 @@ struct touched {
     bl_slice address;
     uint64_t hash;
     uint32_t first, last;
-    bool     changed;
+    bool changed;
     struct bl_address_text_at text; /* what it was changed to */
 };
 
@@ -55,19 +56,20 @@ struct link {
 struct job {
     struct bl_slot *slot;
     uint64_t last; /* the last batch in it */
-    bool     must_write;
+    bool must_write;
     struct touched *touched;
     struct link *links;
     uint32_t *table;
-    size_t   links_cap, links_n, touched_n, table_size;
-    size_t   read; /* records */
-    int64_t  now_ms;
+    size_t links_cap, links_n, touched_n, table_size;
+    size_t read; /* records */
+    int64_t now_ms;
     uint64_t seen; /* `changes` before the records were read */
     struct bl_address_changes changes;
 };
 
 struct bl_store_work {
-    struct job job[2], *now, *ahead; /* ahead: read while `now` is being written; NULL: nothing is */
+    /* ahead: read while `now` is being written; NULL: nothing is */
+    struct job job[2], *now, *ahead;
     struct bl_pack ranges;
     bl_redis_key keys[CHUNK];
 };
@@ -155,8 +157,8 @@ static struct touched *find_touched(struct job *job, const bl_address_event *eve
 
     if (*place == NONE) {
         *place = (uint32_t)job->touched_n++;
-        job->touched[*place] =
-            (struct touched){.address = event->address, .hash = event->hash, .first = NONE, .last = NONE};
+        job->touched[*place] = (struct touched){
+            .address = event->address, .hash = event->hash, .first = NONE, .last = NONE};
     }
     return &job->touched[*place];
 }
@@ -188,7 +190,8 @@ static bool aim(struct bl_slot *slot, const struct bl_batch *batch)
     return true;
 }
 
-/* Takes the batches behind `from`, as far as they have events; false when there are none or no memory. */
+/* Takes the batches behind `from`, as far as they have events; false when there are none or no
+ * memory. */
 static bool gather(struct job *job, uint64_t from)
 {
     const struct bl_store *store = job->slot->store;
@@ -234,10 +237,16 @@ static bool send_script(struct bl_slot *slot, uint64_t lease_ms, bl_slice ranges
     snprintf(count, sizeof count, "%" PRIu64, seen);
     snprintf(lease, sizeof lease, "%" PRIu64, lease_ms);
     bl_slice argv[FIXED + BL_ADDRESS_LISTS] = {
-        BL_SLICE("EVAL"), bl_script_address, BL_SLICE("1"), bl_redis_key_slice(&slot->pos),
-        bl_store_text(store->keys.node), bl_store_text(slot->epoch), bl_store_text(store->dataset),
+        BL_SLICE("EVAL"),
+        bl_script_address,
+        BL_SLICE("1"),
+        bl_redis_key_slice(&slot->pos),
+        bl_store_text(store->keys.node),
+        bl_store_text(slot->epoch),
+        bl_store_text(store->dataset),
         bl_store_text(lease),
-        store->options.no_fence || store->options.no_slot_positions ? BL_SLICE("0") : BL_SLICE("1"), ranges,
+        store->options.no_fence || store->options.no_slot_positions ? BL_SLICE("0") : BL_SLICE("1"),
+        ranges,
         bl_store_text(count)};
 
     for (size_t i = 0; i < BL_ADDRESS_LISTS; i++)
@@ -248,7 +257,8 @@ static bool send_script(struct bl_slot *slot, uint64_t lease_ms, bl_slice ranges
     return bl_store_send(store, argv, BL_COUNT(argv), fn, arg);
 }
 
-bool bl_store_address_lease(struct bl_slot *slot, uint64_t lease_ms, bl_redis_reply_fn *fn, void *arg)
+bool bl_store_address_lease(struct bl_slot *slot, uint64_t lease_ms, bl_redis_reply_fn *fn,
+                            void *arg)
 {
     return send_script(slot, lease_ms, empty_list(), 0, NULL, fn, arg);
 }
@@ -274,13 +284,15 @@ static void rest(struct bl_slot *slot)
 /* Our own entries need not be read back, as long as no other host's stand between them. */
 static void skip_own_entries(struct bl_slot *slot, const redisReply *reply)
 {
-    if (reply->elements >= 3 && bl_slice_eq(bl_store_slice(reply->element[1]), bl_store_text(slot->feed_last)))
+    if (reply->elements >= 3 &&
+        bl_slice_eq(bl_store_slice(reply->element[1]), bl_store_text(slot->feed_last)))
         bl_resp_plain(bl_store_slice(reply->element[2]), slot->feed_last, sizeof slot->feed_last);
 }
 
 static void write_job(struct job *job);
 
-/* The slot has all of the job.  What was read ahead is written first of all: Redis is not to wait for us. */
+/* The slot has all of the job.  What was read ahead is written first of all: Redis is not to wait
+ * for us. */
 static void finish(struct job *job)
 {
     struct bl_slot *slot = job->slot;
@@ -342,7 +354,8 @@ static void pack_ranges(struct bl_slot *slot)
     list = bl_pack_array_begin(ranges);
     for (size_t i = 0; i < slot->target.n; i++) {
         const bl_position *to = &slot->target.v[i];
-        const bl_position *has = i < slot->stored.n ? &slot->stored.v[i] : NULL; /* the target only grows */
+        const bl_position *has = i < slot->stored.n ? &slot->stored.v[i] : NULL; /* the target only
+                                                                                    grows */
 
         if (has && has->generation != to->generation)
             has = bl_positions_find(&slot->stored, to->generation);
@@ -395,8 +408,8 @@ static void write_job(struct job *job)
     slot->state = BL_PARTITION_WRITE;
     read_ahead(job);
     if (slot->work == work && store->state == BL_STORE_READY)
-        send_script(slot, store->options.lease_ms, bl_pack_slice(&work->ranges), job->seen, &job->changes, on_written,
-                    job);
+        send_script(slot, store->options.lease_ms, bl_pack_slice(&work->ranges), job->seen,
+                    &job->changes, on_written, job);
 }
 
 void bl_store_address_move(struct bl_slot *slot)
@@ -465,7 +478,8 @@ static bool fold(struct job *job, struct touched *t, bl_slice text)
     }
     t->changed = change != BL_CHANGE_NONE;
     if (t->changed)
-        t->text = bl_address_changes_add(&job->changes, &store->keys, t->address, &record, change, policy, job->now_ms);
+        t->text = bl_address_changes_add(&job->changes, &store->keys, t->address, &record, change,
+                                         policy, job->now_ms);
     return true;
 }
 
@@ -505,7 +519,8 @@ static void on_changes(void *arg, redisReply *reply)
 
 static bool ask_changes(struct job *job)
 {
-    const bl_slice argv[] = {BL_SLICE("HGET"), bl_redis_key_slice(&job->slot->pos), BL_SLICE("changes")};
+    const bl_slice argv[] = {BL_SLICE("HGET"), bl_redis_key_slice(&job->slot->pos),
+                             BL_SLICE("changes")};
 
     return bl_store_send(job->slot->store, argv, BL_COUNT(argv), on_changes, job);
 }
@@ -682,9 +697,13 @@ void bl_store_address_follow(struct bl_slot *slot)
         return;
     slot->feed_busy = true;
     memcpy(slot->feed_asked, slot->feed_last, sizeof slot->feed_asked);
-    const bl_slice argv[] = {BL_SLICE("XRANGE"), bl_redis_key_slice(&feed),
-                             is_start(slot->feed_asked) ? BL_SLICE("-") : bl_store_text(slot->feed_asked),
-                             BL_SLICE("+"), BL_SLICE("COUNT"), BL_SLICE(FEED_COUNT)};
+    const bl_slice argv[] = {BL_SLICE("XRANGE"),
+                             bl_redis_key_slice(&feed),
+                             is_start(slot->feed_asked) ? BL_SLICE("-")
+                                                        : bl_store_text(slot->feed_asked),
+                             BL_SLICE("+"),
+                             BL_SLICE("COUNT"),
+                             BL_SLICE(FEED_COUNT)};
 
     bl_store_send(store, argv, BL_COUNT(argv), on_entries, slot);
 }

@@ -1,9 +1,10 @@
 /* From a fresh connection to `ready`:
  *
- *   META   may Redis throw our keys away?  whose data is it?  (bl:meta; the first one to come makes it)
+ *   META   may Redis throw our keys away?  whose data is it?  (bl:meta; the first one to come makes
+ *          it)
  *   CLAIM  claim.lua for every slot: epoch, positions
- *   LOAD   the feed's last entry, then the whole index, of every partition: which addresses have a record.
- *          In this order, so that what is written meanwhile is seen in one of the two.
+ *   LOAD   the feed's last entry, then the whole index, of every partition: which addresses have a
+ *          record.  In this order, so that what is written meanwhile is seen in one of the two.
  *
  * All requests of a step are sent together; the last reply begins the next step. */
 #include "store_parts.h"
@@ -18,9 +19,12 @@
 #include "scripts.h"
 
 enum {
-    LEVEL_ERROR = 3, LEVEL_WARNING = 4, DATASET_DIGITS = 16,
+    LEVEL_ERROR = 3,
+    LEVEL_WARNING = 4,
+    DATASET_DIGITS = 16,
     /* generations of a node: above the first, finished ones are pruned; above the second, any */
-    PRUNE_ABOVE = 12000, PRUNE_ALL_ABOVE = BL_GENERATIONS_MAX / 2,
+    PRUNE_ABOVE = 12000,
+    PRUNE_ALL_ABOVE = BL_GENERATIONS_MAX / 2,
     PRUNE_AT_ONCE = 200
 };
 
@@ -34,7 +38,8 @@ static bool step_is_over(struct bl_store *store)
     return --store->waiting_replies == 0;
 }
 
-static bool ask(struct bl_store *store, const bl_slice *argv, size_t argc, bl_redis_reply_fn *fn, void *arg)
+static bool ask(struct bl_store *store, const bl_slice *argv, size_t argc, bl_redis_reply_fn *fn,
+                void *arg)
 {
     store->waiting_replies++;
     return bl_store_send(store, argv, argc, fn, arg);
@@ -54,12 +59,15 @@ static void on_policy(void *arg, redisReply *reply)
 
     if (!reply || reply->type != REDIS_REPLY_ARRAY || reply->elements < 2)
         return; /* claiming may have begun meanwhile: that is no matter */
-    if (store->policy_warned || bl_slice_starts(bl_store_slice(reply->element[1]), BL_SLICE("noeviction")))
+    if (store->policy_warned ||
+        bl_slice_starts(bl_store_slice(reply->element[1]), BL_SLICE("noeviction")))
         return;
     store->policy_warned = true;
-    bl_store_note(store, LEVEL_WARNING,
-                  "Redis may throw away counters and addresses when its memory is full: maxmemory-policy is '%.40s'; "
-                  "set it to noeviction", reply->element[1]->str ? reply->element[1]->str : "?");
+    bl_store_note(
+        store, LEVEL_WARNING,
+        "Redis may throw away counters and addresses when its memory is full: maxmemory-policy is '%.40s'; "
+        "set it to noeviction",
+        reply->element[1]->str ? reply->element[1]->str : "?");
 }
 
 static void on_maxmemory(void *arg, redisReply *reply)
@@ -67,7 +75,8 @@ static void on_maxmemory(void *arg, redisReply *reply)
     struct bl_store *store = arg;
     const bl_slice argv[] = {BL_SLICE("CONFIG"), BL_SLICE("GET"), BL_SLICE("maxmemory-policy")};
 
-    if (!still(store, reply, BL_STORE_META) || reply->type != REDIS_REPLY_ARRAY || reply->elements < 2)
+    if (!still(store, reply, BL_STORE_META) || reply->type != REDIS_REPLY_ARRAY ||
+        reply->elements < 2)
         return;
     if (!bl_slice_eq(bl_store_slice(reply->element[1]), BL_SLICE("0")))
         bl_store_send(store, argv, BL_COUNT(argv), on_policy, store);
@@ -87,7 +96,8 @@ static void on_hint(void *arg, redisReply *reply)
 {
     struct bl_store *store = arg;
 
-    if (still(store, reply, BL_STORE_META) && reply->type == REDIS_REPLY_STRING && is_dataset(bl_store_slice(reply)))
+    if (still(store, reply, BL_STORE_META) && reply->type == REDIS_REPLY_STRING &&
+        is_dataset(bl_store_slice(reply)))
         bl_resp_plain(bl_store_slice(reply), store->hint, sizeof store->hint);
 }
 
@@ -95,17 +105,22 @@ static void create_meta(struct bl_store *store);
 
 static void take_meta(struct bl_store *store, const redisReply *reply)
 {
-    bl_slice schema = bl_store_slice(reply->element[0]), dataset = bl_store_slice(reply->element[1]),
+    bl_slice schema = bl_store_slice(reply->element[0]),
+             dataset = bl_store_slice(reply->element[1]),
              partitions = bl_store_slice(reply->element[2]);
     uint64_t n;
 
     if (!bl_slice_eq(schema, BL_SLICE("1"))) {
-        bl_store_refuse(store, BL_CONFLICT, "the data in Redis under '%s' has schema '%.20s'; this program knows schema 1",
-                        store->keys.prefix, reply->element[0]->str ? reply->element[0]->str : "");
+        bl_store_refuse(
+            store, BL_CONFLICT,
+            "the data in Redis under '%s' has schema '%.20s'; this program knows schema 1",
+            store->keys.prefix, reply->element[0]->str ? reply->element[0]->str : "");
         return;
     }
-    if (!is_dataset(dataset) || !bl_slice_take_u64(&partitions, &n) || partitions.n || n < 1 || n > BL_PARTITIONS_MAX) {
-        bl_store_refuse(store, BL_CONFLICT, "%smeta in Redis is damaged: dataset or partitions cannot be read",
+    if (!is_dataset(dataset) || !bl_slice_take_u64(&partitions, &n) || partitions.n || n < 1 ||
+        n > BL_PARTITIONS_MAX) {
+        bl_store_refuse(store, BL_CONFLICT,
+                        "%smeta in Redis is damaged: dataset or partitions cannot be read",
                         store->keys.prefix);
         return;
     }
@@ -131,8 +146,8 @@ static void on_meta(void *arg, redisReply *reply)
 static void read_meta(struct bl_store *store)
 {
     bl_redis_key meta = bl_redis_key_global(&store->keys, "meta");
-    const bl_slice argv[] = {BL_SLICE("HMGET"), bl_redis_key_slice(&meta), BL_SLICE("schema"), BL_SLICE("dataset"),
-                             BL_SLICE("partitions")};
+    const bl_slice argv[] = {BL_SLICE("HMGET"), bl_redis_key_slice(&meta), BL_SLICE("schema"),
+                             BL_SLICE("dataset"), BL_SLICE("partitions")};
 
     bl_store_send(store, argv, BL_COUNT(argv), on_meta, store);
 }
@@ -150,7 +165,8 @@ static void on_written(void *arg, redisReply *reply)
 static void set_once(struct bl_store *store, const char *field, const char *value)
 {
     bl_redis_key meta = bl_redis_key_global(&store->keys, "meta");
-    const bl_slice argv[] = {BL_SLICE("HSETNX"), bl_redis_key_slice(&meta), bl_store_text(field), bl_store_text(value)};
+    const bl_slice argv[] = {BL_SLICE("HSETNX"), bl_redis_key_slice(&meta), bl_store_text(field),
+                             bl_store_text(value)};
 
     bl_store_send(store, argv, BL_COUNT(argv), on_written, store);
 }
@@ -162,8 +178,10 @@ static void create_meta(struct bl_store *store)
     uint64_t fresh = 0;
 
     if (store->hint[0]) {
-        bl_store_note(store, LEVEL_ERROR, "%smeta is gone from Redis while slots of dataset %s are there; it is made again",
-                      store->keys.prefix, store->hint);
+        bl_store_note(
+            store, LEVEL_ERROR,
+            "%smeta is gone from Redis while slots of dataset %s are there; it is made again",
+            store->keys.prefix, store->hint);
     } else {
         uv_random(NULL, NULL, &fresh, sizeof fresh, 0, NULL);
         snprintf(store->hint, sizeof store->hint, "%016" PRIx64, fresh ? fresh : 1);
@@ -186,7 +204,8 @@ void bl_store_begin(struct bl_store *store)
     if (!store->policy_warned)
         bl_store_send(store, maxmemory, BL_COUNT(maxmemory), on_maxmemory, store);
     for (unsigned i = 2; i-- > 0;) { /* the node's own slot says it last */
-        const bl_slice hint[] = {BL_SLICE("HGET"), bl_redis_key_slice(&store->slot[i].pos), BL_SLICE("dataset")};
+        const bl_slice hint[] = {BL_SLICE("HGET"), bl_redis_key_slice(&store->slot[i].pos),
+                                 BL_SLICE("dataset")};
 
         bl_store_send(store, hint, BL_COUNT(hint), on_hint, store);
     }
@@ -208,8 +227,8 @@ static bool hex_u64(bl_slice text, uint64_t *out)
     return *end == '\0' && isxdigit((unsigned char)digits[0]);
 }
 
-/* As many as there are, so that too many never keep us from the claim that prunes them; and without a search
- * for each, since a hash has a field once and we write generations in one way only. */
+/* As many as there are, so that too many never keep us from the claim that prunes them; and without
+ * a search for each, since a hash has a field once and we write generations in one way only. */
 static bool take_positions(struct bl_slot *slot, const redisReply *reply)
 {
     struct bl_positions *list = &slot->stored;
@@ -222,7 +241,8 @@ static bool take_positions(struct bl_slot *slot, const redisReply *reply)
         const redisReply *name = reply->element[4 + 2 * i], *text = reply->element[5 + 2 * i];
         uint64_t generation;
 
-        if (!list->v || bl_store_slice(name).n != 16 || !hex_u64(bl_store_slice(name), &generation) ||
+        if (!list->v || bl_store_slice(name).n != 16 ||
+            !hex_u64(bl_store_slice(name), &generation) ||
             bl_position_parse(generation, bl_store_slice(text), &list->v[i]) != BL_OK)
             return false;
         list->n++;
@@ -244,32 +264,38 @@ static void refuse_claim(struct bl_slot *slot, const redisReply *reply)
         left = bl_store_slice(reply->element[2]);
     bl_slice_take_u64(&left, &left_ms);
     if (bl_slice_eq(why, BL_SLICE("HELD")))
-        bl_store_refuse(store, BL_CONFLICT,
-                        "another bounceline (instance %s) writes as node '%s'; its lease runs %" PRIu64
-                        " s more: stop it, or give this one another --node",
-                        other, store->keys.node, (left_ms + 999) / 1000);
+        bl_store_refuse(
+            store, BL_CONFLICT,
+            "another bounceline (instance %s) writes as node '%s'; its lease runs %" PRIu64
+            " s more: stop it, or give this one another --node",
+            other, store->keys.node, (left_ms + 999) / 1000);
     else if (bl_slice_eq(why, BL_SLICE("DATASET")))
-        bl_store_refuse(store, BL_CONFLICT, "%s belongs to dataset %s, but Redis says %s: parts of two data sets are mixed",
-                        slot->pos.text, other, store->dataset);
+        bl_store_refuse(
+            store, BL_CONFLICT,
+            "%s belongs to dataset %s, but Redis says %s: parts of two data sets are mixed",
+            slot->pos.text, other, store->dataset);
     else if (bl_slice_eq(why, BL_SLICE("GONE")))
-        bl_store_refuse(store, BL_CONFLICT,
-                        "%s is gone while the counters it belongs to are there, and the state directory has no copy: "
-                        "going on would count every log again; delete the keys of node '%s' to start anew",
-                        slot->pos.text, store->keys.node);
+        bl_store_refuse(
+            store, BL_CONFLICT,
+            "%s is gone while the counters it belongs to are there, and the state directory has no copy: "
+            "going on would count every log again; delete the keys of node '%s' to start anew",
+            slot->pos.text, store->keys.node);
     else
         bl_store_trouble(store, BL_RESP_WRONG, "claim", "claim.lua answers something unknown");
 }
 
-/* The node has counters, but this partition never heard of it: it was lost.  Its records went with it, since
- * they live in the same slot; so it does not get the local copy of positions, which would leave its records
- * lost, and the logs that exist are read again for it. */
+/* The node has counters, but this partition never heard of it: it was lost.  Its records went with
+ * it, since they live in the same slot; so it does not get the local copy of positions, which would
+ * leave its records lost, and the logs that exist are read again for it. */
 static void look_for_lost_partitions(struct bl_store *store)
 {
     for (unsigned i = 1; i <= store->keys.partitions; i++)
         if (store->slot[0].stored.n && !store->slot[i].known)
-            bl_store_note(store, LEVEL_ERROR, "%s has no positions of node '%s', so its records are lost, too: the logs that exist are read "
-                          "again for it",
-                          store->slot[i].pos.text, store->keys.node);
+            bl_store_note(
+                store, LEVEL_ERROR,
+                "%s has no positions of node '%s', so its records are lost, too: the logs that exist are read "
+                "again for it",
+                store->slot[i].pos.text, store->keys.node);
 }
 
 static void on_claim(void *arg, redisReply *reply)
@@ -294,8 +320,10 @@ static void on_claim(void *arg, redisReply *reply)
     }
     adopted = !bl_slice_eq(bl_store_slice(reply->element[2]), BL_SLICE("0"));
     if (adopted)
-        bl_store_note(store, LEVEL_ERROR, "%s was gone; %.20s positions were taken from the copy in the state directory",
-                      slot->pos.text, bl_store_slice(reply->element[2]).p);
+        bl_store_note(
+            store, LEVEL_ERROR,
+            "%s was gone; %.20s positions were taken from the copy in the state directory",
+            slot->pos.text, bl_store_slice(reply->element[2]).p);
     slot->known = adopted || bl_slice_eq(bl_store_slice(reply->element[3]), BL_SLICE("1"));
     slot->leased_ms = uv_now(store->loop);
     if (step_is_over(store)) {
@@ -317,15 +345,20 @@ static bool claim(struct bl_slot *slot)
 
     if (argv && texts) {
         snprintf(lease, sizeof lease, "%" PRIu64, store->options.lease_ms);
-        const bl_slice fixed[FIXED] = {BL_SLICE("EVAL"), bl_script_claim, BL_SLICE("1"),
-                                       bl_redis_key_slice(&slot->pos), bl_store_text(store->keys.node),
-                                       bl_store_text(store->instance), bl_store_text(lease),
+        const bl_slice fixed[FIXED] = {BL_SLICE("EVAL"),
+                                       bl_script_claim,
+                                       BL_SLICE("1"),
+                                       bl_redis_key_slice(&slot->pos),
+                                       bl_store_text(store->keys.node),
+                                       bl_store_text(store->instance),
+                                       bl_store_text(lease),
                                        bl_store_text(store->dataset)};
         memcpy(argv, fixed, sizeof fixed);
         for (size_t i = 0; i < n; i++) {
             snprintf(texts[i], 17, "%016" PRIx64, store->local.v[i].generation);
             argv[FIXED + 2 * i] = (bl_slice){texts[i], 16};
-            argv[FIXED + 2 * i + 1] = (bl_slice){texts[i] + 17, bl_position_text(&store->local.v[i], texts[i] + 17)};
+            argv[FIXED + 2 * i + 1] =
+                (bl_slice){texts[i] + 17, bl_position_text(&store->local.v[i], texts[i] + 17)};
         }
         sent = ask(store, argv, FIXED + 2 * n, on_claim, slot);
     } else {
@@ -381,7 +414,8 @@ void bl_store_add_known(struct bl_store *store, bl_slice address)
         uint64_t *v = bl_realloc(known->v, cap * sizeof *v);
 
         if (!v) {
-            bl_store_trouble(store, BL_RESP_HOLD, "memory", "no memory for the list of known addresses");
+            bl_store_trouble(store, BL_RESP_HOLD, "memory",
+                             "no memory for the list of known addresses");
             return;
         }
         known->v = v;
@@ -396,8 +430,8 @@ static void scan(struct bl_slot *slot, bl_slice cursor)
 {
     struct bl_store *store = slot->store;
     bl_redis_key index = bl_redis_key_partition(&store->keys, slot->index - 1, "x");
-    const bl_slice argv[] = {BL_SLICE("ZSCAN"), bl_redis_key_slice(&index), cursor, BL_SLICE("COUNT"),
-                             BL_SLICE(SCAN_COUNT)};
+    const bl_slice argv[] = {BL_SLICE("ZSCAN"), bl_redis_key_slice(&index), cursor,
+                             BL_SLICE("COUNT"), BL_SLICE(SCAN_COUNT)};
 
     ask(store, argv, BL_COUNT(argv), on_scan, slot);
 }
@@ -439,26 +473,29 @@ static void on_feed_end(void *arg, redisReply *reply)
     if (!bl_store_is_array(slot->store, reply, 0, feed.text))
         return;
     snprintf(slot->feed_last, sizeof slot->feed_last, "0-0");
-    if (reply->elements && reply->element[0]->type == REDIS_REPLY_ARRAY && reply->element[0]->elements)
-        bl_resp_plain(bl_store_slice(reply->element[0]->element[0]), slot->feed_last, sizeof slot->feed_last);
+    if (reply->elements && reply->element[0]->type == REDIS_REPLY_ARRAY &&
+        reply->element[0]->elements)
+        bl_resp_plain(bl_store_slice(reply->element[0]->element[0]), slot->feed_last,
+                      sizeof slot->feed_last);
 }
 
 static void load_partitions(struct bl_store *store)
 {
     bl_address_hashes_free(store->known);
-    /* In the middle of a run the stage knows addresses of ours that are not in Redis yet: it may know too many, never
-     * too few. */
+    /* In the middle of a run the stage knows addresses of ours that are not in Redis yet: it may
+     * know too many, never too few. */
     store->known = bl_store_new_hashes(store->state == BL_STORE_LOAD);
     store->known_cap = 0;
     store->waiting_replies = 0;
     if (!store->known) {
-        bl_store_trouble(store, BL_RESP_HOLD, "memory", "no memory for the list of known addresses");
+        bl_store_trouble(store, BL_RESP_HOLD, "memory",
+                         "no memory for the list of known addresses");
         return;
     }
     for (unsigned i = 1; i <= store->keys.partitions; i++) {
         bl_redis_key feed = bl_redis_key_partition(&store->keys, i - 1, "f");
-        const bl_slice last[] = {BL_SLICE("XREVRANGE"), bl_redis_key_slice(&feed), BL_SLICE("+"), BL_SLICE("-"),
-                                 BL_SLICE("COUNT"), BL_SLICE("1")};
+        const bl_slice last[] = {BL_SLICE("XREVRANGE"), bl_redis_key_slice(&feed), BL_SLICE("+"),
+                                 BL_SLICE("-"),         BL_SLICE("COUNT"),         BL_SLICE("1")};
 
         if (!bl_store_send(store, last, BL_COUNT(last), on_feed_end, &store->slot[i]))
             return;
@@ -471,8 +508,9 @@ static void load_partitions(struct bl_store *store)
 /* A generation of the node's slot, and how finished it is over all slots that know it. */
 struct old_generation {
     uint64_t generation, source;
-    int64_t  seen_s;
-    bool     finished, spare, leaves; /* spare: finished, and its log has so many younger ones that its file is gone */
+    int64_t seen_s;
+    bool finished, spare, leaves; /* spare: finished, and its log has so many younger ones that its
+                                     file is gone */
 };
 
 static int by_generation(const void *a, const void *b)
@@ -498,7 +536,8 @@ static int by_log_youngest_first(const void *a, const void *b)
 {
     const struct old_generation *x = a, *y = b;
 
-    return x->source != y->source ? (x->source > y->source) - (x->source < y->source) : by_age(y, x);
+    return x->source != y->source ? (x->source > y->source) - (x->source < y->source)
+                                  : by_age(y, x);
 }
 
 static void find_spare(struct old_generation *old, size_t n)
@@ -526,7 +565,9 @@ static size_t choose_old(struct bl_store *store, struct old_generation *old, siz
     for (size_t i = 0; i < n; i++) {
         const bl_position *at = &store->slot[0].stored.v[i];
 
-        old[i] = (struct old_generation){.generation = at->generation, .source = at->source, .seen_s = at->seen_s,
+        old[i] = (struct old_generation){.generation = at->generation,
+                                         .source = at->source,
+                                         .seen_s = at->seen_s,
                                          .finished = at->finished};
     }
     qsort(old, n, sizeof *old, by_generation);
@@ -553,11 +594,16 @@ static bool forget_generations(struct bl_slot *slot, const bl_position *at, size
     enum { FIXED = 7 };
     char names[16], generation[PRUNE_AT_ONCE][17];
     bl_slice argv[FIXED + BL_COMMIT_TOTALS + PRUNE_AT_ONCE] = {
-        BL_SLICE("EVAL"), bl_script_forget, BL_SLICE("1"), bl_redis_key_slice(&slot->pos),
-        bl_store_text(slot->store->keys.node), bl_store_text(slot->epoch)};
+        BL_SLICE("EVAL"),
+        bl_script_forget,
+        BL_SLICE("1"),
+        bl_redis_key_slice(&slot->pos),
+        bl_store_text(slot->store->keys.node),
+        bl_store_text(slot->epoch)};
     size_t argc = FIXED;
 
-    argv[FIXED - 1] = (bl_slice){names, (size_t)snprintf(names, sizeof names, "%d", BL_COMMIT_TOTALS)};
+    argv[FIXED - 1] =
+        (bl_slice){names, (size_t)snprintf(names, sizeof names, "%d", BL_COMMIT_TOTALS)};
     for (size_t i = 0; i < BL_COMMIT_TOTALS; i++)
         argv[argc++] = bl_commit_total(i);
     for (size_t i = 0; i < n; i++) {
@@ -585,16 +631,18 @@ static bool forget_old(struct bl_slot *slot, struct old_generation *old, size_t 
         list->v[first] = at;
     }
     for (size_t i = first; i < list->n; i += PRUNE_AT_ONCE)
-        if (!forget_generations(slot, list->v + i, list->n - i < PRUNE_AT_ONCE ? list->n - i : PRUNE_AT_ONCE))
+        if (!forget_generations(slot, list->v + i,
+                                list->n - i < PRUNE_AT_ONCE ? list->n - i : PRUNE_AT_ONCE))
             return false;
     list->n = first;
     return true;
 }
 
-/* A log that rotates every hour makes thousands of generations, and their files are long gone.  One whose file is
- * still there must not be forgotten, since without any younger one of its log it would be counted again: so of each
- * log as many stay as the reader looks at, the youngest ones, and of those only what would fill the list leaves, with
- * a note.  The node's slot comes last: it is what the next claim looks at. */
+/* A log that rotates every hour makes thousands of generations, and their files are long gone.  One
+ * whose file is still there must not be forgotten, since without any younger one of its log it
+ * would be counted again: so of each log as many stay as the reader looks at, the youngest ones,
+ * and of those only what would fill the list leaves, with a note.  The node's slot comes last: it
+ * is what the next claim looks at. */
 static bool prune(struct bl_store *store)
 {
     size_t n = store->slot[0].stored.n, unfinished;
@@ -612,9 +660,10 @@ static bool prune(struct bl_store *store)
     for (unsigned i = store->keys.partitions + 1; i-- > 0 && fine;)
         fine = forget_old(&store->slot[i], old, n);
     if (unfinished)
-        bl_store_note(store, LEVEL_WARNING,
-                      "%s knew %zu log files; the %zu oldest were forgotten though they were not read to their end",
-                      store->slot[0].pos.text, n, unfinished);
+        bl_store_note(
+            store, LEVEL_WARNING,
+            "%s knew %zu log files; the %zu oldest were forgotten though they were not read to their end",
+            store->slot[0].pos.text, n, unfinished);
     bl_free(old);
     return fine;
 }

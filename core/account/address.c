@@ -6,10 +6,11 @@
  *   soft   DAY...                                                 if any
  *   fail   TIME CODE ENHANCED CATEGORY HOST QUEUE_ID MESSAGE_ID SENDER     newest first
  *
- * The first field is the version of the format.  FLAGS: `p` probation, `s` soft, `-` neither.  Texts come
- * from strangers' mail servers: control bytes and the backslash are written as \t \n \r \\ \xHH, so a
- * value can neither end its field nor its line.  There is one way to write a record and the parser
- * takes no other, which makes it easy to hold to: writing what was parsed gives the same bytes. */
+ * The first field is the version of the format.  FLAGS: `p` probation, `s` soft, `-` neither. Texts
+ * come from strangers' mail servers: control bytes and the backslash are written as \t \n \r
+ * \\ \xHH, so a value can neither end its field nor its line.  There is one way to write a record
+ * and the parser takes no other, which makes it easy to hold to: writing what was parsed gives the
+ * same bytes. */
 #include "bounceline/address.h"
 
 #if defined(__SSE2__)
@@ -53,10 +54,12 @@ const char *bl_address_state_name(enum bl_address_state state)
 
 bool bl_address_state_blocks(enum bl_address_state state)
 {
-    return state == BL_ADDRESS_SUPPRESSED || state == BL_ADDRESS_MANUAL || state == BL_ADDRESS_COMPLAINT;
+    return state == BL_ADDRESS_SUPPRESSED || state == BL_ADDRESS_MANUAL ||
+           state == BL_ADDRESS_COMPLAINT;
 }
 
-/* --- addresses ------------------------------------------------------------------------------------ */
+/* --- addresses
+ * ------------------------------------------------------------------------------------ */
 
 static bool is_control(char c)
 {
@@ -83,7 +86,8 @@ static bool is_dot_atom(const char *p, size_t n)
     return before != '.';
 }
 
-/* What stands inside "quotes" with quoted pairs undone; 0 when it is nothing, or not one quoted string. */
+/* What stands inside "quotes" with quoted pairs undone; 0 when it is nothing, or not one quoted
+ * string. */
 static size_t unquote(bl_slice local, char out[BL_ADDRESS_MAX])
 {
     size_t n = 0;
@@ -113,7 +117,8 @@ static size_t fold_domain(char *out, size_t from, size_t n)
     char ascii[BL_DOMAIN_MAX];
     size_t ascii_n;
 
-    if (bl_slice_is_ascii(domain) || !bl_domain_to_ascii(domain, ascii, &ascii_n) || ascii_n > BL_ADDRESS_MAX - from)
+    if (bl_slice_is_ascii(domain) || !bl_domain_to_ascii(domain, ascii, &ascii_n) ||
+        ascii_n > BL_ADDRESS_MAX - from)
         return n;
     memcpy(out + from, ascii, ascii_n);
     return from + ascii_n;
@@ -151,8 +156,8 @@ static bool normalise_slowly(bl_slice address, char *out, size_t *out_n)
 
 #if defined(__SSE2__)
 
-/* Sixteen bytes of an address without blanks, control bytes, quotes and bytes beyond ASCII, which are negative: in
- * lower case, and where an @ is. */
+/* Sixteen bytes of an address without blanks, control bytes, quotes and bytes beyond ASCII, which
+ * are negative: in lower case, and where an @ is. */
 static inline bool lower16(const char *from, char *to, unsigned *signs)
 {
     __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)from);
@@ -168,8 +173,8 @@ static inline bool lower16(const char *from, char *to, unsigned *signs)
     return _mm_movemask_epi8(odd) == 0;
 }
 
-/* Nearly every address: nothing in it that needs a closer look.  False: then it needs one, and `out` is
- * whatever it became so far.  The last sixteen bytes overlap those before them. */
+/* Nearly every address: nothing in it that needs a closer look.  False: then it needs one, and
+ * `out` is whatever it became so far.  The last sixteen bytes overlap those before them. */
 static bool normalise_plain(bl_slice address, char *out)
 {
     size_t last = SIZE_MAX;
@@ -215,8 +220,9 @@ uint64_t bl_address_hash(bl_slice normalised)
 /* Half a byte at a time: polynomial 0x1021, start 0, not reflected. */
 unsigned bl_address_partition(bl_slice normalised, unsigned partitions)
 {
-    static const uint16_t table[16] = {0x0000, 0x1021, 0x2042, 0x3063, 0x4084, 0x50a5, 0x60c6, 0x70e7,
-                                       0x8108, 0x9129, 0xa14a, 0xb16b, 0xc18c, 0xd1ad, 0xe1ce, 0xf1ef};
+    static const uint16_t table[16] = {0x0000, 0x1021, 0x2042, 0x3063, 0x4084, 0x50a5,
+                                       0x60c6, 0x70e7, 0x8108, 0x9129, 0xa14a, 0xb16b,
+                                       0xc18c, 0xd1ad, 0xe1ce, 0xf1ef};
     uint32_t crc = 0;
 
     if (partitions <= 1)
@@ -230,7 +236,8 @@ unsigned bl_address_partition(bl_slice normalised, unsigned partitions)
     return crc % partitions;
 }
 
-/* --- writing -------------------------------------------------------------------------------------- */
+/* --- writing
+ * -------------------------------------------------------------------------------------- */
 
 static size_t escaped_size(char c)
 {
@@ -249,8 +256,9 @@ static size_t plain_run(const char *p, size_t n)
         __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
         __m128i control = _mm_and_si128(_mm_cmpgt_epi8(_mm_set1_epi8(' '), bytes),
                                         _mm_cmpgt_epi8(bytes, _mm_set1_epi8(-1)));
-        __m128i odd = _mm_or_si128(control, _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')),
-                                                         _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f))));
+        __m128i odd =
+            _mm_or_si128(control, _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')),
+                                               _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f))));
 
         if (_mm_movemask_epi8(odd))
             break;
@@ -333,10 +341,18 @@ static char *put_escaped(char *to, char c)
 
     *to++ = '\\';
     switch (c) {
-    case '\t': *to++ = 't'; break;
-    case '\n': *to++ = 'n'; break;
-    case '\r': *to++ = 'r'; break;
-    case '\\': *to++ = '\\'; break;
+    case '\t':
+        *to++ = 't';
+        break;
+    case '\n':
+        *to++ = 'n';
+        break;
+    case '\r':
+        *to++ = 'r';
+        break;
+    case '\\':
+        *to++ = '\\';
+        break;
     default:
         *to++ = 'x';
         *to++ = hex[(unsigned char)c >> 4];
@@ -457,7 +473,8 @@ size_t bl_address_text(const struct bl_address_record *record, char out[BL_ADDRE
     return (size_t)(to - out);
 }
 
-/* --- reading -------------------------------------------------------------------------------------- */
+/* --- reading
+ * -------------------------------------------------------------------------------------- */
 
 /* No sign, no leading zeros. */
 static bool take_digits(bl_slice *in, uint64_t max, uint64_t *out)
@@ -506,9 +523,10 @@ static bool take_status(bl_slice *line, bl_status *out)
         *out = (bl_status){0};
         return true;
     }
-    if (!take_digits(&field, UINT16_MAX, &class_) || class_ == 0 || !bl_slice_take(&field, BL_SLICE(".")) ||
-        !take_digits(&field, UINT16_MAX, &subject) || !bl_slice_take(&field, BL_SLICE(".")) ||
-        !take_digits(&field, UINT16_MAX, &detail) || field.n != 0)
+    if (!take_digits(&field, UINT16_MAX, &class_) || class_ == 0 ||
+        !bl_slice_take(&field, BL_SLICE(".")) || !take_digits(&field, UINT16_MAX, &subject) ||
+        !bl_slice_take(&field, BL_SLICE(".")) || !take_digits(&field, UINT16_MAX, &detail) ||
+        field.n != 0)
         return false;
     *out = (bl_status){(uint16_t)class_, (uint16_t)subject, (uint16_t)detail};
     return true;
@@ -521,7 +539,8 @@ static int hex_value(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Takes one escape, whose backslash is already taken; only the form that put_escaped would choose. */
+/* Takes one escape, whose backslash is already taken; only the form that put_escaped would
+ * choose. */
 static bool take_escape(bl_slice *in, char *out)
 {
     static const char letter[4] = {'t', 'n', 'r', '\\'}, byte[4] = {'\t', '\n', '\r', '\\'};
@@ -599,8 +618,9 @@ static bool read_head(bl_slice line, struct bl_address_record *r)
 {
     uint64_t format, strikes;
 
-    if (!take_number(&line, 1, &format) || format != 1 || !take_number(&line, UINT64_MAX, &r->version) ||
-        !take_state(&line, &r->state) || !take_flags(&line, r) || !take_number(&line, UINT32_MAX, &strikes))
+    if (!take_number(&line, 1, &format) || format != 1 ||
+        !take_number(&line, UINT64_MAX, &r->version) || !take_state(&line, &r->state) ||
+        !take_flags(&line, r) || !take_number(&line, UINT32_MAX, &strikes))
         return false;
     r->strikes = (uint32_t)strikes;
     return take_time(&line, &r->first_ms) && take_time(&line, &r->last_ms) &&
@@ -611,14 +631,15 @@ static bool read_head(bl_slice line, struct bl_address_record *r)
 static bool read_cause(bl_slice line, struct bl_address_record *r)
 {
     return take_code(&line, &r->code) && take_status(&line, &r->enhanced) &&
-           take_text(&line, r->category, sizeof r->category) && take_text(&line, r->rule, sizeof r->rule) &&
+           take_text(&line, r->category, sizeof r->category) &&
+           take_text(&line, r->rule, sizeof r->rule) &&
            take_text(&line, r->reply, sizeof r->reply) && !line.p && has_cause(r);
 }
 
 static bool read_hand(bl_slice line, struct bl_address_record *r)
 {
-    return take_text(&line, r->actor, sizeof r->actor) && take_text(&line, r->note, sizeof r->note) &&
-           !line.p && (r->actor[0] || r->note[0]);
+    return take_text(&line, r->actor, sizeof r->actor) &&
+           take_text(&line, r->note, sizeof r->note) && !line.p && (r->actor[0] || r->note[0]);
 }
 
 static bool read_soft(bl_slice line, struct bl_address_record *r)
@@ -641,8 +662,9 @@ static bool read_failure(bl_slice line, struct bl_address_record *r)
     if (r->failures == BL_ADDRESS_FAILURES)
         return false;
     r->failures++;
-    return take_time(&line, &f->time_ms) && take_code(&line, &f->code) && take_status(&line, &f->enhanced) &&
-           take_text(&line, f->category, sizeof f->category) && take_text(&line, f->host, sizeof f->host) &&
+    return take_time(&line, &f->time_ms) && take_code(&line, &f->code) &&
+           take_status(&line, &f->enhanced) && take_text(&line, f->category, sizeof f->category) &&
+           take_text(&line, f->host, sizeof f->host) &&
            take_text(&line, f->queue_id, sizeof f->queue_id) &&
            take_text(&line, f->message_id, sizeof f->message_id) &&
            take_text(&line, f->sender, sizeof f->sender) && !line.p;
@@ -685,7 +707,8 @@ enum bl_code bl_address_parse(bl_slice text, struct bl_address_record *out, bl_e
         if (n == text.n)
             return bl_fail(err, BL_BAD_INPUT, 0, "address record: line %zu has no end", number);
         if (number == 1 ? !read_head(line, &r) : !read_line(line, &kind, &r))
-            return bl_fail(err, BL_BAD_INPUT, 0, "address record: line %zu is not understood", number);
+            return bl_fail(err, BL_BAD_INPUT, 0, "address record: line %zu is not understood",
+                           number);
         text = bl_slice_drop(text, n + 1);
     }
     *out = r;

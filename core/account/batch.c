@@ -4,9 +4,10 @@
 #include "bounceline/snapshot.h"
 
 enum {
-    ARENA_BYTES = 1 << 30, /* a batch closes far below; one block of expiries may hold many events */
-    /* A batch closes at some thousand fields, at a block border: one block adds at most a few thousand
-     * entities more. */
+    /* a batch closes far below; one block of expiries may hold many events */
+    ARENA_BYTES = 1 << 30,
+    /* A batch closes at some thousand fields, at a block border: one block adds at most a few
+     * thousand entities more. */
     TALLY_ENTITIES = 32 << 10,
     TALLY_FAILURES = 64 << 10
 };

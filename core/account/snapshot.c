@@ -1,6 +1,6 @@
 /* The file: 8 bytes of magic, 8 of XXH3 over everything behind them, then fixed-width fields in the
- * machine's own order (the file never leaves the machine), join images with their length before them.
- * Positions stand in their text form, so that there is one reader for them. */
+ * machine's own order (the file never leaves the machine), join images with their length before
+ * them. Positions stand in their text form, so that there is one reader for them. */
 #include "bounceline/snapshot.h"
 
 #include "bounceline/alloc.h"
@@ -23,7 +23,8 @@ void bl_snapshot_free(struct bl_snapshot *snapshot)
 /* Of everything but the join images. */
 static size_t size_at_most(const struct bl_snapshot *s)
 {
-    return HEAD_BYTES + 3 * sizeof(uint64_t) + s->positions.n * (2 * sizeof(uint64_t) + BL_POSITION_TEXT_MAX) +
+    return HEAD_BYTES + 3 * sizeof(uint64_t) +
+           s->positions.n * (2 * sizeof(uint64_t) + BL_POSITION_TEXT_MAX) +
            s->sources * 2 * sizeof(uint64_t);
 }
 
@@ -172,7 +173,8 @@ enum bl_code bl_snapshot_decode(bl_slice file, struct bl_snapshot **out, bl_err 
     if (!snapshot)
         return bl_fail(err, BL_NO_MEMORY, 0, "no memory for a snapshot");
     if (!take(&in, sizeof magic, &seen) || memcmp(seen.p, magic, sizeof magic) != 0 ||
-        !take_u64(&in, &checksum) || checksum != bl_hash64(in) || !take_u64(&in, &snapshot->dataset))
+        !take_u64(&in, &checksum) || checksum != bl_hash64(in) ||
+        !take_u64(&in, &snapshot->dataset))
         goto out;
     rc = take_positions(&in, &snapshot->positions);
     if (rc == BL_OK)
@@ -194,7 +196,8 @@ bool bl_snapshot_has(const struct bl_snapshot *snapshot, uint64_t source)
     return false;
 }
 
-bool bl_snapshot_usable(const struct bl_snapshot *snapshot, const struct bl_positions *slots, size_t n)
+bool bl_snapshot_usable(const struct bl_snapshot *snapshot, const struct bl_positions *slots,
+                        size_t n)
 {
     for (size_t i = 0; i < snapshot->positions.n; i++) {
         const bl_position *at = &snapshot->positions.v[i];
@@ -202,9 +205,11 @@ bool bl_snapshot_usable(const struct bl_snapshot *snapshot, const struct bl_posi
         for (size_t slot = 0; slot < n && at->offset > 0; slot++) {
             const bl_position *has = bl_positions_find(&slots[slot], at->generation);
 
-            /* What the join told at an end waits no more: a slot that has not got it is behind.  A slot may have
-             * forgotten a finished generation (pruned), but one that knows nothing at all is behind everything. */
-            if (has ? has->offset < at->offset || has->told_at < at->told_at : !at->finished || slots[slot].n == 0)
+            /* What the join told at an end waits no more: a slot that has not got it is behind.  A
+             * slot may have forgotten a finished generation (pruned), but one that knows nothing at
+             * all is behind everything. */
+            if (has ? has->offset < at->offset || has->told_at < at->told_at
+                    : !at->finished || slots[slot].n == 0)
                 return false;
         }
     }

@@ -1,7 +1,8 @@
-/* Blocks come in log order.  For each one the stage asks, slot by slot, whether the slot has that stretch
- * already (blocks never straddle a slot's offset), lets the source's join make events of it, and puts
- * each event where a slot still wants it: counters into the batch's tally, address events into their
- * partition.  Batches close at block borders only, so a position is always the end of a block. */
+/* Blocks come in log order.  For each one the stage asks, slot by slot, whether the slot has that
+ * stretch already (blocks never straddle a slot's offset), lets the source's join make events of
+ * it, and puts each event where a slot still wants it: counters into the batch's tally, address
+ * events into their partition.  Batches close at block borders only, so a position is always the
+ * end of a block. */
 #include "bounceline/stage.h"
 
 #include "../base/slots.h"
@@ -15,7 +16,8 @@ enum { ASKING = 8 };
 
 enum { SHOWN = BL_JOIN_SHOWS_MESSAGE_IDS };
 
-/* A delivery whose address may have a record: asked a few deliveries later, when the filter's line is there. */
+/* A delivery whose address may have a record: asked a few deliveries later, when the filter's line
+ * is there. */
 struct asking {
     char address[BL_ADDRESS_MAX + 1];
     size_t n;
@@ -31,7 +33,7 @@ struct bl_stage {
     bool known_only_of[BL_SOURCES_MAX];
     struct bl_join *join[BL_SOURCES_MAX]; /* NULL: no memory for one */
     bool waited[BL_SOURCES_MAX]; /* its join came out of the snapshot with something that waits */
-    struct bl_hash_set filter; /* addresses with a record; when full, everything is a hit */
+    struct bl_hash_set filter;   /* addresses with a record; when full, everything is a hit */
 
     uint32_t run;
     uint64_t dataset;
@@ -44,11 +46,12 @@ struct bl_stage {
     bool known_only;        /* its source is not believed by its word alone */
     bool wanted[1 + BL_PARTITIONS_MAX];
     bool counting, addressing;
-    bool was_end;           /* the log ended there for some slot */
-    bool at_is_short;    /* a position found no room: no snapshot is true until the next run */
-    size_t events;       /* address events in the open batch */
+    bool was_end;     /* the log ended there for some slot */
+    bool at_is_short; /* a position found no room: no snapshot is true until the next run */
+    size_t events;    /* address events in the open batch */
     struct asking asking[ASKING];
-    size_t first_asking, next_asking; /* asking[first % ASKING] is the oldest; none are left behind a block */
+    size_t first_asking, next_asking; /* asking[first % ASKING] is the oldest; none are left behind
+                                         a block */
     size_t blocks_since, flushes_since; /* the last snapshot */
 
     struct bl_stage_stats stats;
@@ -119,8 +122,8 @@ static bool grow_events(struct bl_address_events *list)
     return true;
 }
 
-static void add_address_event(struct bl_stage *stage, const bl_event *event, bl_slice address, uint64_t hash,
-                              enum bl_address_event_kind kind)
+static void add_address_event(struct bl_stage *stage, const bl_event *event, bl_slice address,
+                              uint64_t hash, enum bl_address_event_kind kind)
 {
     unsigned partition = bl_address_partition(address, stage->partitions);
     struct bl_address_events *list = &stage->open->events[partition];
@@ -134,13 +137,15 @@ static void add_address_event(struct bl_stage *stage, const bl_event *event, bl_
     }
     out.address = copy(stage, address, BL_ADDRESS_MAX);
     if (kind == BL_ADDRESS_FAILED) {
-        const struct bl_category *category = bl_rules_category(stage->rules, event->verdict.category);
+        const struct bl_category *category =
+            bl_rules_category(stage->rules, event->verdict.category);
 
         out.action = event->verdict.action;
         out.code = event->code;
         out.enhanced = event->enhanced;
         out.category = copy(stage, category->name, BL_ADDRESS_WORD_MAX);
-        out.rule = copy(stage, bl_rules_rule(stage->rules, event->verdict.rule)->id, BL_ADDRESS_WORD_MAX);
+        out.rule =
+            copy(stage, bl_rules_rule(stage->rules, event->verdict.rule)->id, BL_ADDRESS_WORD_MAX);
         out.reply = copy(stage, event->reply, BL_ADDRESS_REPLY_MAX);
         out.host = copy(stage, event->host, BL_ADDRESS_WORD_MAX);
         out.queue_id = copy(stage, event->queue_id, BL_ADDRESS_WORD_MAX);
@@ -155,8 +160,8 @@ static void add_address_event(struct bl_stage *stage, const bl_event *event, bl_
     stage->events++;
 }
 
-/* Only final failures whose category may move an address, and real deliveries.  An expiry counts for the
- * soft rule alone: what was put off until the end was never a permanent answer. */
+/* Only final failures whose category may move an address, and real deliveries.  An expiry counts
+ * for the soft rule alone: what was put off until the end was never a permanent answer. */
 static bool moves_address(const bl_event *event, enum bl_address_event_kind *kind)
 {
     if (event->outcome == BL_DELIVERED) {
@@ -245,7 +250,8 @@ static bl_slice code_text(uint16_t code, char out[4])
 }
 
 /* What the reply names; at most BL_BATCH_RECENT times a batch. */
-static size_t put_extracted(char *line, size_t at, size_t cap, const struct bl_rules *rules, const bl_event *event)
+static size_t put_extracted(char *line, size_t at, size_t cap, const struct bl_rules *rules,
+                            const bl_event *event)
 {
     struct bl_extract extract;
     char seconds[16];
@@ -257,8 +263,9 @@ static size_t put_extracted(char *line, size_t at, size_t cap, const struct bl_r
     for (uint32_t rest = extract.retry_after_s; rest; rest /= 10)
         seconds[--n] = (char)('0' + rest % 10);
     at = put_cell(line, at, cap, (bl_slice){seconds + n, sizeof seconds - n});
-    return put_cell(line, at, cap, event->sending_gap ? bl_sending_ip(event->relay_ip, event->sending_gap)
-                                                      : extract.sending_ip);
+    return put_cell(line, at, cap,
+                    event->sending_gap ? bl_sending_ip(event->relay_ip, event->sending_gap)
+                                       : extract.sending_ip);
 }
 
 static void note_recent(struct bl_stage *stage, const bl_event *event)
@@ -280,7 +287,8 @@ static void note_recent(struct bl_stage *stage, const bl_event *event)
     at = put_cell(line, at, CAP, bl_slice_head(event->relay_host, 255));
     at = put_extracted(line, at, CAP, stage->rules, event);
     at = put_cell(line, at, CAP, bl_slice_head(event->reply, BL_ADDRESS_REPLY_MAX));
-    batch->recent[batch->recents].text = bl_arena_copy(&batch->arena, (bl_slice){line, at ? at - 1 : 0});
+    batch->recent[batch->recents].text =
+        bl_arena_copy(&batch->arena, (bl_slice){line, at ? at - 1 : 0});
     if (batch->recent[batch->recents].text.p)
         batch->recent[batch->recents++].time_us = event->time_us;
 }
@@ -320,7 +328,8 @@ static struct bl_range *range_of(struct bl_batch *batch, uint64_t begin, const b
     return &batch->range[batch->ranges++];
 }
 
-/* Which slots have not yet got what ends at `at`; with `end`, which were not told that the log ends there. */
+/* Which slots have not yet got what ends at `at`; with `end`, which were not told that the log ends
+ * there. */
 static void look_at_slots(struct bl_stage *stage, const bl_position *at, bool end)
 {
     stage->addressing = stage->was_end = false;
@@ -381,12 +390,13 @@ static void put_at(struct bl_stage *stage, const bl_position *position)
         fall_short(stage);
 }
 
-/* What waits in the join waits in vain: that is told, once to each slot, since its position says so.
+/* What waits in the join waits in vain: that is told, once to each slot, since its position says
+ * so.
  *
- * The position says where the last time was.  That is enough, since no slot goes beyond an end that one knows of before
- * it was told, too: whatever is read back, what waits at a slot's last end was told to it, and what came to wait behind
- * that was not.  Of an end that no slot remembers the join does not know either: all whom it still concerns hear later
- * of what waited there, once. */
+ * The position says where the last time was.  That is enough, since no slot goes beyond an end that
+ * one knows of before it was told, too: whatever is read back, what waits at a slot's last end was
+ * told to it, and what came to wait behind that was not.  Of an end that no slot remembers the join
+ * does not know either: all whom it still concerns hear later of what waited there, once. */
 static void tell_end(struct bl_stage *stage, size_t source, bl_position end)
 {
     end.told_at = end.offset;
@@ -399,8 +409,9 @@ static void tell_end(struct bl_stage *stage, size_t source, bl_position end)
     stage->blocks_since++;
 }
 
-/* The snapshot was taken at an end, before it was told: whom a kill kept from hearing of it hears of it now, before
- * further lines.  Where the snapshot itself knows of the end, what waits came later. */
+/* The snapshot was taken at an end, before it was told: whom a kill kept from hearing of it hears
+ * of it now, before further lines.  Where the snapshot itself knows of the end, what waits came
+ * later. */
 static void tell_missed_end(struct bl_stage *stage, size_t source)
 {
     for (size_t i = 0; i < stage->at.n && bl_join_waits(stage->join[source]); i++) {
@@ -415,8 +426,8 @@ static void tell_missed_end(struct bl_stage *stage, size_t source)
     stage->waited[source] = false;
 }
 
-/* The log ends for this run.  Where a slot has more of it than the join has read, a file was gone or could not be read:
- * what waits may have come. */
+/* The log ends for this run.  Where a slot has more of it than the join has read, a file was gone
+ * or could not be read: what waits may have come. */
 static void take_end(struct bl_stage *stage, const struct bl_block *block)
 {
     const bl_position *at = bl_positions_find(&stage->at, block->end.generation);
@@ -427,7 +438,8 @@ static void take_end(struct bl_stage *stage, const struct bl_block *block)
         for (size_t k = 0; k < stage->slot[i].n; k++) {
             const bl_position *has = &stage->slot[i].v[k];
 
-            if (has->source == at->source && has->offset > bl_positions_offset(&stage->at, has->generation))
+            if (has->source == at->source &&
+                has->offset > bl_positions_offset(&stage->at, has->generation))
                 return;
         }
     tell_end(stage, block->source, *at);
@@ -447,7 +459,8 @@ static void count_block(struct bl_stage *stage, const struct bl_block *block)
     const bl_position *at = bl_positions_find(&stage->at, block->end.generation);
     bl_position end = block->end;
 
-    if (at && at->told_at <= end.offset) /* without a snapshot `at` may be ahead, of a file new to some slot */
+    if (at && at->told_at <= end.offset) /* without a snapshot `at` may be ahead, of a file new to
+                                            some slot */
         end.told_at = at->told_at;
     stage->range = range_of(stage->open, block->begin, &block->end);
     if (block->kind == BL_BLOCK_DATA) {
@@ -483,7 +496,8 @@ static bool is_full(const struct bl_stage *stage, const struct bl_batch *batch)
 {
     return batch->snapshot || bl_tally_fields(batch->tally) >= stage->options.batch_fields ||
            stage->events >= stage->options.batch_events ||
-           batch->ranges + 1 >= BL_BATCH_RANGES || /* a block may bring two: an end that was missed may be elsewhere */
+           batch->ranges + 1 >= BL_BATCH_RANGES || /* a block may bring two: an end that was missed
+                                                      may be elsewhere */
            batch->arena.used_bytes >= CLOSE_AT_BYTES;
 }
 
@@ -509,7 +523,8 @@ static void flush(struct bl_stage *stage, const struct bl_block *block)
     stage->flushes_since++;
     if (!stage->open || stage->open->ranges == 0)
         return;
-    if (stage->blocks_since > 0 && (block->last || stage->flushes_since >= stage->options.snapshot_flushes))
+    if (stage->blocks_since > 0 &&
+        (block->last || stage->flushes_since >= stage->options.snapshot_flushes))
         attach_snapshot(stage);
     close_batch(stage);
 }
@@ -553,8 +568,9 @@ static bool is_source(const struct bl_stage *stage, uint64_t source)
     return false;
 }
 
-/* What the snapshot says and no more, since a generation that it does not know is read from its start: so are all of a
- * source whose join it has not.  A slot forgets a generation that was finished long ago; then the snapshots may, too. */
+/* What the snapshot says and no more, since a generation that it does not know is read from its
+ * start: so are all of a source whose join it has not.  A slot forgets a generation that was
+ * finished long ago; then the snapshots may, too. */
 static void begin_with_snapshot(struct bl_stage *stage, const struct bl_snapshot *snapshot)
 {
     const struct bl_positions *read = &snapshot->positions;
@@ -575,7 +591,8 @@ static void begin_with_snapshot(struct bl_stage *stage, const struct bl_snapshot
     bl_hash_set_release(&kept);
 }
 
-/* `index` tells where a generation stands in stage->at: to search for each of thousands takes seconds. */
+/* `index` tells where a generation stands in stage->at: to search for each of thousands takes
+ * seconds. */
 static void put_least(struct bl_stage *stage, struct bl_slots *index, const bl_position *mine)
 {
     uint32_t tag = (uint32_t)(mine->generation * UINT64_C(0x9e3779b97f4a7c15) >> 32);
@@ -643,7 +660,8 @@ static void load_joins(struct bl_stage *stage, const struct bl_snapshot *snapsho
         bl_join_clear(stage->join[i]);
         for (size_t j = 0; snapshot && j < snapshot->sources; j++)
             if (snapshot->source[j] == stage->source[i])
-                stage->stats.join_cold += bl_join_load(stage->join[i], image_of(snapshot, j)) != BL_OK;
+                stage->stats.join_cold +=
+                    bl_join_load(stage->join[i], image_of(snapshot, j)) != BL_OK;
         stage->waited[i] = bl_join_waits(stage->join[i]);
     }
 }
@@ -732,7 +750,8 @@ struct bl_stage_stats bl_stage_stats(const struct bl_stage *stage)
     struct bl_stage_stats stats = stage->stats;
 
     for (size_t i = 0; i < stage->sources; i++) {
-        struct bl_join_stats one = stage->join[i] ? bl_join_stats(stage->join[i]) : (struct bl_join_stats){0};
+        struct bl_join_stats one =
+            stage->join[i] ? bl_join_stats(stage->join[i]) : (struct bl_join_stats){0};
 
         stats.join.live += one.live;
         stats.join.evicted += one.evicted;

@@ -1,8 +1,8 @@
 /* How an address changes state; the picture and the reasons are in README.md of this folder.
  *
- * A verdict runs from the moment of its failure, whenever that is read.  One whose end is past by now is
- * written like any other and expired at once, so a daemon that reads a year of old logs ends with the
- * strikes and states of one that was running all that year. */
+ * A verdict runs from the moment of its failure, whenever that is read.  One whose end is past by
+ * now is written like any other and expired at once, so a daemon that reads a year of old logs ends
+ * with the strikes and states of one that was running all that year. */
 #include "bounceline/suppress.h"
 
 enum { SECOND_MS = 1000 };
@@ -50,13 +50,20 @@ const struct bl_suppress_policy bl_suppress_observe = {
 const char *bl_change_name(enum bl_change change)
 {
     switch (change) {
-    case BL_CHANGE_NONE: return "none";
-    case BL_CHANGE_NOTED: return "noted";
-    case BL_CHANGE_SUPPRESS: return "suppress";
-    case BL_CHANGE_EXTEND: return "extend";
-    case BL_CHANGE_CLEAR: return "clear";
-    case BL_CHANGE_ADD: return "add";
-    case BL_CHANGE_REMOVE: return "remove";
+    case BL_CHANGE_NONE:
+        return "none";
+    case BL_CHANGE_NOTED:
+        return "noted";
+    case BL_CHANGE_SUPPRESS:
+        return "suppress";
+    case BL_CHANGE_EXTEND:
+        return "extend";
+    case BL_CHANGE_CLEAR:
+        return "clear";
+    case BL_CHANGE_ADD:
+        return "add";
+    case BL_CHANGE_REMOVE:
+        return "remove";
     }
     return "";
 }
@@ -69,7 +76,8 @@ static int64_t later(int64_t time_ms, int64_t by_ms)
 /* A person, or the recipient, decided: nothing automatic applies. */
 static bool is_decided(enum bl_address_state state)
 {
-    return state == BL_ADDRESS_MANUAL || state == BL_ADDRESS_COMPLAINT || state == BL_ADDRESS_EXEMPT;
+    return state == BL_ADDRESS_MANUAL || state == BL_ADDRESS_COMPLAINT ||
+           state == BL_ADDRESS_EXEMPT;
 }
 
 /* May be mailed from `since_ms` on; soft failures that are still counted keep it under watch. */
@@ -82,13 +90,15 @@ static void set_open(struct bl_address_record *r, int64_t since_ms)
 
 bool bl_suppress_expire(struct bl_address_record *record, int64_t now_ms)
 {
-    if (record->state != BL_ADDRESS_SUPPRESSED || record->until_ms == 0 || now_ms < record->until_ms)
+    if (record->state != BL_ADDRESS_SUPPRESSED || record->until_ms == 0 ||
+        now_ms < record->until_ms)
         return false;
     set_open(record, record->until_ms);
     return true;
 }
 
-/* --- failures ------------------------------------------------------------------------------------- */
+/* --- failures
+ * ------------------------------------------------------------------------------------- */
 
 /* Keeps the newest failures, newest first; of two at one time the later applied one comes first. */
 static void remember(struct bl_address_record *r, const bl_address_event *e, int64_t t)
@@ -128,8 +138,8 @@ static void set_cause(struct bl_address_record *r, const bl_address_event *e)
     bl_address_set(r->reply, sizeof r->reply, e->reply);
 }
 
-/* Older than its removal by hand.  Logs count whole seconds: what has the removal's own second came after
- * it. */
+/* Older than its removal by hand.  Logs count whole seconds: what has the removal's own second came
+ * after it. */
 static bool is_before_release(const struct bl_address_record *r, int64_t t)
 {
     return r->probation && t / SECOND_MS < r->since_ms / SECOND_MS;
@@ -137,8 +147,8 @@ static bool is_before_release(const struct bl_address_record *r, int64_t t)
 
 /* Suppressed from `t` until `until_ms`; of two verdicts that overlap the longer one stands. */
 static enum bl_change give_verdict(struct bl_address_record *r, const bl_address_event *e,
-                                   const struct bl_suppress_policy *policy, int64_t t, int64_t until_ms,
-                                   int64_t now_ms)
+                                   const struct bl_suppress_policy *policy, int64_t t,
+                                   int64_t until_ms, int64_t now_ms)
 {
     bool blocked = r->state == BL_ADDRESS_SUPPRESSED;
 
@@ -173,8 +183,8 @@ static int64_t strike_term(const struct bl_suppress_policy *policy, uint32_t str
     return term_ms < policy->max_ms ? term_ms : policy->max_ms;
 }
 
-/* A failure that is no strike of its own belongs to the last one: its verdict runs from there, and so
- * comes to the same whether that verdict still runs, was cleared, or has ended. */
+/* A failure that is no strike of its own belongs to the last one: its verdict runs from there, and
+ * so comes to the same whether that verdict still runs, was cleared, or has ended. */
 static enum bl_change fail_hard(struct bl_address_record *r, const bl_address_event *e,
                                 const struct bl_suppress_policy *policy, int64_t t, int64_t now_ms)
 {
@@ -190,8 +200,8 @@ static enum bl_change fail_hard(struct bl_address_record *r, const bl_address_ev
     return give_verdict(r, e, policy, t, until_ms, now_ms);
 }
 
-/* Puts the day in its place and drops what left the window behind the newest.  When there are more days
- * than room, the second oldest goes: the oldest tells how far they spread. */
+/* Puts the day in its place and drops what left the window behind the newest.  When there are more
+ * days than room, the second oldest goes: the oldest tells how far they spread. */
 static void count_soft_day(struct bl_address_record *r, uint32_t day, int64_t window_ms)
 {
     uint32_t days[BL_ADDRESS_SOFT_DAYS + 1];
@@ -216,7 +226,8 @@ static void count_soft_day(struct bl_address_record *r, uint32_t day, int64_t wi
 
 static bool soft_enough(const struct bl_address_record *r, const struct bl_suppress_policy *policy)
 {
-    uint32_t wanted = policy->soft_days < BL_ADDRESS_SOFT_DAYS ? policy->soft_days : BL_ADDRESS_SOFT_DAYS;
+    uint32_t wanted =
+        policy->soft_days < BL_ADDRESS_SOFT_DAYS ? policy->soft_days : BL_ADDRESS_SOFT_DAYS;
 
     return r->soft_days >= wanted &&
            (r->soft_day[r->soft_days - 1] - r->soft_day[0]) * DAY_MS >= policy->soft_spread_ms;
@@ -247,7 +258,8 @@ static enum bl_change fail(struct bl_address_record *r, const bl_address_event *
                                            : fail_soft(r, e, policy, t, now_ms);
 }
 
-/* --- everything else ------------------------------------------------------------------------------ */
+/* --- everything else
+ * ------------------------------------------------------------------------------ */
 
 static enum bl_change deliver(struct bl_address_record *r, int64_t t)
 {
@@ -302,7 +314,8 @@ static enum bl_change add(struct bl_address_record *r, const bl_address_event *e
     return BL_CHANGE_ADD;
 }
 
-static enum bl_change remove_by_hand(struct bl_address_record *r, const bl_address_event *e, int64_t t)
+static enum bl_change remove_by_hand(struct bl_address_record *r, const bl_address_event *e,
+                                     int64_t t)
 {
     if (r->state == BL_ADDRESS_CLEAN)
         return BL_CHANGE_NONE;
@@ -322,20 +335,30 @@ enum bl_change bl_suppress_apply(struct bl_address_record *record, const bl_addr
 
     t = t < 1 ? 1 : t > TIME_MAX ? TIME_MAX : t; /* 0 means never */
     switch (event->kind) {
-    case BL_ADDRESS_FAILED: change = fail(record, event, policy, t, now_ms); break;
-    case BL_ADDRESS_DELIVERED: change = deliver(record, t); break;
-    case BL_ADDRESS_ADD: change = add(record, event, t); break;
-    case BL_ADDRESS_REMOVE: change = remove_by_hand(record, event, t); break;
+    case BL_ADDRESS_FAILED:
+        change = fail(record, event, policy, t, now_ms);
+        break;
+    case BL_ADDRESS_DELIVERED:
+        change = deliver(record, t);
+        break;
+    case BL_ADDRESS_ADD:
+        change = add(record, event, t);
+        break;
+    case BL_ADDRESS_REMOVE:
+        change = remove_by_hand(record, event, t);
+        break;
     }
     return change == BL_CHANGE_NONE && expired ? BL_CHANGE_NOTED : change;
 }
 
-int64_t bl_suppress_forget_ms(const struct bl_address_record *record, const struct bl_suppress_policy *policy)
+int64_t bl_suppress_forget_ms(const struct bl_address_record *record,
+                              const struct bl_suppress_policy *policy)
 {
     int64_t last_ms = record->last_ms > record->since_ms ? record->last_ms : record->since_ms;
     int64_t forget_ms = later(last_ms, policy->strike_memory_ms);
 
-    if (is_decided(record->state) || (record->state == BL_ADDRESS_SUPPRESSED && record->until_ms == 0))
+    if (is_decided(record->state) ||
+        (record->state == BL_ADDRESS_SUPPRESSED && record->until_ms == 0))
         return 0;
     return forget_ms > record->until_ms ? forget_ms : record->until_ms;
 }

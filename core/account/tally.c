@@ -1,14 +1,14 @@
 /* An entity is two cache lines: its counters in one, what identifies it in the other, with names of
  * up to 31 bytes inside.  A key on its way in has that same shape, four words of lower-cased name
- * padded with zeros and the length in the last byte, so that hashing it is three multiplications and
- * comparing it four words.  Of a longer name the words hold a 128-bit hash.
+ * padded with zeros and the length in the last byte, so that hashing it is three multiplications
+ * and comparing it four words.  Of a longer name the words hold a 128-bit hash.
  *
  * A hundred thousand entities do not fit into a near cache, so an event is counted in three steps
  * with other events between them: its keys are hashed and their slots prefetched; AHEAD events
  * later the slots are read and the entities prefetched; as many later they are counted.  Whoever
  * looks at the tally first settles what is under way.  All, provider and instance hardly ever
- * change from one event to the next: events that have them in common are counted in one place, and the
- * three entities get their shares when the place is needed or somebody looks.
+ * change from one event to the next: events that have them in common are counted in one place, and
+ * the three entities get their shares when the place is needed or somebody looks.
  *
  * Failure categories are nodes in one pool, found by a second index over (entity, outcome,
  * category) and chained per entity for the walk: an entity with a hundred categories costs no more
@@ -56,7 +56,7 @@ struct failure {
 
 /* Events that have everything in common but domain and sender, not yet counted for the three. */
 struct together {
-    int64_t minute; /* NOBODYS: not to be found by the next event */
+    int64_t minute;                   /* NOBODYS: not to be found by the next event */
     uint32_t all, provider, instance; /* entities */
     uint16_t provider_id;
     uint32_t outcome[BL_OUTCOMES];
@@ -95,8 +95,8 @@ struct waiting {
     uint8_t outcome;
     bool failed;
     struct key domain, sender;
-    char domain_room[NAME_MAX_BYTES],
-        sender_room[NAME_MAX_BYTES]; /* of names too long for the key */
+    /* of names too long for the key */
+    char domain_room[NAME_MAX_BYTES], sender_room[NAME_MAX_BYTES];
 };
 
 struct bl_tally {
@@ -164,8 +164,8 @@ struct bl_tally *bl_tally_new(size_t entities_cap, size_t failures_cap)
         bl_tally_free(tally);
         return NULL;
     }
-    /* Strangers choose domains, and could choose them to share a home slot if its hash were public.
-     */
+    /* Strangers choose domains, and could choose them to share a home slot if its hash were
+     * public. */
     tally->salt = fold((uintptr_t)tally->entities ^ 0x9fb21c651e98df25,
                        (uintptr_t)tally->slots.v ^ 0x165667919e3779f9);
     tally->salt2 = fold(tally->salt ^ 0xc2b2ae3d27d4eb4f, (uintptr_t)tally ^ 0x9e3779b185ebca87);
@@ -261,7 +261,8 @@ static inline uint64_t lower8(uint64_t x)
     return x | (((from_a & ~above_z & ~x) & (0x80 * ones)) >> 2);
 }
 
-/* Bits of the bytes from 0x40 to 0x5f, upper case letters among them, in words that may have none. */
+/* Bits of the bytes from 0x40 to 0x5f, upper case letters among them, in words that may have
+ * none. */
 static inline uint64_t upper8(uint64_t x)
 {
     return x & ~(x << 1) & 0x4040404040404040;
@@ -382,8 +383,8 @@ RARE static bl_slice find_domain(bl_slice address)
     return at ? bl_slice_drop(address, (size_t)(at + 1 - address.p)) : (bl_slice){0};
 }
 
-/* What stands behind the last @, which nearly always is among the last 32 bytes: two registers, that
- * overlap where the address is shorter. */
+/* What stands behind the last @, which nearly always is among the last 32 bytes: two registers,
+ * that overlap where the address is shorter. */
 static inline bl_slice domain_of(bl_slice address)
 {
 #if defined(__SSE2__)
@@ -396,8 +397,8 @@ static inline bl_slice domain_of(bl_slice address)
         return find_domain(address);
     mask = (uint32_t)_mm_movemask_epi8(
         _mm_cmpeq_epi8(at, _mm_loadu_si128((const __m128i *)(const void *)p)));
-    mask |= (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(
-                at, _mm_loadu_si128((const __m128i *)(const void *)(p + n - 16))))
+    mask |= (uint32_t)_mm_movemask_epi8(
+                _mm_cmpeq_epi8(at, _mm_loadu_si128((const __m128i *)(const void *)(p + n - 16))))
             << (n - 16);
     if (mask) {
         size_t behind = 32 - (size_t)__builtin_clz(mask);
@@ -495,8 +496,8 @@ static inline bool is_ascii(const struct key *key)
     return ((key->word[0] | key->word[1] | key->word[2] | key->word[3]) & 0x8080808080808080) == 0;
 }
 
-/* Whether a name is counted under another one.  It is not in the table then, so this is asked each time it comes; of
- * a name that is there, never. */
+/* Whether a name is counted under another one.  It is not in the table then, so this is asked each
+ * time it comes; of a name that is there, never. */
 static bool has_other_name(const struct key *key, struct key *other, char room[BL_DOMAIN_MAX])
 {
     size_t n;
@@ -544,7 +545,8 @@ static inline uint32_t find_or_admit(struct bl_tally *tally, int64_t minute, con
 }
 
 /* `n` is not 0. */
-static inline void count_outcomes(struct bl_tally *tally, uint32_t entity, enum bl_outcome outcome, uint64_t n)
+static inline void count_outcomes(struct bl_tally *tally, uint32_t entity, enum bl_outcome outcome,
+                                  uint64_t n)
 {
     uint64_t *count = &tally->entities[entity].outcome[outcome];
 
@@ -598,8 +600,8 @@ RARE static void begin_together(struct bl_tally *tally, int64_t minute, const bl
     together->minute = overflow == tally->overflow ? minute : NOBODYS;
 }
 
-static inline struct together *find_together(struct bl_tally *tally, int64_t minute, const bl_event *event,
-                                             const struct bl_rules *rules)
+static inline struct together *find_together(struct bl_tally *tally, int64_t minute,
+                                             const bl_event *event, const struct bl_rules *rules)
 {
     bl_slice instance = event->instance;
     size_t last = instance.n ? (unsigned char)instance.p[instance.n - 1] : 0;
@@ -667,8 +669,8 @@ static void count_oldest_failure(struct bl_tally *tally)
     tally->failures[ref].count++;
 }
 
-/* Failures are few and domains many, so nearly every count is far away: first its slot is fetched, then
- * the count itself, and then it is counted, with other failures in between. */
+/* Failures are few and domains many, so nearly every count is far away: first its slot is fetched,
+ * then the count itself, and then it is counted, with other failures in between. */
 static void count_failure(struct bl_tally *tally, uint32_t entity, enum bl_outcome outcome,
                           uint16_t category)
 {
@@ -692,7 +694,8 @@ static void count_failure(struct bl_tally *tally, uint32_t entity, enum bl_outco
     bl_slots_prefetch(&tally->failure_slots, failing->tag);
 }
 
-/* Where a sender's domain of eight bytes or more may be remembered; senders are few, next to recipients. */
+/* Where a sender's domain of eight bytes or more may be remembered; senders are few, next to
+ * recipients. */
 static inline struct sender *remembered(struct bl_tally *tally, bl_slice domain)
 {
     const char *p = domain.p;
@@ -740,7 +743,8 @@ static uint32_t find_sender(struct bl_tally *tally, const struct waiting *event)
     const struct bl_entity *entity = &tally->entities[ref];
 
     if (entity->name_n >= 8)
-        *remembered(tally, (bl_slice){entity->name, entity->name_n}) = (struct sender){event->minute, ref};
+        *remembered(tally, (bl_slice){entity->name, entity->name_n}) =
+            (struct sender){event->minute, ref};
     return ref;
 }
 

@@ -1,5 +1,5 @@
-/* A list of chunks, each handed out front to back.  A request that does not fit opens a chunk of its own
- * size or of CHUNK_BYTES, whichever is larger. */
+/* A list of chunks, each handed out front to back.  A request that does not fit opens a chunk of
+ * its own size or of CHUNK_BYTES, whichever is larger. */
 #include "bounceline/arena.h"
 
 #include "bounceline/alloc.h"

@@ -7,8 +7,9 @@ static bool is_of_host(char c)
     return (c >= 'a' && c <= 'z') || bl_is_digit(c) || c == '.' || c == '-' || c == '_';
 }
 
-/* UTS #46 also maps wide forms of signs to the signs, an at sign among them, and leaves nothing of a soft hyphen.  Its
- * STD3 rules are no help: with them libidn2 2.3 passes over what they forbid, and one name becomes another. */
+/* UTS #46 also maps wide forms of signs to the signs, an at sign among them, and leaves nothing of
+ * a soft hyphen.  Its STD3 rules are no help: with them libidn2 2.3 passes over what they forbid,
+ * and one name becomes another. */
 static bool take_host(const char *ascii, char *out, size_t *out_n)
 {
     size_t n = 0;

@@ -55,8 +55,7 @@ void bl_hash_set_add(struct bl_hash_set *set, uint64_t hash)
     hash += hash == 0;
     if (set->full)
         return;
-    if ((!set->slot || set->n * 4 >= (set->mask + 1) * 3) &&
-        (set->n >= set->cap || !grow(set))) {
+    if ((!set->slot || set->n * 4 >= (set->mask + 1) * 3) && (set->n >= set->cap || !grow(set))) {
         set->full = true;
         return;
     }

@@ -31,7 +31,8 @@ size_t bl_distance(bl_slice a, bl_slice b, size_t limit)
 
         row[0] = i;
         for (size_t j = 1; j <= b.n; j++) {
-            row[j] = least(above[j - 1] + !same(a, i - 1, b, j - 1), least(above[j], row[j - 1]) + 1);
+            row[j] =
+                least(above[j - 1] + !same(a, i - 1, b, j - 1), least(above[j], row[j - 1]) + 1);
             if (i > 1 && j > 1 && same(a, i - 1, b, j - 2) && same(a, i - 2, b, j - 1))
                 row[j] = least(row[j], before[j - 2] + 1);
         }

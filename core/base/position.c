@@ -72,10 +72,10 @@ void bl_positions_remove(struct bl_positions *list, uint64_t generation)
 size_t bl_position_text(const bl_position *p, char out[BL_POSITION_TEXT_MAX])
 {
     int n = snprintf(out, BL_POSITION_TEXT_MAX,
-                     "%" PRIu64 " %016" PRIx64 " %" PRIu64 " %" PRIu64 " %" PRId64 " %" PRIu32 " %016" PRIx64
-                     " %" PRIu32 " %016" PRIx64 " %" PRId64 " %d",
-                     p->offset, p->source, p->device, p->inode, p->birth_ns, p->head_n, p->head_hash,
-                     p->tail_n, p->tail_hash, p->seen_s, p->finished);
+                     "%" PRIu64 " %016" PRIx64 " %" PRIu64 " %" PRIu64 " %" PRId64 " %" PRIu32
+                     " %016" PRIx64 " %" PRIu32 " %016" PRIx64 " %" PRId64 " %d",
+                     p->offset, p->source, p->device, p->inode, p->birth_ns, p->head_n,
+                     p->head_hash, p->tail_n, p->tail_hash, p->seen_s, p->finished);
 
     if (p->told_at)
         n += snprintf(out + n, BL_POSITION_TEXT_MAX - (size_t)n, " %" PRIu64, p->told_at);
@@ -141,7 +141,8 @@ static bool take_state(bl_slice *in, bl_position *p)
         return false;
     p->finished = state & 1;
     p->told_at = state & 2 ? p->offset : 0;
-    return in->n == 0 || (!(state & 2) && take_decimal(in, p->offset, &p->told_at) && p->told_at > 0);
+    return in->n == 0 ||
+           (!(state & 2) && take_decimal(in, p->offset, &p->told_at) && p->told_at > 0);
 }
 
 enum bl_code bl_position_parse(uint64_t generation, bl_slice text, bl_position *out)
@@ -149,12 +150,13 @@ enum bl_code bl_position_parse(uint64_t generation, bl_slice text, bl_position *
     bl_position p = {.generation = generation};
     uint64_t head_n, tail_n;
 
-    if (generation == 0 || !take_decimal(&text, INT64_MAX, &p.offset) || !take_hex(&text, &p.source) ||
-        !take_decimal(&text, UINT64_MAX, &p.device) || !take_decimal(&text, UINT64_MAX, &p.inode) ||
-        !take_signed(&text, &p.birth_ns) || !take_decimal(&text, BL_HEAD_BYTES, &head_n) ||
-        !take_hex(&text, &p.head_hash) || !take_decimal(&text, BL_TAIL_BYTES, &tail_n) ||
-        !take_hex(&text, &p.tail_hash) || !take_signed(&text, &p.seen_s) ||
-        !take_state(&text, &p) || text.n != 0 || tail_n > p.offset)
+    if (generation == 0 || !take_decimal(&text, INT64_MAX, &p.offset) ||
+        !take_hex(&text, &p.source) || !take_decimal(&text, UINT64_MAX, &p.device) ||
+        !take_decimal(&text, UINT64_MAX, &p.inode) || !take_signed(&text, &p.birth_ns) ||
+        !take_decimal(&text, BL_HEAD_BYTES, &head_n) || !take_hex(&text, &p.head_hash) ||
+        !take_decimal(&text, BL_TAIL_BYTES, &tail_n) || !take_hex(&text, &p.tail_hash) ||
+        !take_signed(&text, &p.seen_s) || !take_state(&text, &p) || text.n != 0 ||
+        tail_n > p.offset)
         return BL_BAD_INPUT;
     p.head_n = (uint32_t)head_n;
     p.tail_n = (uint32_t)tail_n;

@@ -1,6 +1,6 @@
-/* Lamport's queue.  head and tail only grow; an index is taken modulo the size.  Each side keeps the
- * other's last seen index, so that the shared cache line is read only when the queue looks full (or
- * empty) from here. */
+/* Lamport's queue.  head and tail only grow; an index is taken modulo the size.  Each side keeps
+ * the other's last seen index, so that the shared cache line is read only when the queue looks full
+ * (or empty) from here. */
 #include "bounceline/ring.h"
 
 #include "bounceline/alloc.h"

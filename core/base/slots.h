@@ -5,9 +5,10 @@
  * The home slot is the tag's upper bits: nothing outside the table is needed to move slots, and
  * removal closes the gap instead of leaving a mark, so a table never degrades.
  *
- * A table begins small and doubles when it is a quarter full: what is used of it stays in the cache, though it may
- * become large, and a thing hardly ever stands beside its home.  All that it may need is reserved at the start, so
- * growing cannot fail, and the pages are touched when it gets there.
+ * A table begins small and doubles when it is a quarter full: what is used of it stays in the
+ * cache, though it may become large, and a thing hardly ever stands beside its home.  All that it
+ * may need is reserved at the start, so growing cannot fail, and the pages are touched when it gets
+ * there.
  *
  * Shapes     references: 1..UINT32_MAX, 0 is an empty slot; never more than half full
  * Units      -
@@ -35,7 +36,8 @@ struct bl_slots {
     struct bl_slot *v;
     uint32_t mask, n;
     unsigned shift, least_shift; /* of the present table, and of the largest */
-    struct bl_slot *aside;       /* where things are put while the table doubles; NULL: it will not any more */
+    struct bl_slot *aside; /* where things are put while the table doubles; NULL: it will not any
+                              more */
 };
 
 enum { BL_SLOTS_FIRST_BITS = 10 };
@@ -63,7 +65,8 @@ static inline bool bl_slots_init(struct bl_slots *slots, size_t things)
     while ((size_t)1 << bits < things * 2)
         bits++;
     slots->v = bl_table_new((size_t)1 << bits, sizeof *slots->v);
-    slots->aside = bits > BL_SLOTS_FIRST_BITS ? bl_table_new((size_t)1 << (bits - 1), sizeof *slots->v) : NULL;
+    slots->aside =
+        bits > BL_SLOTS_FIRST_BITS ? bl_table_new((size_t)1 << (bits - 1), sizeof *slots->v) : NULL;
     slots->n = 0;
     slots->least_shift = 32 - bits;
     bl_slots_resize(slots, bits < BL_SLOTS_FIRST_BITS ? bits : BL_SLOTS_FIRST_BITS);

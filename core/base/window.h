@@ -172,7 +172,8 @@ static inline __m128i bl_window_between(__m128i bytes, char above, char below)
 /* Bit i: the byte at i is a digit; 32 bytes. */
 static inline uint32_t bl_window_digits(const struct bl_window *w)
 {
-    return bl_window_join(w, bl_window_between(w->low, '0' - 1, '9' + 1), bl_window_between(w->high, '0' - 1, '9' + 1));
+    return bl_window_join(w, bl_window_between(w->low, '0' - 1, '9' + 1),
+                          bl_window_between(w->high, '0' - 1, '9' + 1));
 }
 
 static inline __m128i bl_window_alnums(__m128i bytes)

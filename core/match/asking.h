@@ -7,8 +7,9 @@
 
 #include "tables.h"
 
-/* `asked[i]`: a rule asked whose host replies[i] came from.  Where none did, the verdict is the same for all. */
-void bl_classify_asking(const struct bl_rules *rules, const bl_reply *replies, bl_verdict *verdicts, bool *asked,
-                        size_t n);
+/* `asked[i]`: a rule asked whose host replies[i] came from.  Where none did, the verdict is the
+ * same for all. */
+void bl_classify_asking(const struct bl_rules *rules, const bl_reply *replies, bl_verdict *verdicts,
+                        bool *asked, size_t n);
 
 #endif

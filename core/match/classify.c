@@ -4,15 +4,16 @@
  * smallest index decides.  The code trie and the rules without phrases give the first candidate;
  * then the automaton passes over the text, and where phrases end is written down.
  *
- * What was written down is judged at the end, when it is known what all came.  First the rules of one phrase, and for
- * those with several which of their links have a phrase in front and a later one behind (links.c).  Only rules whose
- * links all have, and that can still beat the best, are followed through the text.  Words that came are looked at in
- * loops without a branch that depends on them, since nothing tells a branch beforehand; what is found is a set of bits.
+ * What was written down is judged at the end, when it is known what all came.  First the rules of
+ * one phrase, and for those with several which of their links have a phrase in front and a later
+ * one behind (links.c).  Only rules whose links all have, and that can still beat the best, are
+ * followed through the text.  Words that came are looked at in loops without a branch that depends
+ * on them, since nothing tells a branch beforehand; what is found is a set of bits.
  *
  * What a reply has of its own, addresses above all, the automaton does not read: gaps.c.
  *
- * Vetoes have the smallest indexes.  They are no candidates: the strongest one of each kind is kept, and
- * decides in the end if the best candidate would suppress; else nobody asks for them.
+ * Vetoes have the smallest indexes.  They are no candidates: the strongest one of each kind is
+ * kept, and decides in the end if the best candidate would suppress; else nobody asks for them.
  *
  * Side by side: one automaton waits for a load most of the time, so `LANES` of them take a byte
  * each in turn.  A lane that reaches the end of its text gets the next reply. */
@@ -42,8 +43,8 @@ struct ending {
     uint32_t word, end;
 };
 
-/* Half a kilobyte of text has some fifty.  What has more is judged in parts, without leaving anything out.  A set of them
- * is a word of 64 bits. */
+/* Half a kilobyte of text has some fifty.  What has more is judged in parts, without leaving
+ * anything out.  A set of them is a word of 64 bits. */
 enum { ENDINGS = 64 };
 
 struct lane {
@@ -57,15 +58,15 @@ struct lane {
     uint16_t basic, provider, phase_bit;
     bool temporary;
     bool has_provider; /* it was looked for */
-    bool in_parts; /* some endings were judged before the text was read */
-    bool followed; /* `seen` is set */
+    bool in_parts;     /* some endings were judged before the text was read */
+    bool followed;     /* `seen` is set */
     const bl_reply *reply;
     bl_verdict *verdict;
     bool *asked; /* whether for the provider; NULL: nobody wants to know */
     uint32_t n_endings;
     struct ending endings[ENDINGS];
     struct bl_gap gaps[BL_GAPS_MAX];
-    uint8_t seen[BL_LINKS_MAX];              /* by a rule's first link: how many of its phrases came */
+    uint8_t seen[BL_LINKS_MAX]; /* by a rule's first link: how many of its phrases came */
     struct sequence sequences[BL_LINKS_MAX]; /* [i] is set once seen[i] is */
 };
 
@@ -109,7 +110,8 @@ static void note(const struct bl_rules *rules, struct lane *lane, struct evidenc
 
 static void try_loose(const struct bl_rules *rules, struct lane *lane)
 {
-    if (!((rules->loose_enhanced & bl_enhanced_bit(lane->enhanced)) | (rules->loose_basic & bl_basic_bit(lane->basic))))
+    if (!((rules->loose_enhanced & bl_enhanced_bit(lane->enhanced)) |
+          (rules->loose_basic & bl_basic_bit(lane->basic))))
         return;
     for (uint32_t i = 0; i < rules->n_loose && rules->loose[i] < lane->best.rule; i++)
         if (wanted(rules, rules->loose[i], lane))
@@ -220,10 +222,10 @@ static void begin(struct lane *lane, uint32_t sequence, uint32_t end, uint32_t l
     lane->seen[sequence] = 1;
 }
 
-/* The first phrase of several.  It begins anew where nothing else has come of it, or what is awaited close
- * behind can come no more. */
-static void come_first(const struct bl_rules *rules, struct lane *lane, uint32_t sequence, uint32_t end,
-                       uint32_t length)
+/* The first phrase of several.  It begins anew where nothing else has come of it, or what is
+ * awaited close behind can come no more. */
+static void come_first(const struct bl_rules *rules, struct lane *lane, uint32_t sequence,
+                       uint32_t end, uint32_t length)
 {
     uint32_t seen = lane->seen[sequence], last, start;
     const struct bl_link *awaited;
@@ -242,7 +244,8 @@ static void come_first(const struct bl_rules *rules, struct lane *lane, uint32_t
 }
 
 /* The phrase behind a link that was chosen. */
-static void come_later(const struct bl_rules *rules, struct lane *lane, uint32_t at, uint32_t end, uint32_t length)
+static void come_later(const struct bl_rules *rules, struct lane *lane, uint32_t at, uint32_t end,
+                       uint32_t length)
 {
     const struct bl_link *link = &rules->links[at];
     uint32_t sequence = at + 1u - link->part, start;
@@ -259,13 +262,14 @@ static void come_later(const struct bl_rules *rules, struct lane *lane, uint32_t
         note(rules, lane, (struct evidence){link->rule, s->first_end, s->first_length, end});
 }
 
-static const struct bl_word *word_of(const struct bl_rules *rules, const struct lane *lane, uint32_t ending)
+static const struct bl_word *word_of(const struct bl_rules *rules, const struct lane *lane,
+                                     uint32_t ending)
 {
     return &rules->words[lane->endings[ending].word];
 }
 
-/* What the endings come to: links whose phrase in front ended earlier than the one behind, and a bit for each ending
- * with a rule of its own that is better than the best. */
+/* What the endings come to: links whose phrase in front ended earlier than the one behind, and a
+ * bit for each ending with a rule of its own that is better than the best. */
 struct came {
     uint64_t links[BL_MASKS_MAX * BL_MASK];
     uint64_t singles;
@@ -296,19 +300,22 @@ static void gather(const struct bl_rules *rules, const struct lane *lane, struct
 }
 
 /* Rules that are all of one word. */
-static void try_singles(const struct bl_rules *rules, struct lane *lane, enum bl_layer layer, uint32_t ending)
+static void try_singles(const struct bl_rules *rules, struct lane *lane, enum bl_layer layer,
+                        uint32_t ending)
 {
     const uint16_t *single = rules->singles + word_of(rules, lane, ending)->singles;
     uint32_t end = lane->endings[ending].end;
 
     for (; *single < lane->best.rule; single++)
-        if (is_veto(&rules->rules[*single]) == (layer == BL_LAYER_VETOES) && wanted(rules, *single, lane))
+        if (is_veto(&rules->rules[*single]) == (layer == BL_LAYER_VETOES) &&
+            wanted(rules, *single, lane))
             note(rules, lane, (struct evidence){*single, end, rules->rules[*single].link, end});
 }
 
-/* Of the 64 links from `from` on that came, those of rules that are complete and could still win. */
-static uint64_t choose(const struct bl_rules *rules, struct lane *lane, enum bl_layer layer, uint32_t from,
-                       uint64_t came)
+/* Of the 64 links from `from` on that came, those of rules that are complete and could still
+ * win. */
+static uint64_t choose(const struct bl_rules *rules, struct lane *lane, enum bl_layer layer,
+                       uint32_t from, uint64_t came)
 {
     uint64_t chosen = 0;
 
@@ -323,7 +330,8 @@ static uint64_t choose(const struct bl_rules *rules, struct lane *lane, enum bl_
     return chosen;
 }
 
-/* Of 64 links from `from` on, those that are followed; where their bits stand in the empty mask, and so from any. */
+/* Of 64 links from `from` on, those that are followed; where their bits stand in the empty mask,
+ * and so from any. */
 struct stretch {
     uint32_t from;
     uint64_t links;
@@ -343,14 +351,16 @@ static void come_behind(const struct bl_rules *rules, struct lane *lane, struct 
 
     while (bits_of(s, word->all_later)) {
         for (uint64_t bits = bits_of(s, word->later); bits; bits &= bits - 1)
-            come_later(rules, lane, s.from + (uint32_t)__builtin_ctzll(bits), ending->end, word->length);
+            come_later(rules, lane, s.from + (uint32_t)__builtin_ctzll(bits), ending->end,
+                       word->length);
         if (!word->shorter)
             break;
         word = &rules->words[word->shorter - 1];
     }
 }
 
-/* Of a word and those it ends with, the shortest: what begins with a word begins with the least of it. */
+/* Of a word and those it ends with, the shortest: what begins with a word begins with the least of
+ * it. */
 static void come_in_front(const struct bl_rules *rules, struct lane *lane, struct stretch s,
                           const struct ending *ending)
 {
@@ -362,7 +372,8 @@ static void come_in_front(const struct bl_rules *rules, struct lane *lane, struc
 
         if (rules->links[link].part > 1)
             continue;
-        while (word->shorter && bits_of(s, rules->words[word->shorter - 1].all_first) & bits & -bits)
+        while (word->shorter &&
+               bits_of(s, rules->words[word->shorter - 1].all_first) & bits & -bits)
             word = &rules->words[word->shorter - 1];
         come_first(rules, lane, link, ending->end, word->length);
     }
@@ -396,7 +407,8 @@ static void follow(const struct bl_rules *rules, struct lane *lane, struct stret
 }
 
 /* Rules with several phrases.  The links of each lie within one stretch; they stand by rank. */
-static void follow_links(const struct bl_rules *rules, struct lane *lane, enum bl_layer layer, const struct came *came)
+static void follow_links(const struct bl_rules *rules, struct lane *lane, enum bl_layer layer,
+                         const struct came *came)
 {
     for (uint32_t i = 0; i < rules->n_links && rules->links[i].rule < lane->best.rule; i += 64) {
         uint64_t links = came->links[i / 64];
@@ -444,8 +456,9 @@ static __attribute__((noinline)) void judge_part(const struct bl_rules *rules, s
 }
 
 /* Before RCPT TO nothing was said about the recipient yet, so at most its domain can be at fault;
- * where the phase is unknown only plain words count, and codes that say of themselves that they speak of
- * the address (x.1.1, not x.2.1); and a code that is used for several causes never does. */
+ * where the phase is unknown only plain words count, and codes that say of themselves that they
+ * speak of the address (x.1.1, not x.2.1); and a code that is used for several causes never
+ * does. */
 static bool may_suppress(const struct bl_category *category, uint8_t tier, enum bl_phase phase,
                          bl_status status)
 {
@@ -475,7 +488,8 @@ static bool may_suppress(const struct bl_category *category, uint8_t tier, enum 
     return false;
 }
 
-/* What speaks against suppressing.  Words that can mean nothing else yield only to the firm kind. */
+/* What speaks against suppressing.  Words that can mean nothing else yield only to the firm
+ * kind. */
 static const struct evidence *veto_of(const struct lane *lane, uint8_t tier)
 {
     bool plain_words = tier == BL_TIER_PROVIDER_TEXT || tier == BL_TIER_SPECIFIC_TEXT;
@@ -533,11 +547,13 @@ static void finish(const struct bl_rules *rules, struct lane *lane)
 }
 
 /* A word ended before `end`: only written down. */
-static inline void write_down(const struct bl_rules *rules, struct lane *lane, uint32_t cell, size_t end)
+static inline void write_down(const struct bl_rules *rules, struct lane *lane, uint32_t cell,
+                              size_t end)
 {
     if (lane->n_endings == ENDINGS)
         judge_part(rules, lane);
-    lane->endings[lane->n_endings++] = (struct ending){bl_phrases_word(&rules->phrases, cell), (uint32_t)end};
+    lane->endings[lane->n_endings++] =
+        (struct ending){bl_phrases_word(&rules->phrases, cell), (uint32_t)end};
 }
 
 /* What is read behind the text, `nth` byte. */
@@ -548,8 +564,8 @@ static void read_end(const struct bl_rules *rules, struct lane *lane, uint8_t by
         write_down(rules, lane, lane->walk.cell, lane->reply->text.n + nth);
 }
 
-/* At the end of a piece: on to the next one, or what stands for the end of the text.  False when the
- * verdict is written. */
+/* At the end of a piece: on to the next one, or what stands for the end of the text.  False when
+ * the verdict is written. */
 static bool go_on(const struct bl_rules *rules, struct lane *lane)
 {
     if (lane->piece < lane->n_gaps) {
@@ -599,7 +615,8 @@ struct window {
 #ifdef __SSE2__
 enum { BLOCK = 16, HIT_TO_SIGN = 31 - 8 };
 
-_Static_assert((unsigned)BL_CELL_HIT << HIT_TO_SIGN == 1u << 31 && TOGETHER % BLOCK == 0, "what is packed below");
+_Static_assert((unsigned)BL_CELL_HIT << HIT_TO_SIGN == 1u << 31 && TOGETHER % BLOCK == 0,
+               "what is packed below");
 
 static inline __m128i signs_of(const uint32_t *cells)
 {
@@ -630,7 +647,8 @@ static inline uint64_t hits_of(const uint32_t *cells, size_t from, size_t to)
 #endif
 
 /* The endings among a lane's cells, up to where it is now. */
-static void note_hits(const struct bl_rules *rules, struct lane *lane, const uint32_t *cells, size_t at)
+static void note_hits(const struct bl_rules *rules, struct lane *lane, const uint32_t *cells,
+                      size_t at)
 {
     size_t end = (size_t)(lane->p - lane->text) + 1 - at; /* of cell 0 */
 
@@ -644,10 +662,11 @@ static void note_hits(const struct bl_rules *rules, struct lane *lane, const uin
     lane->noted = at;
 }
 
-/* `n` bytes in each lane; none of them reaches its stop before, nor the window its end.  One byte of ten ends a word,
- * and nothing tells which: to branch there costs more than to keep all cells.  Written out four times, because only
- * scalars stay in registers. */
-static void run_together(const struct bl_rules *rules, struct lane *lanes, struct window *window, size_t n)
+/* `n` bytes in each lane; none of them reaches its stop before, nor the window its end.  One byte
+ * of ten ends a word, and nothing tells which: to branch there costs more than to keep all cells.
+ * Written out four times, because only scalars stay in registers. */
+static void run_together(const struct bl_rules *rules, struct lane *lanes, struct window *window,
+                         size_t n)
 {
     const struct bl_phrases t = rules->phrases;
     const uint8_t *p0 = lanes[0].p, *p1 = lanes[1].p, *p2 = lanes[2].p, *p3 = lanes[3].p;
@@ -696,15 +715,15 @@ static void begin_window(const struct bl_rules *rules, struct lane *lanes, struc
     window->at = 0;
 }
 
-static void start_next(const struct bl_rules *rules, struct lane *lane, const bl_reply *replies, bl_verdict *verdicts,
-                       bool *asked, size_t i)
+static void start_next(const struct bl_rules *rules, struct lane *lane, const bl_reply *replies,
+                       bl_verdict *verdicts, bool *asked, size_t i)
 {
     start(rules, lane, &replies[i], &verdicts[i]);
     lane->asked = asked ? &asked[i] : NULL;
 }
 
-void bl_classify_asking(const struct bl_rules *rules, const bl_reply *replies, bl_verdict *verdicts, bool *asked,
-                        size_t n)
+void bl_classify_asking(const struct bl_rules *rules, const bl_reply *replies, bl_verdict *verdicts,
+                        bool *asked, size_t n)
 {
     struct lane lanes[LANES];
     struct window window = {.at = 0};
@@ -742,7 +761,8 @@ void bl_classify_asking(const struct bl_rules *rules, const bl_reply *replies, b
         }
 }
 
-void bl_classify_many(const struct bl_rules *rules, const bl_reply *replies, bl_verdict *verdicts, size_t n)
+void bl_classify_many(const struct bl_rules *rules, const bl_reply *replies, bl_verdict *verdicts,
+                      size_t n)
 {
     bl_classify_asking(rules, replies, verdicts, NULL, n);
 }

@@ -9,8 +9,8 @@
  * one);
  *   - every sample must get its rule's category, and some sample of a rule must reach it.
  *
- * Where an operator's rule takes over what a shipped one answered, that is what it was written for: then
- * the same findings about shipped rules are notes. */
+ * Where an operator's rule takes over what a shipped one answered, that is what it was written for:
+ * then the same findings about shipped rules are notes. */
 #include "compile.h"
 
 #include "digits.h"
@@ -107,8 +107,8 @@ static enum bl_code sort_rules(struct compiler *c)
     for (size_t i = 0; i < n; i++) {
         const struct rt_rule *rule = rt_rule(&c->model, i);
 
-        c->sorted[i] = (struct sort_key){(uint32_t)i, c->model.order[rule->tier], !rule->own, is_grave(rule),
-                                         weight_of(rule)};
+        c->sorted[i] = (struct sort_key){(uint32_t)i, c->model.order[rule->tier], !rule->own,
+                                         is_grave(rule), weight_of(rule)};
     }
     qsort(c->sorted, n, sizeof *c->sorted, by_precedence);
     for (size_t i = 0; i < n; i++)
@@ -151,8 +151,8 @@ static int by_first_byte(const void *a, const void *b)
     return x->text.n > y->text.n ? -1 : x->text.n < y->text.n; /* the longest first */
 }
 
-/* What a byte of a mark says about the folded byte of a text: which bits of it are known.  A blank stands for any
- * blank, `#` and `@` of patterns for what extract.c says. */
+/* What a byte of a mark says about the folded byte of a text: which bits of it are known.  A blank
+ * stands for any blank, `#` and `@` of patterns for what extract.c says. */
 static unsigned known_bits(char byte, bool pattern)
 {
     if (byte == ' ' && !pattern)
@@ -281,7 +281,8 @@ static bool same_alternative(const struct rt_rule *a, const struct rt_rule *b)
 
 static int by_id(const void *a, const void *b)
 {
-    return bl_slice_compare((*(struct bl_rule_info *const *)a)->id, (*(struct bl_rule_info *const *)b)->id);
+    return bl_slice_compare((*(struct bl_rule_info *const *)a)->id,
+                            (*(struct bl_rule_info *const *)b)->id);
 }
 
 static enum bl_code number_ids(struct compiler *c, struct bl_rule_info *infos, size_t n)
@@ -311,7 +312,8 @@ static enum bl_code keep_codes(struct compiler *c)
         return no_memory(c);
     for (size_t i = 0; i < c->model.codes.n; i++) {
         codes[i] = rt_code(&c->model, i)->text;
-        if (!keep_slice(c, &codes[i].codes) || !keep_slice(c, &codes[i].meaning) || !keep_slice(c, &codes[i].remedy))
+        if (!keep_slice(c, &codes[i].codes) || !keep_slice(c, &codes[i].meaning) ||
+            !keep_slice(c, &codes[i].remedy))
             return no_memory(c);
     }
     c->rules->codes = codes;
@@ -354,14 +356,16 @@ static enum bl_code keep_infos(struct compiler *c)
 }
 
 /* The links between the phrases of a rule, all in one stretch of 64. */
-static enum bl_code add_links(struct compiler *c, struct bl_link *links, uint32_t rank, const struct rt_rule *from)
+static enum bl_code add_links(struct compiler *c, struct bl_link *links, uint32_t rank,
+                              const struct rt_rule *from)
 {
     uint32_t *n = &c->rules->n_links;
 
     if (*n % 64 + from->n_phrases > 65)
         *n = (*n + 63) / 64 * 64;
     if (*n + from->n_phrases > BL_LINKS_MAX + 1)
-        return bl_rules_text_fail(&c->model, from->place, "more than %d steps between phrases in order", BL_LINKS_MAX);
+        return bl_rules_text_fail(&c->model, from->place,
+                                  "more than %d steps between phrases in order", BL_LINKS_MAX);
     for (uint8_t part = 1; part < from->n_phrases; part++)
         links[(*n)++] = (struct bl_link){.rule = (uint16_t)rank,
                                          .part = part,
@@ -374,7 +378,10 @@ static enum bl_code keep_rules(struct compiler *c)
 {
     size_t n = c->model.rules.n;
     struct bl_rule *rules = bl_arena_alloc(c->arena, (n + 1) * sizeof *rules);
-    struct bl_link *links = bl_arena_alloc(c->arena, (BL_LINKS_MAX + 1) * sizeof *links); /* one is behind the last */
+    struct bl_link *links = bl_arena_alloc(c->arena, (BL_LINKS_MAX + 1) * sizeof *links); /* one is
+                                                                                             behind
+                                                                                             the
+                                                                                             last */
     enum bl_code rc = BL_OK;
 
     if (!rules || !links)
@@ -391,7 +398,8 @@ static enum bl_code keep_rules(struct compiler *c)
                                     .parts = from->n_phrases};
         if (from->n_phrases > 1)
             rc = add_links(c, links, (uint32_t)i, from);
-        rules[i].link = (uint16_t)(from->n_phrases > 1 ? c->rules->n_links + 1 - from->n_phrases : from->phrases[0].n);
+        rules[i].link = (uint16_t)(from->n_phrases > 1 ? c->rules->n_links + 1 - from->n_phrases
+                                                       : from->phrases[0].n);
     }
     rules[n] = (struct bl_rule){.category = c->rules->unclassified,
                                 .tier = BL_TIER_FALLBACK,
@@ -411,7 +419,8 @@ static struct bl_phrase_use use_of(const struct compiler *c, uint32_t model_rule
     struct rt_use one = {.phrase = rule->phrases[0]};
     const struct rt_use *use = rule->n_phrases > 1 ? rt_use(&c->model, rule->uses_from + i) : &one;
 
-    return (struct bl_phrase_use){.text = use->phrase, .rule = c->rank_of[model_rule], .part = use->part};
+    return (struct bl_phrase_use){
+        .text = use->phrase, .rule = c->rank_of[model_rule], .part = use->part};
 }
 
 static size_t uses_of(const struct rt_rule *rule)
@@ -453,7 +462,8 @@ static enum bl_code build_phrases(struct compiler *c)
     for (uint32_t i = 0; uses && i < c->model.rules.n; i++)
         for (size_t j = 0; j < uses_of(rt_rule(&c->model, i)); j++)
             uses[used++] = use_of(c, i, j);
-    rc = uses && samples ? bl_links_build(c->arena, uses, n, usual, c->rules, c->err) : no_memory(c);
+    rc =
+        uses && samples ? bl_links_build(c->arena, uses, n, usual, c->rules, c->err) : no_memory(c);
     bl_free(uses);
     bl_free(samples);
     return rc;
@@ -712,9 +722,10 @@ static enum bl_code never_wins(const struct compiler *c, uint32_t model_rule, ui
         what = rule->category == winner->category ? "duplicate of" : "contradicts";
     file = file_of(c, winner);
     if (is_overruled(c, rule)) {
-        bl_rules_text_note(&c->model, rule->place, "'%.*s' can no longer win, decided first by '%.*s' (%.*s:%u)",
-                           (int)rule->id.n, rule->id.p, (int)winner->id.n, winner->id.p, (int)file.n,
-                           file.p, winner->place.line);
+        bl_rules_text_note(&c->model, rule->place,
+                           "'%.*s' can no longer win, decided first by '%.*s' (%.*s:%u)",
+                           (int)rule->id.n, rule->id.p, (int)winner->id.n, winner->id.p,
+                           (int)file.n, file.p, winner->place.line);
         return BL_OK;
     }
     return bl_rules_text_fail(&c->model, rule->place, "%s '%.*s' (%.*s:%u)", what,
@@ -732,7 +743,8 @@ static enum bl_code check_rules(const struct compiler *c)
         uint32_t by = 0;
         bool wins = false;
 
-        for (next = first; next < n && same_alternative(rt_rule(&c->model, first), rt_rule(&c->model, next));
+        for (next = first;
+             next < n && same_alternative(rt_rule(&c->model, first), rt_rule(&c->model, next));
              next++) {
             uint32_t winner = wins ? 0 : decided_by(c, next);
 
@@ -764,8 +776,9 @@ static enum bl_code check_sample(const struct compiler *c, const struct rt_sampl
     if (winner && winner->category == rule->category)
         return BL_OK;
     if (is_overruled(c, rule)) {
-        bl_rules_text_note(&c->model, sample->place, "this sample of '%.*s' is decided by '%.*s' now",
-                           (int)rule->id.n, rule->id.p, winner ? (int)winner->id.n : 10,
+        bl_rules_text_note(&c->model, sample->place,
+                           "this sample of '%.*s' is decided by '%.*s' now", (int)rule->id.n,
+                           rule->id.p, winner ? (int)winner->id.n : 10,
                            winner ? winner->id.p : "codes/none");
         return BL_OK;
     }

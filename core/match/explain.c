@@ -1,5 +1,5 @@
-/* A rule is taken out of a copy of the set by asking for a basic code that no reply has, and by leaving the code trie's
- * nodes: then bl_classify itself says what would decide without it. */
+/* A rule is taken out of a copy of the set by asking for a basic code that no reply has, and by
+ * leaving the code trie's nodes: then bl_classify itself says what would decide without it. */
 #include "bounceline/explain.h"
 
 #include "bounceline/alloc.h"
@@ -80,7 +80,8 @@ static enum bl_beaten why_beaten(const struct bl_rules *rules, uint32_t by, uint
 }
 
 /* In the order in which classify.c asks. */
-static enum bl_kept why_kept(const struct bl_rules *rules, const bl_reply *reply, const bl_verdict *verdict)
+static enum bl_kept why_kept(const struct bl_rules *rules, const bl_reply *reply,
+                             const bl_verdict *verdict)
 {
     const struct bl_rule *rule = &rules->rules[verdict->rule];
 
@@ -96,7 +97,8 @@ static enum bl_kept why_kept(const struct bl_rules *rules, const bl_reply *reply
     return reply->phase == BL_PHASE_UNKNOWN ? BL_KEPT_UNKNOWN : BL_KEPT_EARLY;
 }
 
-enum bl_code bl_explain(const struct bl_rules *rules, const bl_reply *reply, struct bl_explanation *out)
+enum bl_code bl_explain(const struct bl_rules *rules, const bl_reply *reply,
+                        struct bl_explanation *out)
 {
     struct masked m = {.rule = NULL};
     enum bl_code rc = copy_rules(&m, rules);
@@ -107,14 +109,16 @@ enum bl_code bl_explain(const struct bl_rules *rules, const bl_reply *reply, str
         goto out;
     *out = (struct bl_explanation){.verdict = v = bl_classify(rules, reply)};
     out->kept = why_kept(rules, reply, &v);
-    for (; is_veto(rules, &v) && out->vetoes_n < BL_EXPLAIN_VETOES; v = bl_classify(&m.rules, reply)) {
+    for (; is_veto(rules, &v) && out->vetoes_n < BL_EXPLAIN_VETOES;
+         v = bl_classify(&m.rules, reply)) {
         out->vetoes[out->vetoes_n++] = (struct bl_match){v, BL_BEATEN_LENGTH};
         take_out_id(&m, v.rule);
     }
     take_out_vetoes(&m);
     if (out->vetoes_n == 0)
         take_out_id(&m, v.rule);
-    for (v = bl_classify(&m.rules, reply); v.rule + 1 != rules->n_rules; v = bl_classify(&m.rules, reply)) {
+    for (v = bl_classify(&m.rules, reply); v.rule + 1 != rules->n_rules;
+         v = bl_classify(&m.rules, reply)) {
         out->more = out->beaten_n == BL_EXPLAIN_BEATEN;
         if (out->more)
             break;
@@ -150,7 +154,8 @@ const char *bl_kept_text(enum bl_kept kept)
         [BL_KEPT_RULE] = "words that are said for other causes as well do not suppress",
         [BL_KEPT_TEMPORARY] = "a temporary reply never suppresses",
         [BL_KEPT_CODE] = "a code that is used for several causes never suppresses",
-        [BL_KEPT_UNKNOWN] = "at an unknown step of the delivery only plain words and x.1.x suppress",
+        [BL_KEPT_UNKNOWN] =
+            "at an unknown step of the delivery only plain words and x.1.x suppress",
         [BL_KEPT_EARLY] = "at this step of the delivery nothing was said about the recipient yet",
     };
 

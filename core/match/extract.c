@@ -1,11 +1,12 @@
-/* One pass over the reply.  Where a word begins, the marks (rows of extract.tsv) that begin like it are
- * tried, the longest first; what stands behind a mark, or in front of it, is then read as a host, a time or an
- * address.  Addresses of mailboxes are stepped over: anything can stand in them.  Nearly every word begins no mark:
- * its first two bytes tell most of them, and its first eight, compared at once, nearly all others.
+/* One pass over the reply.  Where a word begins, the marks (rows of extract.tsv) that begin like it
+ * are tried, the longest first; what stands behind a mark, or in front of it, is then read as a
+ * host, a time or an address.  Addresses of mailboxes are stepped over: anything can stand in them.
+ * Nearly every word begins no mark: its first two bytes tell most of them, and its first eight,
+ * compared at once, nearly all others.
  *
- * Patterns of codes: # is a digit, @ a capital letter or digit, + after either means one or more of it, the rest
- * is itself, in its case; the braces hold the code.  A pattern that begins or ends with a letter or digit does so
- * at the border of a word. */
+ * Patterns of codes: # is a digit, @ a capital letter or digit, + after either means one or more of
+ * it, the rest is itself, in its case; the braces hold the code.  A pattern that begins or ends
+ * with a letter or digit does so at the border of a word. */
 #include "bounceline/extract.h"
 
 #include "phrases.h"
@@ -20,13 +21,28 @@ struct extraction {
     struct bl_extract *out;
 };
 
-enum { WORD = 1, STOP = 2, OPEN = 4 }; /* of words; at the ends of mailbox addresses; in front of them */
+enum {
+    WORD = 1,
+    STOP = 2,
+    OPEN = 4
+}; /* of words; at the ends of mailbox addresses; in front of them */
 
 static const uint8_t kinds[256] = {
-    ['0' ... '9'] = WORD,          ['A' ... 'Z'] = WORD, ['a' ... 'z'] = WORD, [0x80 ... 0xff] = WORD,
-    ['\t' ... '\r'] = STOP | OPEN, [' '] = STOP | OPEN,  ['<'] = STOP | OPEN,  ['('] = STOP | OPEN,
-    ['"'] = STOP | OPEN,           ['>'] = STOP,         [')'] = STOP,         ['['] = STOP,
-    [']'] = STOP,                  [','] = STOP,         [';'] = STOP,
+    ['0' ... '9'] = WORD,
+    ['A' ... 'Z'] = WORD,
+    ['a' ... 'z'] = WORD,
+    [0x80 ... 0xff] = WORD,
+    ['\t' ... '\r'] = STOP | OPEN,
+    [' '] = STOP | OPEN,
+    ['<'] = STOP | OPEN,
+    ['('] = STOP | OPEN,
+    ['"'] = STOP | OPEN,
+    ['>'] = STOP,
+    [')'] = STOP,
+    ['['] = STOP,
+    [']'] = STOP,
+    [','] = STOP,
+    [';'] = STOP,
 };
 
 static bool is_any(char c, unsigned of)
@@ -164,10 +180,11 @@ static uint32_t take_unit(bl_slice text, size_t *at)
     static const struct {
         const char *word;
         uint32_t seconds;
-    } units[] = {{"s", 1},         {"sec", 1},       {"secs", 1},       {"second", 1},   {"seconds", 1},
-                 {"second(s)", 1}, {"m", 60},        {"min", 60},       {"mins", 60},    {"minute", 60},
-                 {"minutes", 60},  {"minute(s)", 60}, {"h", 3600},      {"hr", 3600},    {"hrs", 3600},
-                 {"hour", 3600},   {"hours", 3600},  {"hour(s)", 3600}, {"day", 86400}, {"days", 86400},
+    } units[] = {{"s", 1},         {"sec", 1},        {"secs", 1},     {"second", 1},
+                 {"seconds", 1},   {"second(s)", 1},  {"m", 60},       {"min", 60},
+                 {"mins", 60},     {"minute", 60},    {"minutes", 60}, {"minute(s)", 60},
+                 {"h", 3600},      {"hr", 3600},      {"hrs", 3600},   {"hour", 3600},
+                 {"hours", 3600},  {"hour(s)", 3600}, {"day", 86400},  {"days", 86400},
                  {"day(s)", 86400}};
     size_t n = 0, from = skip_blanks(text, *at, "-");
     bl_slice word;
@@ -220,10 +237,12 @@ static size_t skip_word(bl_slice text, size_t at, const char *const *words, size
     return at;
 }
 
-/* `5 minutes`, `an hour`, `4 minutes and 30 seconds`, `00:05:00`; plain seconds behind a colon or equals sign. */
+/* `5 minutes`, `an hour`, `4 minutes and 30 seconds`, `00:05:00`; plain seconds behind a colon or
+ * equals sign. */
 static uint64_t read_time(bl_slice text, size_t at, bool bare)
 {
-    static const char *const vague[] = {"about", "approximately", "at least", "another", "the next", "next", "up to"};
+    static const char *const vague[] = {"about",    "approximately", "at least", "another",
+                                        "the next", "next",          "up to"};
     static const char *const one[] = {"a", "an", "one"};
     static const char *const also[] = {"and"};
     uint64_t total = 0, value = 1, clock;
@@ -295,7 +314,8 @@ static bool is_v6(bl_slice s)
             return false;
         }
     }
-    return colons >= 2 && colons <= 7 && s.n >= 3 && (colons == 7 || bl_slice_find(s, BL_SLICE("::")) != SIZE_MAX);
+    return colons >= 2 && colons <= 7 && s.n >= 3 &&
+           (colons == 7 || bl_slice_find(s, BL_SLICE("::")) != SIZE_MAX);
 }
 
 static bool is_ip_byte(char c)
@@ -317,7 +337,8 @@ static bool read_ip(struct extraction *x, size_t at, bool back)
             end++;
     ip = (bl_slice){x->text.p + from, end - from};
     (void)(bl_slice_starts(ip, BL_SLICE("IPv6:")) && bl_slice_take(&ip, BL_SLICE("IPv6:")));
-    while (ip.n && (ip.p[ip.n - 1] == '.' || (ip.p[ip.n - 1] == ':' && !bl_slice_ends(ip, BL_SLICE("::")))))
+    while (ip.n &&
+           (ip.p[ip.n - 1] == '.' || (ip.p[ip.n - 1] == ':' && !bl_slice_ends(ip, BL_SLICE("::")))))
         ip.n--;
     if (!is_v4(ip) && !is_v6(ip))
         return false;
@@ -339,7 +360,8 @@ static void read_ip_before(struct extraction *x, size_t at)
 
 static void read_ip_after(struct extraction *x, size_t at)
 {
-    while (at > 0 && (bl_is_blank_byte(x->text.p[at - 1]) || memchr(")]>'\",", x->text.p[at - 1], 6)))
+    while (at > 0 &&
+           (bl_is_blank_byte(x->text.p[at - 1]) || memchr(")]>'\",", x->text.p[at - 1], 6)))
         at--;
     read_ip(x, at, true);
 }
@@ -444,7 +466,8 @@ static void try_marks(struct extraction *x, const struct bl_rules *rules, size_t
     size_t n = x->text.n - at;
     uint8_t byte = (uint8_t)bl_lower(p[0]);
     char room[BL_MARK_HEAD] = {0};
-    const struct bl_mark *mark = rules->marks + rules->mark_from[byte], *end = rules->marks + rules->mark_from[byte + 1];
+    const struct bl_mark *mark = rules->marks + rules->mark_from[byte],
+                         *end = rules->marks + rules->mark_from[byte + 1];
     uint64_t head, known;
 
     if (n < sizeof room)
@@ -457,8 +480,8 @@ static void try_marks(struct extraction *x, const struct bl_rules *rules, size_t
 }
 
 /* The words that begin in text[at..end). */
-static void read_words(struct extraction *x, const struct bl_rules *rules, const uint64_t pairs[32], size_t at,
-                       size_t end)
+static void read_words(struct extraction *x, const struct bl_rules *rules, const uint64_t pairs[32],
+                       size_t at, size_t end)
 {
     const unsigned char *p = (const unsigned char *)x->text.p;
     size_t pairs_end = end < x->text.n ? end : end - 1;
@@ -476,7 +499,8 @@ static void read_words(struct extraction *x, const struct bl_rules *rules, const
         try_marks(x, rules, at);
 }
 
-/* The next mailbox address, from `at` on: what stands around an at sign; both are the text's end if there is none. */
+/* The next mailbox address, from `at` on: what stands around an at sign; both are the text's end if
+ * there is none. */
 static void find_address(bl_slice text, size_t at, size_t *from, size_t *to)
 {
     do {
@@ -485,9 +509,9 @@ static void find_address(bl_slice text, size_t at, size_t *from, size_t *to)
         while (at < text.n && !is_any(text.p[at], STOP))
             at++;
         *to = at;
-        while (*from < *to && *from > 0 && !is_any(text.p[*from - 1], STOP))
+        while (*from<*to && * from> 0 && !is_any(text.p[*from - 1], STOP))
             --*from;
-    } while (*from < *to && *from > 0 && !is_any(text.p[*from - 1], OPEN));
+    } while (*from<*to && * from> 0 && !is_any(text.p[*from - 1], OPEN));
 }
 
 void bl_extract_read(const struct bl_rules *rules, bl_slice text, const bl_verdict *verdict,
@@ -500,7 +524,8 @@ void bl_extract_read(const struct bl_rules *rules, bl_slice text, const bl_verdi
 
     memset(out, 0, sizeof *out);
     x.wanted[BL_MARKS_ALWAYS] = true;
-    x.wanted[BL_MARKS_OF_SENDER] = category->scope == BL_SCOPE_SENDER || category->scope == BL_SCOPE_MESSAGE ||
+    x.wanted[BL_MARKS_OF_SENDER] = category->scope == BL_SCOPE_SENDER ||
+                                   category->scope == BL_SCOPE_MESSAGE ||
                                    verdict->category == rules->unclassified;
     x.wanted[BL_MARKS_OF_TIME] = verdict->type != BL_HARD;
     for (size_t g = 0; g < BL_MARK_GROUPS; g++)

@@ -1,10 +1,11 @@
 /* Three things are not read:
  *
- *   550-5.7.1 Too much from   550-5.7.1    you       a reply of several lines repeats its code, in the middle of words
+ *   550-5.7.1 Too much from   550-5.7.1    you       a reply of several lines repeats its code
  *   550 no mailbox for        <joe@spam.example>     an address may be made of any words
  *   421 try later             k2-20020a05600c4e4a    an id, of any letters
  *
- * So a server's replies to a thousand recipients are mostly one reply, which is what memo.c lives on. */
+ * So a server's replies to a thousand recipients are mostly one reply, which is what memo.c lives
+ * on. */
 #include "gaps.h"
 
 #include "../base/window.h"
@@ -44,10 +45,10 @@ static struct bl_gap next_code(bl_slice text, size_t at)
 
 static bool in_address(char c)
 {
-    static const uint8_t ends[256] = {['<'] = 1,  ['>'] = 1,  ['('] = 1,  [')'] = 1,  ['['] = 1,  [']'] = 1,
-                                      ['"'] = 1,  [','] = 1,  ['\''] = 1, [';'] = 1,  [':'] = 1,  ['|'] = 1,
-                                      ['{'] = 1,  ['}'] = 1,  [' '] = 1,  ['\t'] = 1, ['\n'] = 1, ['\v'] = 1,
-                                      ['\f'] = 1, ['\r'] = 1};
+    static const uint8_t ends[256] = {
+        ['<'] = 1, ['>'] = 1,  ['('] = 1,  [')'] = 1,  ['['] = 1,  [']'] = 1, ['"'] = 1,
+        [','] = 1, ['\''] = 1, [';'] = 1,  [':'] = 1,  ['|'] = 1,  ['{'] = 1, ['}'] = 1,
+        [' '] = 1, ['\t'] = 1, ['\n'] = 1, ['\v'] = 1, ['\f'] = 1, ['\r'] = 1};
 
     return !ends[(uint8_t)c];
 }
@@ -97,8 +98,9 @@ static inline uint32_t in_long_runs(uint32_t bits)
     return four | four << 4 | two << 8;
 }
 
-/* The next figure in a word that has ID_LEAST bytes from `at` on, or text.n.  Every ten bytes in a row are seen
- * together: 32 are looked at, and the next look begins ten before what it has not seen. */
+/* The next figure in a word that has ID_LEAST bytes from `at` on, or text.n.  Every ten bytes in a
+ * row are seen together: 32 are looked at, and the next look begins ten before what it has not
+ * seen. */
 static size_t next_digit_of_long_word(bl_slice text, size_t at)
 {
     for (; at < text.n; at += 32 - ID_LEAST) {
@@ -131,7 +133,8 @@ static size_t end_of_word(bl_slice text, size_t at)
     return at;
 }
 
-/* Letters and figures in turn: ab1cd2ef; not smtp25, 8bitmime, or a code of Windows like 0x800ccc0f. */
+/* Letters and figures in turn: ab1cd2ef; not smtp25, 8bitmime, or a code of Windows like
+ * 0x800ccc0f. */
 static bool is_id(bl_slice word)
 {
     size_t turns = 0;

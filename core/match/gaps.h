@@ -1,7 +1,8 @@
 /* gaps.h -- what of a reply is its own, and says nothing about the cause (private to match/)
  *
- * Shapes     gaps in order, apart from each other, none of them empty; what lies between them, in front and
- *            behind are the pieces: one more than there are gaps, any of them may be empty
+ * Shapes     gaps in order, apart from each other, none of them empty; what lies between them, in
+ *            front and behind are the pieces: one more than there are gaps, any of them may be
+ *            empty
  * Units      bytes of the text
  * Ownership  the caller's
  * Threads    pure
@@ -27,7 +28,8 @@ static inline uint32_t bl_piece_begin(const struct bl_gap *gaps, uint32_t i)
     return i ? gaps[i - 1].end : 0;
 }
 
-static inline uint32_t bl_piece_end(const struct bl_gap *gaps, uint32_t n, uint32_t i, size_t text_n)
+static inline uint32_t bl_piece_end(const struct bl_gap *gaps, uint32_t n, uint32_t i,
+                                    size_t text_n)
 {
     return i < n ? gaps[i].at : (uint32_t)text_n;
 }

@@ -1,9 +1,9 @@
 /* From the phrases of all rules to what classify.c asks when one of them ended.
  *
- * A phrase may stand in many rules: `mailbox` is one of the first words of thirty.  To visit each of them
- * wherever a reply says `mailbox` was a third of all work, and nearly always for nothing, since the second
- * word did not come.  So what a phrase means to rules with several is kept as bits, one for each link between
- * two phrases of a rule:
+ * A phrase may stand in many rules: `mailbox` is one of the first words of thirty.  To visit each
+ * of them wherever a reply says `mailbox` was a third of all work, and nearly always for nothing,
+ * since the second word did not come.  So what a phrase means to rules with several is kept as
+ * bits, one for each link between two phrases of a rule:
  *
  *      "{user|mailbox}" ~ "{unknown|not found}"     link 70
  *      "mailbox" .. "full" .. "later"               links 71, 72
@@ -12,12 +12,12 @@
  *      unknown   first -        later 70
  *      full      first 72       later 71
  *
- * One pass over the words of a reply, with an AND and two ORs each, tells which links have a word in front and a later
- * one behind; only rules whose links all do are followed.  Words of one list mostly stand in the same links, so there
- * are far fewer masks than words.
+ * One pass over the words of a reply, with an AND and two ORs each, tells which links have a word
+ * in front and a later one behind; only rules whose links all do are followed.  Words of one list
+ * mostly stand in the same links, so there are far fewer masks than words.
  *
- * Where `unknown user` ends, ` user` and `user` end as well.  The automaton puts out the longest; what all of
- * them stand in is known beforehand. */
+ * Where `unknown user` ends, ` user` and `user` end as well.  The automaton puts out the longest;
+ * what all of them stand in is known beforehand. */
 #include "links.h"
 
 #include "phrases.h"
@@ -91,7 +91,8 @@ static void set_bit(struct bl_mask *mask, uint32_t link)
 }
 
 /* Adds the links that a word stands in front of and behind. */
-static void fill_masks(const struct build *b, size_t word, struct bl_mask *first, struct bl_mask *later)
+static void fill_masks(const struct build *b, size_t word, struct bl_mask *first,
+                       struct bl_mask *later)
 {
     size_t phrase = b->phrase_of[word];
 
@@ -145,7 +146,8 @@ static enum bl_code keep_mask(struct build *b, const struct bl_mask *mask, uint1
             return BL_OK;
         }
     if (b->n_masks + b->step > TABLE_MAX)
-        return bl_fail(b->err, BL_LIMIT, 0, "the words of rules with several phrases are too different");
+        return bl_fail(b->err, BL_LIMIT, 0,
+                       "the words of rules with several phrases are too different");
     if (!have_mask(b))
         return no_memory(b);
     memcpy(b->masks + b->n_masks, mask, bytes);
@@ -224,7 +226,8 @@ static enum bl_code add_singles(struct build *b, size_t at)
         return bl_fail(b->err, BL_LIMIT, 0, "too many rules are ends of others");
     qsort(b->singles + begin, b->n_singles - begin, sizeof *b->singles, by_rank);
     word->singles = (uint16_t)begin;
-    for (size_t i = b->n_singles; i > begin && b->rules->rules[b->singles[i - 1]].tier > BL_TIER_VETO_CODES; i--)
+    for (size_t i = b->n_singles;
+         i > begin && b->rules->rules[b->singles[i - 1]].tier > BL_TIER_VETO_CODES; i--)
         word->strongest = b->singles[i - 1];
     b->singles[b->n_singles++] = BL_NO_SINGLE;
     return BL_OK;
@@ -268,10 +271,12 @@ static enum bl_code keep_tables(struct build *b, struct bl_arena *arena)
 static enum bl_code add_words(struct build *b, bl_slice usual, struct bl_arena *arena)
 {
     struct bl_phrases_from from = {b->phrases, b->n_words, usual};
-    enum bl_code rc = bl_phrases_build(arena, &from, &b->rules->phrases, b->phrase_of, b->shorter, b->err);
+    enum bl_code rc =
+        bl_phrases_build(arena, &from, &b->rules->phrases, b->phrase_of, b->shorter, b->err);
 
     for (size_t i = 0; i < b->n_words && rc == BL_OK; i++) {
-        b->words[i] = (struct bl_word){.length = (uint8_t)b->phrases[b->phrase_of[i]].n, .shorter = b->shorter[i]};
+        b->words[i] = (struct bl_word){.length = (uint8_t)b->phrases[b->phrase_of[i]].n,
+                                       .shorter = b->shorter[i]};
         rc = add_masks(b, i);
         if (rc == BL_OK)
             rc = add_singles(b, i);
@@ -279,8 +284,8 @@ static enum bl_code add_words(struct build *b, bl_slice usual, struct bl_arena *
     return rc == BL_OK ? keep_tables(b, arena) : rc;
 }
 
-enum bl_code bl_links_build(struct bl_arena *arena, struct bl_phrase_use *uses, size_t n, bl_slice usual,
-                            struct bl_rules *rules, bl_err *err)
+enum bl_code bl_links_build(struct bl_arena *arena, struct bl_phrase_use *uses, size_t n,
+                            bl_slice usual, struct bl_rules *rules, bl_err *err)
 {
     struct build b = {.rules = rules, .uses = uses, .slots_mask = 1, .err = err};
     enum bl_code rc = BL_NO_MEMORY;
@@ -295,8 +300,8 @@ enum bl_code bl_links_build(struct bl_arena *arena, struct bl_phrase_use *uses, 
     b.words = bl_calloc(n + 1, sizeof *b.words);
     b.slots = bl_calloc(b.slots_mask, sizeof *b.slots);
     b.slots_mask--;
-    if (b.phrases && b.uses_from && b.phrase_of && b.shorter && b.words && b.slots && have_mask(&b) &&
-        have_singles(&b, 1)) {
+    if (b.phrases && b.uses_from && b.phrase_of && b.shorter && b.words && b.slots &&
+        have_mask(&b) && have_singles(&b, 1)) {
         memset(b.masks, 0, b.step * sizeof *b.masks); /* the empty one */
         b.n_masks = b.step;
         b.singles[b.n_singles++] = BL_NO_SINGLE;

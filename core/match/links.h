@@ -18,8 +18,9 @@ struct bl_phrase_use {
     uint8_t part;
 };
 
-/* Makes words, masks, singles and the automaton, of rules->rules and ->links.  Sorts `uses`.  `usual`: see phrases.h. */
-enum bl_code bl_links_build(struct bl_arena *arena, struct bl_phrase_use *uses, size_t n, bl_slice usual,
-                            struct bl_rules *rules, bl_err *err);
+/* Makes words, masks, singles and the automaton, of rules->rules and ->links.  Sorts `uses`.
+ * `usual`: see phrases.h. */
+enum bl_code bl_links_build(struct bl_arena *arena, struct bl_phrase_use *uses, size_t n,
+                            bl_slice usual, struct bl_rules *rules, bl_err *err);
 
 #endif

@@ -4,10 +4,11 @@
  *       0   [ a b c d ]   [ codes, phase, provider; pieces; verdict ]
  *       1   [ e f . . ]                  ...
  *
- * A reply is found when everything that the classifier reads is the same, byte for byte: codes, phase, provider if it
- * was asked for, and the pieces of its text between the gaps.  A verdict names a place in the text, which is kept as a
- * place within a piece.  Replies with an id that is not seen as one are never asked for again; with several to a set
- * they do not push out those that are. */
+ * A reply is found when everything that the classifier reads is the same, byte for byte: codes,
+ * phase, provider if it was asked for, and the pieces of its text between the gaps.  A verdict
+ * names a place in the text, which is kept as a place within a piece.  Replies with an id that is
+ * not seen as one are never asked for again; with several to a set they do not push out those that
+ * are. */
 #include "bounceline/memo.h"
 
 #include "asking.h"
@@ -95,7 +96,8 @@ static bl_slice piece_of(bl_slice text, const struct question *q, uint32_t i)
 
     if (text.n == 0)
         return text;
-    return (bl_slice){text.p + begin, bl_piece_end(q->gaps, q->circumstances.gaps, i, text.n) - begin};
+    return (bl_slice){text.p + begin,
+                      bl_piece_end(q->gaps, q->circumstances.gaps, i, text.n) - begin};
 }
 
 /* No tag for what is too long to be kept. */
@@ -106,7 +108,9 @@ static void ask(struct question *q, const bl_reply *reply)
     size_t n = 0;
 
     q->tag = 0;
-    *c = (struct circumstances){.code = reply->code, .enhanced = reply->enhanced, .wrapper = reply->wrapper,
+    *c = (struct circumstances){.code = reply->code,
+                                .enhanced = reply->enhanced,
+                                .wrapper = reply->wrapper,
                                 .phase = (uint8_t)reply->phase};
     if (reply->text.n > UINT16_MAX)
         return;
@@ -128,7 +132,8 @@ static struct set *set_of(struct bl_memo *memo, const struct question *q)
     return &memo->sets[q->tag >> 32 & (SETS - 1)];
 }
 
-static bool is_known(const struct known *known, const struct question *q, bl_slice text, uint16_t provider)
+static bool is_known(const struct known *known, const struct question *q, bl_slice text,
+                     uint16_t provider)
 {
     const char *p = known->text;
 
@@ -159,7 +164,8 @@ static void bring_forward(struct set *set, size_t i)
     set->known[0] = known;
 }
 
-static const struct known *look_up(struct bl_memo *memo, const struct question *q, bl_slice text, uint16_t provider)
+static const struct known *look_up(struct bl_memo *memo, const struct question *q, bl_slice text,
+                                   uint16_t provider)
 {
     struct set *set = set_of(memo, q);
 
@@ -196,7 +202,8 @@ static bl_verdict answer(const struct known *known, const struct question *q)
 }
 
 /* In the place of what was not asked for longest. */
-static struct known *keep(struct bl_memo *memo, const struct question *q, bl_slice text, const bl_verdict *verdict)
+static struct known *keep(struct bl_memo *memo, const struct question *q, bl_slice text,
+                          const bl_verdict *verdict)
 {
     struct set *set = set_of(memo, q);
     struct known *known = &memo->known[set->known[WAYS - 1]];
@@ -219,8 +226,9 @@ static struct known *keep(struct bl_memo *memo, const struct question *q, bl_sli
 }
 
 /* At most TOGETHER of them. */
-static void classify_some(struct bl_memo *memo, const struct bl_rules *rules, const bl_reply *replies,
-                          const uint16_t *providers, bl_verdict *verdicts, size_t n)
+static void classify_some(struct bl_memo *memo, const struct bl_rules *rules,
+                          const bl_reply *replies, const uint16_t *providers, bl_verdict *verdicts,
+                          size_t n)
 {
     size_t missing = 0;
 

@@ -19,17 +19,19 @@
  * Both loads do not depend on each other, the choice is a conditional move, and the loop-carried
  * path is a shift, a load, a compare and the move.  A cell holds, from bit 9 on, the number of the
  * next state, a bit that says that a phrase ends there, and its class below; a pair is the same
- * without the class.  The cell of a state's own number (class 0, which no byte has) holds, from bit 8
- * on, the longest phrase that ended.  The rules that ship take 520 kB of cells and 80 kB of pairs.
+ * without the class.  The cell of a state's own number (class 0, which no byte has) holds, from bit
+ * 8 on, the longest phrase that ended.  The rules that ship take 520 kB of cells and 80 kB of
+ * pairs.
  *
  * Building: trie, breadth first; a state's complete row is its fail state's row with its own
  * children put in; then exceptions are what differs from the pair, and states are placed first fit.
  *
- * Which comes first?  One state of five is ever visited by the rules' samples, one of twenty-five takes three quarters
- * of the visits, and replies to come are like them: those are placed first, the most visited before all.  What is read
- * most lies in the first 25 kB then, of a set of any size, instead of all over it; the rest costs little until a reply
- * says it.  Those follow by how many exceptions they have, most first, which packs best.  Phrases are numbered by how
- * often they end in the samples, so what belongs to them lies close together, too. */
+ * Which comes first?  One state of five is ever visited by the rules' samples, one of twenty-five
+ * takes three quarters of the visits, and replies to come are like them: those are placed first,
+ * the most visited before all.  What is read most lies in the first 25 kB then, of a set of any
+ * size, instead of all over it; the rest costs little until a reply says it.  Those follow by how
+ * many exceptions they have, most first, which packs best.  Phrases are numbered by how often they
+ * end in the samples, so what belongs to them lies close together, too. */
 #include "phrases.h"
 
 #include "bounceline/alloc.h"
@@ -54,11 +56,11 @@ struct build {
     struct node *nodes;
     uint32_t n_nodes, classes;
     uint8_t class_of[256];
-    uint32_t *order;               /* nodes breadth first */
-    uint32_t *rows;                /* n_nodes * classes */
-    uint32_t *output_of;           /* 1 + the longest phrase that ends there; 0: none */
-    uint32_t *visits;              /* by the usual text */
-    uint32_t *base;                /* node -> number in the double array */
+    uint32_t *order;     /* nodes breadth first */
+    uint32_t *rows;      /* n_nodes * classes */
+    uint32_t *output_of; /* 1 + the longest phrase that ends there; 0: none */
+    uint32_t *visits;    /* by the usual text */
+    uint32_t *base;      /* node -> number in the double array */
     uint32_t *cells;
     uint8_t *used; /* bit 0: the cell is taken; bit 1: the number is taken */
     size_t n_cells, cells_room;
@@ -267,8 +269,9 @@ static bool fits(const struct build *b, size_t at, bool output, const uint8_t *c
     return true;
 }
 
-/* First fit, from somewhat before the furthest that a state with as many exceptions went to: holes that were no good for
- * one are for another.  All holes would be no tenth more, and take a hundred times as long. */
+/* First fit, from somewhat before the furthest that a state with as many exceptions went to: holes
+ * that were no good for one are for another.  All holes would be no tenth more, and take a hundred
+ * times as long. */
 static bool place(struct build *b, uint32_t node, const uint8_t *classes, size_t n, size_t *from)
 {
     bool output = b->output_of[node];
@@ -309,7 +312,8 @@ static bool place_states(struct build *b)
     bool placed = turns;
 
     for (uint32_t node = 0; placed && node < b->n_nodes; node++)
-        turns[node] = (struct turn){node, b->visits[node], (uint32_t)list_exceptions(b, node, exceptions)};
+        turns[node] =
+            (struct turn){node, b->visits[node], (uint32_t)list_exceptions(b, node, exceptions)};
     if (placed)
         qsort(turns, b->n_nodes, sizeof *turns, by_turn);
     for (uint32_t i = 0; placed && i < b->n_nodes; i++) {
@@ -366,8 +370,9 @@ static bool finish(struct build *b, struct bl_arena *arena, struct bl_phrases *o
     return true;
 }
 
-enum bl_code bl_phrases_build(struct bl_arena *arena, const struct bl_phrases_from *from, struct bl_phrases *out,
-                              uint16_t *phrase_of, uint16_t *shorter, bl_err *err)
+enum bl_code bl_phrases_build(struct bl_arena *arena, const struct bl_phrases_from *from,
+                              struct bl_phrases *out, uint16_t *phrase_of, uint16_t *shorter,
+                              bl_err *err)
 {
     struct build b = {.phrases = from->phrases, .n_phrases = from->n, .n_nodes = 1};
     size_t states = 1;
@@ -378,7 +383,8 @@ enum bl_code bl_phrases_build(struct bl_arena *arena, const struct bl_phrases_fr
     if (from->n >= BL_WORDS_MAX)
         return bl_fail(err, BL_LIMIT, 0, "more than %d different phrases", BL_WORDS_MAX);
     if (states > BL_PHRASES_BYTES)
-        return bl_fail(err, BL_LIMIT, 0, "phrases hold more than %d bytes together", BL_PHRASES_BYTES);
+        return bl_fail(err, BL_LIMIT, 0, "phrases hold more than %d bytes together",
+                       BL_PHRASES_BYTES);
     fold_classes(&b);
     b.nodes = bl_calloc(states, sizeof *b.nodes);
     if (!b.nodes)

@@ -2,7 +2,6 @@
  * The last hit is the longest suffix. */
 #include "providers.h"
 
-
 /* FNV-1a; case is folded by a bit, since a hit is compared anyway. */
 static uint32_t hash_step(uint32_t hash, char c)
 {
@@ -16,9 +15,11 @@ static void note_suffix(struct bl_rules *rules, bl_slice suffix)
     if (suffix.n > rules->longest_suffix)
         rules->longest_suffix = (uint32_t)suffix.n;
     if (suffix.n < BL_ENDING)
-        memset(rules->endings, 0xff, sizeof rules->endings); /* what stands before it is not known */
+        /* what stands before it is not known */
+        memset(rules->endings, 0xff, sizeof rules->endings);
     else
-        rules->endings[bl_rules_ending_bit(suffix) / 64] |= UINT64_C(1) << bl_rules_ending_bit(suffix) % 64;
+        rules->endings[bl_rules_ending_bit(suffix) / 64] |= UINT64_C(1)
+                                                            << bl_rules_ending_bit(suffix) % 64;
 }
 
 const uint64_t *bl_rules_endings(const struct bl_rules *rules)

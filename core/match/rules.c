@@ -45,7 +45,8 @@ const struct bl_codes *bl_rules_codes(const struct bl_rules *rules, uint32_t ind
 
 const struct bl_codes *bl_rules_codes_of(const struct bl_rules *rules, const bl_reply *reply)
 {
-    return bl_rules_codes(rules, bl_digits_find(rules->digits, reply->code, bl_effective_status(reply)));
+    return bl_rules_codes(rules,
+                          bl_digits_find(rules->digits, reply->code, bl_effective_status(reply)));
 }
 
 size_t bl_rules_providers(const struct bl_rules *rules)

@@ -5,8 +5,8 @@
  * functions that either take what they promise off the front or leave it alone; what is left when
  * none fits is where the error message points.  What needs more than its own line (duplicates,
  * rules that never win, samples) is checked in compile.c, on the finished tables. */
-#include "phrases.h"
 #include "rules_text.h"
+#include "phrases.h"
 
 #include "bounceline/alloc.h"
 #include "bounceline/nearest.h"
@@ -420,8 +420,8 @@ static bool is_own(const struct reader *r)
 }
 
 /* One kind of evidence; those above it beat it. */
-static enum bl_code read_evidence(struct reader *r, const struct table *table, const bl_slice *fields,
-                                  size_t n)
+static enum bl_code read_evidence(struct reader *r, const struct table *table,
+                                  const bl_slice *fields, size_t n)
 {
     static const char *const kinds[] = {"provider-words", "specific-words", "provider-code",
                                         "specific-code",  "generic-words",  "generic-code"};
@@ -429,16 +429,19 @@ static enum bl_code read_evidence(struct reader *r, const struct table *table, c
     bl_slice name = field(table, fields, n, BL_SLICE("evidence"));
     uint8_t kind = 0;
 
-    _Static_assert(BL_TIER_GENERIC_CODE == BL_TIER_PROVIDER_TEXT + BL_COUNT(kinds) - 1, "one name a tier");
+    _Static_assert(BL_TIER_GENERIC_CODE == BL_TIER_PROVIDER_TEXT + BL_COUNT(kinds) - 1,
+                   "one name a tier");
     if (is_own(r))
-        return bl_rules_text_fail(model, field_place(r, name), "the order of evidence is not an operator's");
+        return bl_rules_text_fail(model, field_place(r, name),
+                                  "the order of evidence is not an operator's");
     if (!find_word(name, kinds, BL_COUNT(kinds), &kind))
         return bl_rules_text_fail(model, field_place(r, name),
                                   "evidence is provider-, specific- or generic-words or -code");
     if (model->order[BL_TIER_PROVIDER_TEXT + kind])
         return bl_rules_text_fail(model, field_place(r, name), "'%.*s' is there twice", (int)name.n,
                                   name.p);
-    model->order[BL_TIER_PROVIDER_TEXT + kind] = (uint8_t)(BL_TIER_PROVIDER_TEXT + model->n_order++);
+    model->order[BL_TIER_PROVIDER_TEXT + kind] =
+        (uint8_t)(BL_TIER_PROVIDER_TEXT + model->n_order++);
     model->order_place = (struct rt_place){r->file, r->line, 1};
     return BL_OK;
 }
@@ -447,14 +450,16 @@ static enum bl_code read_evidence(struct reader *r, const struct table *table, c
 static enum bl_code finish_order(struct rt_model *model)
 {
     if (model->n_order && model->n_order != BL_TIER_FALLBACK - BL_TIER_PROVIDER_TEXT)
-        return bl_rules_text_fail(model, model->order_place, "all six kinds of evidence have their place");
+        return bl_rules_text_fail(model, model->order_place,
+                                  "all six kinds of evidence have their place");
     for (uint8_t tier = 0; tier < BL_TIERS; tier++)
         if (model->n_order == 0 || tier < BL_TIER_PROVIDER_TEXT || tier == BL_TIER_FALLBACK)
             model->order[tier] = tier;
     return BL_OK;
 }
 
-static enum bl_code read_words(struct reader *r, const struct table *table, const bl_slice *fields, size_t n)
+static enum bl_code read_words(struct reader *r, const struct table *table, const bl_slice *fields,
+                               size_t n)
 {
     struct rt_model *model = r->model;
     const struct rt_words *known = (const struct rt_words *)(const void *)model->words.items;
@@ -465,17 +470,20 @@ static enum bl_code read_words(struct reader *r, const struct table *table, cons
         if (!is_name_char(item.name.p[i]))
             return bl_rules_text_fail(model, field_place(r, item.name), "a name is a-z, 0-9 and -");
     if (item.name.n == 0 || words.n == 0)
-        return bl_rules_text_fail(model, field_place(r, item.name), "expected a name and words, a|b");
+        return bl_rules_text_fail(model, field_place(r, item.name),
+                                  "expected a name and words, a|b");
     for (size_t i = 0; i < model->words.n; i++)
         if (bl_slice_eq(known[i].name, item.name))
-            return bl_rules_text_fail(model, field_place(r, item.name), "the list '%.*s' is there twice",
-                                      (int)item.name.n, item.name.p);
+            return bl_rules_text_fail(model, field_place(r, item.name),
+                                      "the list '%.*s' is there twice", (int)item.name.n,
+                                      item.name.p);
     item.name = keep(model, item.name);
     item.words = keep(model, words);
     for (size_t i = 0; i < words.n && item.words.p; i++)
         ((char *)(uintptr_t)item.words.p)[i] = bl_lower(words.p[i]);
-    return item.name.p && item.words.p && bl_rules_text_push(&model->words, &item) ? BL_OK
-                                                                                   : no_memory(model);
+    return item.name.p && item.words.p && bl_rules_text_push(&model->words, &item)
+               ? BL_OK
+               : no_memory(model);
 }
 
 /* 0 when there is no such provider. */
@@ -557,7 +565,8 @@ static bool is_row(const struct rt_model *model, const struct rt_rule *rule, bl_
     return rule->is_code && bl_slice_eq(rt_code(model, rule->code)->key, key);
 }
 
-/* Switches off every alternative of a shipped rule, or one row of codes.tsv; false when there is none of that id. */
+/* Switches off every alternative of a shipped rule, or one row of codes.tsv; false when there is
+ * none of that id. */
 static bool drop_shipped(struct rt_model *model, bl_slice id)
 {
     bool found = false;
@@ -602,7 +611,8 @@ static bl_slice code_key(struct rt_model *model, bl_slice basic, bl_slice enhanc
     return keep(model, (bl_slice){key, (size_t)n});
 }
 
-/* Rows that bear one name are one rule, of one category; without a name a row is a rule of its own. */
+/* Rows that bear one name are one rule, of one category; without a name a row is a rule of its
+ * own. */
 static enum bl_code name_code(struct reader *r, bl_slice name, bl_slice key, struct rt_rule *rule)
 {
     struct rt_model *model = r->model;
@@ -621,28 +631,31 @@ static enum bl_code name_code(struct reader *r, bl_slice name, bl_slice key, str
         const struct rt_rule *other = rt_rule(model, i);
 
         if (!other->gone && bl_slice_eq(other->id, rule->id) && other->category != rule->category)
-            return bl_rules_text_fail(model, field_place(r, name), "'%.*s' of line %u has another category",
-                                      (int)name.n, name.p, other->place.line);
+            return bl_rules_text_fail(model, field_place(r, name),
+                                      "'%.*s' of line %u has another category", (int)name.n, name.p,
+                                      other->place.line);
     }
     return rule->id.p ? BL_OK : no_memory(model);
 }
 
 /* What it says to people. */
-static enum bl_code keep_code(struct reader *r, bl_slice basic, bl_slice enhanced, bl_slice meaning, bl_slice remedy,
-                              struct rt_rule *rule)
+static enum bl_code keep_code(struct reader *r, bl_slice basic, bl_slice enhanced, bl_slice meaning,
+                              bl_slice remedy, struct rt_rule *rule)
 {
     struct rt_model *model = r->model;
     struct rt_code code = {.key = code_key(model, basic, enhanced)};
     char codes[64];
-    int n = snprintf(codes, sizeof codes, "%.*s%s%.*s", (int)basic.n, basic.p, basic.n && enhanced.n ? " " : "",
-                     (int)(enhanced.n < 40 ? enhanced.n : 40), enhanced.p);
+    int n = snprintf(codes, sizeof codes, "%.*s%s%.*s", (int)basic.n, basic.p,
+                     basic.n && enhanced.n ? " " : "", (int)(enhanced.n < 40 ? enhanced.n : 40),
+                     enhanced.p);
 
     code.text.codes = keep(model, (bl_slice){codes, (size_t)n});
     if (model->codes.n >= UINT16_MAX)
         return bl_rules_text_fail(model, rule->place, "more than %d rows", UINT16_MAX);
     rule->code = (uint16_t)model->codes.n;
     return code.key.p && code.text.codes.p && keep_field(model, meaning, &code.text.meaning) &&
-                   keep_field(model, remedy, &code.text.remedy) && bl_rules_text_push(&model->codes, &code)
+                   keep_field(model, remedy, &code.text.remedy) &&
+                   bl_rules_text_push(&model->codes, &code)
                ? BL_OK
                : no_memory(model);
 }
@@ -687,8 +700,10 @@ static enum bl_code read_code(struct reader *r, const struct table *table, const
     if (rc != BL_OK)
         return rc;
     if (rule.own)
-        (void)drop_shipped(model, rt_code(model, rule.code)->key); /* an operator's row for the same codes replaces it */
-    rc = name_code(r, field(table, fields, n, BL_SLICE("rule")), rt_code(model, rule.code)->key, &rule);
+        (void)drop_shipped(model, rt_code(model, rule.code)->key); /* an operator's row for the same
+                                                                      codes replaces it */
+    rc = name_code(r, field(table, fields, n, BL_SLICE("rule")), rt_code(model, rule.code)->key,
+                   &rule);
     if (rc != BL_OK)
         return rc;
     rule.want.basic = value;
@@ -723,9 +738,12 @@ static enum bl_code read_mark(struct reader *r, const struct table *table, const
                               size_t n)
 {
     static const char *const kinds[BL_MARK_KINDS] = {
-        [BL_MARK_LIST_WORD] = "list-word",     [BL_MARK_LIST_HOST] = "list-host",
-        [BL_MARK_LIST_BEFORE] = "list-before", [BL_MARK_RETRY_BEFORE] = "retry-before",
-        [BL_MARK_IP_BEFORE] = "ip-before",     [BL_MARK_IP_AFTER] = "ip-after",
+        [BL_MARK_LIST_WORD] = "list-word",
+        [BL_MARK_LIST_HOST] = "list-host",
+        [BL_MARK_LIST_BEFORE] = "list-before",
+        [BL_MARK_RETRY_BEFORE] = "retry-before",
+        [BL_MARK_IP_BEFORE] = "ip-before",
+        [BL_MARK_IP_AFTER] = "ip-after",
         [BL_MARK_CODE] = "code",
     };
     struct rt_model *model = r->model;
@@ -988,8 +1006,8 @@ static enum bl_code read_section(struct reader *r, struct section *section)
                               "[veto] or [veto codes]");
 }
 
-/* `mailbox/over-quota:` in an operator's file: the shipped rule that this one replaces.  Leaves the last
- * part to be taken as the name; empty when no slash stands there. */
+/* `mailbox/over-quota:` in an operator's file: the shipped rule that this one replaces.  Leaves the
+ * last part to be taken as the name; empty when no slash stands there. */
 static bl_slice take_full_id(struct reader *r)
 {
     struct reader look = *r;
@@ -1013,8 +1031,8 @@ static enum bl_code name_once(const struct rt_model *model, const struct rt_rule
             return bl_rules_text_fail(model, rule->place,
                                       "a shipped rule is called so; '%.*s:' in full replaces it",
                                       (int)rule->id.n, rule->id.p);
-        return bl_rules_text_fail(model, rule->place, "the name '%.*s' is there twice",
-                                  (int)name.n, name.p);
+        return bl_rules_text_fail(model, rule->place, "the name '%.*s' is there twice", (int)name.n,
+                                  name.p);
     }
     return BL_OK;
 }
@@ -1074,7 +1092,8 @@ static enum bl_code read_rule(struct reader *r, const struct section *section)
     if (rc != BL_OK)
         return rc;
     if ((section->veto || section->veto_codes) && rule.action == BL_ACTION_SUPPRESS)
-        return bl_rules_text_fail(model, rule.place, "a veto needs a category that never suppresses");
+        return bl_rules_text_fail(model, rule.place,
+                                  "a veto needs a category that never suppresses");
     skip_blanks(r);
     rc = take_override(r, &rule);
     if (rc != BL_OK)
@@ -1120,7 +1139,8 @@ static enum bl_code read_sample(struct reader *r, size_t rule)
     sample.text = keep(r->model, trim(r->rest));
     if (sample.text.n == 0)
         return bl_rules_text_fail(r->model, sample.place, "an empty sample");
-    return sample.text.p && bl_rules_text_push(&r->model->samples, &sample) ? BL_OK : no_memory(r->model);
+    return sample.text.p && bl_rules_text_push(&r->model->samples, &sample) ? BL_OK
+                                                                            : no_memory(r->model);
 }
 
 static enum bl_code need_samples(const struct rt_model *model, size_t rule, size_t samples_before)
@@ -1185,7 +1205,16 @@ static enum bl_code read_rules(struct reader *r, bl_slice text)
     return last == BL_OK ? rc : last;
 }
 
-enum pass { PASS_CATEGORIES, PASS_PRECEDENCE, PASS_WORDS, PASS_PROVIDERS, PASS_CODES, PASS_MARKS, PASS_RULES, PASSES };
+enum pass {
+    PASS_CATEGORIES,
+    PASS_PRECEDENCE,
+    PASS_WORDS,
+    PASS_PROVIDERS,
+    PASS_CODES,
+    PASS_MARKS,
+    PASS_RULES,
+    PASSES
+};
 
 static bool pass_of(bl_slice path, enum pass *out)
 {
@@ -1285,8 +1314,8 @@ enum bl_code bl_rules_text_read(struct rt_model *model, const struct bl_rules_fi
     enum bl_code rc;
     enum pass of;
 
-    *model = (struct rt_model){
-        .files = files, .n_files = n, .n_shipped = n_shipped, .report = report};
+    *model =
+        (struct rt_model){.files = files, .n_files = n, .n_shipped = n_shipped, .report = report};
     bl_arena_init(&model->arena, ARENA_BYTES);
     model->categories.item_bytes = sizeof(struct bl_category);
     model->rules.item_bytes = sizeof(struct rt_rule);

@@ -25,10 +25,11 @@ struct rt_rule {
     uint16_t category;
     uint8_t tier, type, action, n_phrases;
     uint8_t gap[BL_PARTS_MAX]; /* as in struct bl_rule */
-    bool own;  /* an operator's */
+    bool own;                  /* an operator's */
     bool gone; /* replaced or switched off by an operator's file; only while reading */
-    bl_slice phrases[BL_PARTS_MAX]; /* folded; of several phrases, each one's shortest variant ... */
-    uint32_t uses_from, uses_n;     /* ... and all of them */
+    /* folded; of several phrases, each one's shortest variant ... */
+    bl_slice phrases[BL_PARTS_MAX];
+    uint32_t uses_from, uses_n; /* ... and all of them */
     /* rows of codes.tsv only */
     bool is_code;
     uint16_t code;                                           /* in rt_model.codes */

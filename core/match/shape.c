@@ -1,5 +1,5 @@
-/* Text is cut into chunks: what hangs together without blanks, brackets, quotes and commas.  A chunk is judged as a
- * whole, by its form: better fold a word too many than let a name through. */
+/* Text is cut into chunks: what hangs together without blanks, brackets, quotes and commas.  A
+ * chunk is judged as a whole, by its form: better fold a word too many than let a name through. */
 #include "bounceline/shape.h"
 
 enum { WORD_MAX = 24, NAME_LEAST = 3, WHOLE_LEAST = 5 };
@@ -9,7 +9,8 @@ struct folding {
     size_t names_n, n;
     char *out;
     bool full;
-    const char *last; /* the placeholder just written, while nothing but blanks and colons followed */
+    /* the placeholder just written, while nothing but blanks and colons followed */
+    const char *last;
     size_t last_end;
 };
 
@@ -79,8 +80,9 @@ static size_t digits_in(bl_slice s)
 /* 5.7.1, 4.2.0 */
 static bool is_status(bl_slice s)
 {
-    return s.n >= 5 && s.n <= 9 && (s.p[0] == '2' || s.p[0] == '4' || s.p[0] == '5') && s.p[1] == '.' &&
-           all_of(s, ".") && count(s, '.') == 2 && s.p[s.n - 1] != '.' && bl_slice_find(s, BL_SLICE("..")) == SIZE_MAX;
+    return s.n >= 5 && s.n <= 9 && (s.p[0] == '2' || s.p[0] == '4' || s.p[0] == '5') &&
+           s.p[1] == '.' && all_of(s, ".") && count(s, '.') == 2 && s.p[s.n - 1] != '.' &&
+           bl_slice_find(s, BL_SLICE("..")) == SIZE_MAX;
 }
 
 static bool is_ip(bl_slice s)
@@ -90,10 +92,11 @@ static bool is_ip(bl_slice s)
     if (all_of(s, ".") && count(s, '.') == 3)
         return true;
     for (size_t i = 0; i < s.n; i++)
-        hex += bl_is_digit(s.p[i]) || (bl_lower(s.p[i]) >= 'a' && bl_lower(s.p[i]) <= 'f') || s.p[i] == ':' ||
-               s.p[i] == '.';
+        hex += bl_is_digit(s.p[i]) || (bl_lower(s.p[i]) >= 'a' && bl_lower(s.p[i]) <= 'f') ||
+               s.p[i] == ':' || s.p[i] == '.';
     /* with less than that it is a time */
-    return hex == s.n && s.n >= 3 && (count(s, ':') > 2 || bl_slice_find(s, BL_SLICE("::")) != SIZE_MAX);
+    return hex == s.n && s.n >= 3 &&
+           (count(s, ':') > 2 || bl_slice_find(s, BL_SLICE("::")) != SIZE_MAX);
 }
 
 /* Labels and dots, the last one of two letters or more. */
@@ -126,7 +129,8 @@ static bool is_code(bl_slice s)
     }
     while (i < s.n && (s.p[i] == '-' || s.p[i] == '_'))
         i++;
-    return capitals >= 1 && capitals <= 4 && i < s.n && s.n - i <= 4 && all_of(bl_slice_drop(s, i), "");
+    return capitals >= 1 && capitals <= 4 && i < s.n && s.n - i <= 4 &&
+           all_of(bl_slice_drop(s, i), "");
 }
 
 /* `whole`: the name as the log has it, which is looked for within words, too; else a part of it. */
@@ -137,12 +141,14 @@ static bool is_part(bl_slice chunk, bl_slice name, bool whole)
     for (size_t i = 0; i + name.n <= chunk.n; i++)
         if (bl_slice_eq_fold((bl_slice){chunk.p + i, name.n}, name) &&
             ((whole && name.n >= WHOLE_LEAST) ||
-             ((i == 0 || !is_letter(chunk.p[i - 1])) && (i + name.n == chunk.n || !is_letter(chunk.p[i + name.n])))))
+             ((i == 0 || !is_letter(chunk.p[i - 1])) &&
+              (i + name.n == chunk.n || !is_letter(chunk.p[i + name.n])))))
             return true;
     return false;
 }
 
-/* Any label of what the log names: of `ana.lee@shop.example` these are ana.lee, ana, lee, shop.example, shop. */
+/* Any label of what the log names: of `ana.lee@shop.example` these are ana.lee, ana, lee,
+ * shop.example, shop. */
 static bool is_named(const struct folding *f, bl_slice chunk)
 {
     for (size_t i = 0; i < f->names_n; i++) {
@@ -187,7 +193,8 @@ static void fold_chunk(struct folding *f, bl_slice chunk)
 
     if (count(chunk, '@'))
         put_mark(f, "{address}");
-    else if (bl_slice_find(chunk, BL_SLICE("://")) != SIZE_MAX || bl_slice_starts(chunk, BL_SLICE("www.")))
+    else if (bl_slice_find(chunk, BL_SLICE("://")) != SIZE_MAX ||
+             bl_slice_starts(chunk, BL_SLICE("www.")))
         put_mark(f, "{url}");
     else if (is_status(chunk))
         put_word(f, chunk);
@@ -228,7 +235,8 @@ size_t bl_shape_fold(bl_slice text, const bl_slice *names, size_t names_n, char 
     struct folding f = {.names = names, .names_n = names_n, .out = out};
     size_t at = 0;
 
-    if (text.n >= 4 && all_of(bl_slice_head(text, 3), "") && (text.p[3] == ' ' || text.p[3] == '-')) {
+    if (text.n >= 4 && all_of(bl_slice_head(text, 3), "") &&
+        (text.p[3] == ' ' || text.p[3] == '-')) {
         put(&f, bl_slice_head(text, 3));
         put(&f, BL_SLICE(" "));
         at = 4;

@@ -17,13 +17,13 @@ enum {
     BL_PARTS_MAX = 7,    /* phrases in order within one rule */
     BL_PHRASE_MAX = 200, /* bytes of one phrase */
     BL_NEAR = 40,
-    BL_LINKS_MAX = 1024,    /* bl_classify keeps some bits and a byte for each */
-    BL_RULES_MAX = 1 << 15, /* ranks have 16 bits */
-    BL_NO_SINGLE = 0xffff,  /* behind any rank */
-    BL_WORDS_MAX = 1 << 16, /* different phrases */
+    BL_LINKS_MAX = 1024,        /* bl_classify keeps some bits and a byte for each */
+    BL_RULES_MAX = 1 << 15,     /* ranks have 16 bits */
+    BL_NO_SINGLE = 0xffff,      /* behind any rank */
+    BL_WORDS_MAX = 1 << 16,     /* different phrases */
     BL_PHRASES_BYTES = 1 << 20, /* of all phrases together */
     BL_STATES_MAX = 1 << 17,    /* bounds what a compilation needs: 4 bytes a state and class */
-    BL_DIGITS = 11           /* 0..9 and the dot */
+    BL_DIGITS = 11              /* 0..9 and the dot */
 };
 
 /* Codes are compared under a mask: 4 bits a digit for the basic code, 10 bits a number for the
@@ -45,8 +45,8 @@ struct bl_rule {
     uint8_t parts;  /* number of phrases */
 };
 
-/* From one phrase of a rule to the next: a rule with several phrases has one link fewer, side by side, all in one
- * stretch of 64. */
+/* From one phrase of a rule to the next: a rule with several phrases has one link fewer, side by
+ * side, all in one stretch of 64. */
 struct bl_link {
     uint16_t rule;
     uint8_t part; /* the later phrase: 1.. */
@@ -70,7 +70,8 @@ struct bl_word {
     uint16_t shorter;   /* 1 + the longest other word that it ends with; 0: there is none */
     uint16_t all_first; /* links that have it, or one that it ends with, in front ... */
     uint16_t all_later; /* ... and behind */
-    uint16_t singles;   /* where the rules begin that are all of one of these: by rank, then BL_NO_SINGLE */
+    uint16_t singles;   /* where the rules begin that are all of one of these: by rank, then
+                           BL_NO_SINGLE */
     uint16_t strongest; /* of them, leaving out vetoes; or BL_NO_SINGLE */
     uint8_t length;
 };
@@ -86,7 +87,7 @@ struct bl_digit_node {
 struct bl_phrases {
     const uint8_t *class_of; /* 256: byte -> class, 1..classes-1 */
     const uint32_t *cells;
-    const uint32_t *pairs;   /* classes * classes */
+    const uint32_t *pairs; /* classes * classes */
     uint32_t n_cells, classes;
     uint32_t start; /* as if a blank had been read */
 };
@@ -112,7 +113,8 @@ enum { BL_MARK_HEAD = 8, BL_MARK_FOLD = 0x20 };
 
 struct bl_mark {
     bl_slice text, name; /* text: never empty; but for patterns folded */
-    uint64_t head, mask; /* no text of single blanks begins with it unless bl_mark_head(text) & mask is head */
+    uint64_t head, mask; /* no text of single blanks begins with it unless bl_mark_head(text) & mask
+                            is head */
     uint8_t kind;        /* enum bl_mark_kind */
 };
 
@@ -120,8 +122,10 @@ struct bl_mark {
 static inline uint64_t bl_mark_head(const char *p)
 {
     const unsigned char *b = (const unsigned char *)p;
-    uint64_t low = (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
-    uint64_t high = (uint32_t)b[4] | (uint32_t)b[5] << 8 | (uint32_t)b[6] << 16 | (uint32_t)b[7] << 24;
+    uint64_t low =
+        (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
+    uint64_t high =
+        (uint32_t)b[4] | (uint32_t)b[5] << 8 | (uint32_t)b[6] << 16 | (uint32_t)b[7] << 24;
 
     return (low | high << 32) | BL_MARK_FOLD * UINT64_C(0x0101010101010101);
 }
@@ -139,15 +143,17 @@ static inline enum bl_mark_group bl_mark_group(unsigned kind)
 struct bl_rules {
     const struct bl_category *categories;
     const struct bl_rule *rules;
-    const struct bl_rule_info *infos; /* of alternatives and codes, all variants of one together ... */
-    const uint16_t *info_of;          /* ... parallel to rules */
+    /* of alternatives and codes, all variants of one together ... */
+    const struct bl_rule_info *infos;
+    const uint16_t *info_of; /* ... parallel to rules */
     const struct bl_codes *codes;
     const struct bl_digit_node *digits;
     const bl_slice *providers; /* [0] "other" */
     const struct bl_provider_suffix *suffixes;
     const uint16_t *suffix_slots; /* hash table of 1 + index; 0: free */
-    const uint16_t *loose;     /* rules without phrase that are no row of codes.tsv, strongest first */
-    uint64_t loose_enhanced, loose_basic; /* none matches without one of these bits: bl_enhanced_bit, bl_basic_bit */
+    const uint16_t *loose; /* rules without phrase that are no row of codes.tsv, strongest first */
+    uint64_t loose_enhanced, loose_basic; /* none matches without one of these bits:
+                                             bl_enhanced_bit, bl_basic_bit */
     struct bl_phrases phrases;
     const struct bl_word *words; /* by the numbers that the automaton puts out */
     const uint16_t *singles;
@@ -161,7 +167,8 @@ struct bl_rules {
     uint64_t endings[(1 << BL_ENDING_BITS) / 64]; /* see bl_rules_ending_bit */
     const struct bl_mark *marks; /* sorted by first byte, lower case for patterns, too */
     const uint16_t *mark_from;   /* 257: marks[from[b]..from[b + 1]) begin with byte b */
-    uint64_t mark_pairs[BL_MARK_GROUPS][32]; /* [g][first & 31] has bit second & 63 when a mark may begin so */
+    uint64_t mark_pairs[BL_MARK_GROUPS][32]; /* [g][first & 31] has bit second & 63 when a mark may
+                                                begin so */
     uint32_t n_marks;
 };
 

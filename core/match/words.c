@@ -1,10 +1,10 @@
 /* words.c -- `"{user|mailbox} {is |}unknown"`: one phrase written for many
  *
- * Braces hold words to choose from, or the name of a list in words.tsv.  An alternative of one phrase
- * becomes all its variants, each of them a rule of its own to the tables (a longer one weighs more), all of
- * them one to people: they share id and place.  An alternative of several phrases stays one rule; each
- * variant of each phrase is listed as a word of it, and the shortest ones stand for it where it is weighed
- * and tried out. */
+ * Braces hold words to choose from, or the name of a list in words.tsv.  An alternative of one
+ * phrase becomes all its variants, each of them a rule of its own to the tables (a longer one
+ * weighs more), all of them one to people: they share id and place.  An alternative of several
+ * phrases stays one rule; each variant of each phrase is listed as a word of it, and the shortest
+ * ones stand for it where it is weighed and tried out. */
 #include "rules_text.h"
 
 #include "bounceline/alloc.h"
@@ -52,8 +52,8 @@ static enum bl_code add_use(struct expansion *e, uint8_t part, bl_slice phrase)
         if (rt_use(e->model, i)->part == part && bl_slice_eq(rt_use(e->model, i)->phrase, phrase))
             return BL_OK;
     if (e->model->uses.n - e->variant.uses_from >= VARIANTS_MAX)
-        return bl_rules_text_fail(e->model, e->rule.place, "more than %d variants of one alternative",
-                                  VARIANTS_MAX);
+        return bl_rules_text_fail(e->model, e->rule.place,
+                                  "more than %d variants of one alternative", VARIANTS_MAX);
     if (!kept->p || phrase.n < kept->n)
         *kept = phrase;
     return bl_rules_text_push(&e->model->uses, &use)
@@ -72,13 +72,15 @@ static enum bl_code add_variant(struct expansion *e)
         return bl_rules_text_fail(model, e->rule.place, "more than %d variants of one alternative",
                                   VARIANTS_MAX);
     if (model->rules.n >= BL_RULES_MAX - 1)
-        return bl_rules_text_fail(model, e->rule.place, "more than %d rules and variants", BL_RULES_MAX);
+        return bl_rules_text_fail(model, e->rule.place, "more than %d rules and variants",
+                                  BL_RULES_MAX);
     return bl_rules_text_push(&model->rules, &e->variant)
                ? BL_OK
                : bl_fail(model->report->err, BL_NO_MEMORY, 0, "out of memory reading rules");
 }
 
-static enum bl_code write_phrase(struct expansion *e, int part, bl_slice rest, struct writing w, int depth);
+static enum bl_code write_phrase(struct expansion *e, int part, bl_slice rest, struct writing w,
+                                 int depth);
 
 static enum bl_code end_phrase(struct expansion *e, int part, const struct writing *w)
 {
@@ -129,7 +131,8 @@ static enum bl_code write_choices(struct expansion *e, int part, bl_slice choice
     return rc;
 }
 
-static enum bl_code write_phrase(struct expansion *e, int part, bl_slice rest, struct writing w, int depth)
+static enum bl_code write_phrase(struct expansion *e, int part, bl_slice rest, struct writing w,
+                                 int depth)
 {
     while (rest.n && rest.p[0] != '{') {
         if (rest.p[0] != ' ' || w.n == 0 || w.text[w.n - 1] != ' ') {

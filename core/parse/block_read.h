@@ -13,8 +13,8 @@
  * Failures are set aside and classified together.  What the worker remembers from line to line
  * (head, key seed, provider of a relay host) is only ever an answer it would find again.
  *
- * A header, because it is compiled twice: in worker.c, and in worker_avx2.c with wider windows.
- */
+ * A header, because it is compiled twice: in worker.c, and in worker_avx2.c with wider
+ * windows. */
 #ifndef BOUNCELINE_BLOCK_READ_H
 #define BOUNCELINE_BLOCK_READ_H
 
@@ -30,13 +30,13 @@
 #include "syslog_read.h"
 
 enum {
-    LINES = 128,        /* found, looked at and read at a time */
-    FAILURES = 1024,    /* classified at a time */
-    ORIGIN_MAX = 96,    /* bytes of host and instance remembered */
+    LINES = 128,         /* found, looked at and read at a time */
+    FAILURES = 1024,     /* classified at a time */
+    ORIGIN_MAX = 96,     /* bytes of host and instance remembered */
     PROVIDERS_BITS = 11, /* relay hosts remembered */
     PROVIDER_HOST_MAX = 64,
     HEADLESS_BYTES = 2048, /* searched in a line that has no head */
-    AGAIN_LINES = 16      /* repetitions in a row that are looked behind for what is repeated */
+    AGAIN_LINES = 16       /* repetitions in a row that are looked behind for what is repeated */
 };
 
 struct provider {
@@ -64,8 +64,8 @@ struct bl_worker {
     char origin[ORIGIN_MAX]; /* from the host to the instance's slash, that the seed belongs to */
     size_t origin_n, origin_program;
     uint64_t seed;
-    uint64_t plain_seed; /* of the remembered head's host and the instance `postfix` */
-    uint32_t plain_head; /* which of the stamper's heads that is */
+    uint64_t plain_seed;   /* of the remembered head's host and the instance `postfix` */
+    uint32_t plain_head;   /* which of the stamper's heads that is */
     char exim[ORIGIN_MAX]; /* host and program, likewise */
     size_t exim_n, exim_host_n;
     uint64_t exim_seed;
@@ -82,7 +82,7 @@ struct bl_worker {
     size_t failures_n;
     bl_reply replies[FAILURES];
     bl_verdict verdicts[FAILURES];
-    uint32_t failed[FAILURES]; /* places */
+    uint32_t failed[FAILURES];    /* places */
     uint16_t failed_at[FAILURES]; /* their providers */
     struct bl_memo *memo;
 };
@@ -162,8 +162,8 @@ RARELY void classify(struct bl_worker *worker, struct bl_block *block)
 {
     for (size_t i = 0; i < worker->failures_n; i++)
         worker->failed_at[i] = block->records[worker->failed[i]].provider;
-    bl_memo_classify(worker->memo, worker->rules, worker->replies, worker->failed_at, worker->verdicts,
-                     worker->failures_n);
+    bl_memo_classify(worker->memo, worker->rules, worker->replies, worker->failed_at,
+                     worker->verdicts, worker->failures_n);
     for (size_t i = 0; i < worker->failures_n; i++) {
         bl_record *record = &block->records[worker->failed[i]];
 
@@ -210,8 +210,7 @@ RARELY void note_if_delivery(struct bl_block *block, bl_slice line)
     bl_slice text = bl_slice_head(line, HEADLESS_BYTES);
     size_t to = bl_slice_find(text, BL_SLICE(" to=<"));
 
-    if (to != SIZE_MAX &&
-        bl_slice_find(bl_slice_drop(text, to), BL_SLICE(" status=")) != SIZE_MAX)
+    if (to != SIZE_MAX && bl_slice_find(bl_slice_drop(text, to), BL_SLICE(" status=")) != SIZE_MAX)
         note_unparsed(block, line);
 }
 
@@ -235,7 +234,8 @@ RARELY void cap_repeats(struct bl_block *block, bl_record *record)
 }
 
 /* `promise` is a constant in each call, so each is a loop of its own. */
-BL_ALWAYS_INLINE void read_kept(struct bl_worker *worker, struct bl_block *block, enum promise promise)
+BL_ALWAYS_INLINE void read_kept(struct bl_worker *worker, struct bl_block *block,
+                                enum promise promise)
 {
     for (size_t i = 0; i < worker->kept_n[promise]; i++) {
         const struct prospect *prospect = &worker->prospects[worker->kept[promise][i]];
@@ -262,15 +262,14 @@ BL_ALWAYS_INLINE void read_kept_exim(struct bl_worker *worker, struct bl_block *
     for (size_t i = 0; i < worker->kept_n[promise]; i++) {
         const struct prospect *prospect = &worker->prospects[worker->kept[promise][i]];
         const bl_syslog *head = &prospect->head;
-        enum bl_exim_line line = read_exim_promised(
-            promise, head, prospect->qid, &worker->room, &block->records[prospect->place],
-            &worker->replies[worker->failures_n]);
+        enum bl_exim_line line = read_exim_promised(promise, head, prospect->qid, &worker->room,
+                                                    &block->records[prospect->place],
+                                                    &worker->replies[worker->failures_n]);
 
         if (promise == EXIM_REPEATED && line == BL_EXIM_RECORD)
             cap_repeats(block, &block->records[prospect->place]);
         if (line == BL_EXIM_RECORD)
-            finish_record(worker, block, prospect,
-                          exim_seed_of(worker, head->host, head->program));
+            finish_record(worker, block, prospect, exim_seed_of(worker, head->host, head->program));
         else
             break_promise(worker, block, prospect, line == BL_EXIM_UNPARSED);
     }
@@ -285,8 +284,9 @@ struct place_before {
     int64_t at;
 };
 
-/* The whole line before; false where it is not to be had.  A block begins with a line, and so does what stands
- * before it when that is all there was.  A NUL ends what it stands in, for of a hole as many may be here as like. */
+/* The whole line before; false where it is not to be had.  A block begins with a line, and so does
+ * what stands before it when that is all there was.  A NUL ends what it stands in, for of a hole as
+ * many may be here as like. */
 RARELY bool step_back(struct place_before *place, bl_slice *line)
 {
     bool inside = place->at > 0;
@@ -310,8 +310,8 @@ RARELY bool step_back(struct place_before *place, bl_slice *line)
     return true;
 }
 
-/* The line that is repeated: the last one before that is no repetition itself, not far behind; of the same
- * host, for lines of others may stand between. */
+/* The line that is repeated: the last one before that is no repetition itself, not far behind; of
+ * the same host, for lines of others may stand between. */
 RARELY bool find_repeated(struct bl_worker *worker, const struct bl_block *block,
                           const bl_syslog *again, bl_syslog *out)
 {
@@ -321,7 +321,8 @@ RARELY bool find_repeated(struct bl_worker *worker, const struct bl_block *block
 
     if (body < block->bytes || body > block->bytes + block->n)
         return false; /* out of a JSON line, where nothing is repeated */
-    while (body > block->bytes && body[-1] != '\n' && body[-1] != 0) /* behind a hole nobody knows what is repeated */
+    while (body > block->bytes && body[-1] != '\n' && body[-1] != 0) /* behind a hole nobody knows
+                                                                        what is repeated */
         body--;
     place.at = body - block->bytes;
     for (int i = 0; i < AGAIN_LINES; i++) {
@@ -338,7 +339,7 @@ RARELY bool find_repeated(struct bl_worker *worker, const struct bl_block *block
 
 /* A line by itself, Postfix's or Exim's, and the seed of its key. */
 RARELY bool read_one(struct bl_worker *worker, bl_syslog *head, bl_record *out, bl_reply *reply,
-                       uint64_t *seed)
+                     uint64_t *seed)
 {
     struct bl_words words = {0};
     bl_slice id;
@@ -347,8 +348,8 @@ RARELY bool read_one(struct bl_worker *worker, bl_syslog *head, bl_record *out, 
     if (promise == FOREIGN && is_exim(head->program)) {
         *seed = exim_seed_of(worker, head->host, head->program);
         promise = look_at_exim(head, &id);
-        return is_exim_result(promise) && read_exim_promised(promise, head, id, &worker->room, out,
-                                                             reply) == BL_EXIM_RECORD;
+        return is_exim_result(promise) &&
+               read_exim_promised(promise, head, id, &worker->room, out, reply) == BL_EXIM_RECORD;
     }
     *seed = seed_of(worker, head->host, head->program);
     return promise != NOTHING && promise != FOREIGN &&
@@ -377,8 +378,8 @@ RARELY void read_kept_again(struct bl_worker *worker, struct bl_block *block)
         bl_record *record = &block->records[prospect->place];
         uint64_t seed;
 
-        if (read_again(worker, block, &prospect->head, record,
-                       &worker->replies[worker->failures_n], &seed)) {
+        if (read_again(worker, block, &prospect->head, record, &worker->replies[worker->failures_n],
+                       &seed)) {
             cap_repeats(block, record);
             finish_record(worker, block, prospect, seed);
         } else {
@@ -422,8 +423,8 @@ RARELY bool read_odd_line(struct bl_worker *worker, bl_slice line, bl_syslog *he
     return true;
 }
 
-/* What a crash leaves where a log was enlarged but not yet written are NULs, and the next line follows them
- * without a newline; half a line may stand before them.  False when there are none. */
+/* What a crash leaves where a log was enlarged but not yet written are NULs, and the next line
+ * follows them without a newline; half a line may stand before them.  False when there are none. */
 RARELY bool split_at_hole(bl_slice line, bl_slice *half, bl_slice *behind)
 {
     const char *last = line.n ? memrchr(line.p, 0, line.n) : NULL;
@@ -479,11 +480,11 @@ RARELY uint64_t make_plain_seed(struct bl_worker *worker)
     return worker->plain_seed;
 }
 
-/* Nearly every line: the head of the line before, `postfix...[pid]: WORD ` within the next 64 bytes.  What
- * read_syslog and look_at find out one after the other, each opening windows of its own, is asked here of two.
- * False when anything is otherwise: then they decide. */
-BL_ALWAYS_INLINE bool look_quickly(struct bl_worker *worker, bl_slice line, struct prospect *prospect,
-                                   enum promise *promise)
+/* Nearly every line: the head of the line before, `postfix...[pid]: WORD ` within the next 64
+ * bytes.  What read_syslog and look_at find out one after the other, each opening windows of its
+ * own, is asked here of two. False when anything is otherwise: then they decide. */
+BL_ALWAYS_INLINE bool look_quickly(struct bl_worker *worker, bl_slice line,
+                                   struct prospect *prospect, enum promise *promise)
 {
     const struct bl_stamper *stamper = &worker->stamper;
     struct bl_window head = bl_window_open(line),
@@ -506,7 +507,8 @@ BL_ALWAYS_INLINE bool look_quickly(struct bl_worker *worker, bl_slice line, stru
     brackets = bl_window_mask(&tag, '[');
     behind = blanks & (blanks - 1);
     memcpy(&first, in.p, sizeof first);
-    if (behind == 0 || brackets == 0 || (first & 0xffffffffffffff) != 0x78696674736f70) /* postfix */
+    /* postfix */
+    if (behind == 0 || brackets == 0 || (first & 0xffffffffffffff) != 0x78696674736f70)
         return false;
     end = (size_t)__builtin_ctzll(blanks);
     pid = (size_t)__builtin_ctzll(brackets);
@@ -595,8 +597,8 @@ static inline void read_block(struct bl_worker *worker, struct bl_block *block)
         }
         block->lines += found;
         begin += from;
-        if (found < LINES &&
-            begin < block->n) { /* the last line of a finished generation has no end */
+        if (found < LINES && begin < block->n) { /* the last line of a finished generation has no
+                                                    end */
             look_at_line(worker, block, (bl_slice){block->bytes + begin, block->n - begin}, found);
             block->lines++;
         }

@@ -17,18 +17,18 @@
 
 #include "bounceline/exim.h"
 
+#include "../base/window.h"
 #include "bounceline/reply.h"
 #include "postfix_read.h"
-#include "../base/window.h"
 
 enum {
-    EXIM_ID_OLD = 16,    /* 1xUzlC-0001D9-0d, to 4.96 */
-    EXIM_ID_NEW = 23,    /* 1xUzq5-000000000yo-3zGH */
-    EXIM_BODY_MIN = 7,   /* `== a: b` */
+    EXIM_ID_OLD = 16,  /* 1xUzlC-0001D9-0d, to 4.96 */
+    EXIM_ID_NEW = 23,  /* 1xUzq5-000000000yo-3zGH */
+    EXIM_BODY_MIN = 7, /* `== a: b` */
     EXIM_REFUSAL_MIN = 16,
-    EXIM_PIECE_MIN = 7,  /* `[2/2] a` */
+    EXIM_PIECE_MIN = 7, /* `[2/2] a` */
     EXIM_PIECES = 999,
-    EXIM_TRIES = 32      /* places where an address may end, looked at */
+    EXIM_TRIES = 32 /* places where an address may end, looked at */
 };
 
 /* -- the head --------------------------------------------------------------------------------- */
@@ -122,15 +122,15 @@ static inline bool is_exim_body(bl_slice in)
         return true;
     id = exim_id(in);
     if (id == 0)
-        return in.n > 2 && (in.p[1] == '=' || bl_slice_starts(in, BL_SLICE("rejected ")) ||
-                            is_turned_away(in));
+        return in.n > 2 &&
+               (in.p[1] == '=' || bl_slice_starts(in, BL_SLICE("rejected ")) || is_turned_away(in));
     in = bl_slice_drop(in, id + 1);
     word = bl_slice_head(in, bl_window_find(in, ' '));
     return word.n < 2 || word.p[word.n - 1] != ':' || word.p[1] == '=';
 }
 
-/* Takes the stamp and the blank behind it; `*zoned`: with a zone.  Lines of one second begin alike, so the last stamp is
- * remembered, in its shortest form. */
+/* Takes the stamp and the blank behind it; `*zoned`: with a zone.  Lines of one second begin alike,
+ * so the last stamp is remembered, in its shortest form. */
 static inline bool take_exim_stamp(bl_slice *in, struct bl_stamper *stamper, int64_t *time_us,
                                    bool *zoned)
 {
@@ -145,7 +145,8 @@ static inline bool take_exim_stamp(bl_slice *in, struct bl_stamper *stamper, int
     }
     if (!bl_stamp_take_rfc3339(stamper, in, time_us))
         return false;
-    *zoned = in->p[-6] == ' ' && (in->p[-5] == '+' || in->p[-5] == '-'); /* 19 bytes were taken at least */
+    *zoned = in->p[-6] == ' ' && (in->p[-5] == '+' || in->p[-5] == '-'); /* 19 bytes were taken at
+                                                                            least */
     if (!bl_slice_take(in, BL_SLICE(" ")))
         return false;
     if (in->p == begin + sizeof stamper->exim) {
@@ -285,8 +286,7 @@ static inline size_t undo_printing(char *p, size_t n)
     for (size_t i = 0; i < n; i++) {
         unsigned value;
 
-        if (p[i] == '\\' && i + 1 < n && p[i + 1] == 'n' &&
-            is_reply_line(p + i + 2, n - (i + 2))) {
+        if (p[i] == '\\' && i + 1 < n && p[i + 1] == 'n' && is_reply_line(p + i + 2, n - (i + 2))) {
             p[to++] = ' ';
             i++;
         } else if (p[i] == '\\' && n - i > 3 && p[i + 1] <= '3' && is_octal(p[i + 1]) &&
@@ -341,15 +341,15 @@ static inline size_t find_bracket_end(bl_slice s)
 
             tries -= behind == at + 1;
             at = behind - 1;
-        } else if (s.p[at] == '>' &&
-                   (at + 1 == s.n || s.p[at + 1] == ' ' || s.p[at + 1] == ':')) {
+        } else if (s.p[at] == '>' && (at + 1 == s.n || s.p[at + 1] == ' ' || s.p[at + 1] == ':')) {
             return at;
         }
     }
     return SIZE_MAX;
 }
 
-/* What may follow an address: ` R=`, ` T=`, ` F=<`, ` P=<`, ` defer (`, ` routing defer (`, `: `. */
+/* What may follow an address: ` R=`, ` T=`, ` F=<`, ` P=<`, ` defer (`, ` routing defer (`, `:
+ * `. */
 static inline bool is_behind_address(bl_slice in)
 {
     if (in.n == 0 || bl_slice_starts(in, BL_SLICE(": ")) || bl_slice_starts(in, BL_SLICE(" : ")))
@@ -629,7 +629,8 @@ static inline void take_exim_host(bl_slice *in, bl_slice *host, bl_slice *ip)
     bl_slice word = bl_slice_head(*in, bl_window_find(*in, ' ')), rest = bl_slice_drop(*in, word.n);
 
     *in = rest;
-    *host = bl_slice_head(word, word.n && word.p[0] == '(' ? 0 : word.n); /* (what it says of itself) */
+    *host = bl_slice_head(word, word.n && word.p[0] == '(' ? 0 : word.n); /* (what it says of
+                                                                             itself) */
     *ip = bl_slice_head(word, 0);
     for (unsigned words = 0; words < 3 && rest.n > 1; words++) {
         if (rest.p[1] == '[') {
@@ -645,7 +646,8 @@ static inline void take_exim_host(bl_slice *in, bl_slice *host, bl_slice *ip)
     }
     if (host->n == 0 || host->p[0] != '[')
         return;
-    *host = inside_brackets(bl_slice_drop(*host, 1)); /* an address literal, or nothing else known */
+    *host = inside_brackets(bl_slice_drop(*host, 1)); /* an address literal, or nothing else
+                                                       * known */
     if (ip->n == 0) {
         *ip = *host;
         host->n = 0;
@@ -669,7 +671,8 @@ static inline bool take_bracketed(bl_slice *in, bl_slice *out)
     return true;
 }
 
-/* The same, but once one did not end, no later one is searched: a line full of them took a second. */
+/* The same, but once one did not end, no later one is searched: a line full of them took a
+ * second. */
 static inline bool take_field_address(bl_slice *in, struct exim_fields *fields, bl_slice *out)
 {
     if (fields->open)
@@ -839,15 +842,16 @@ RARELY size_t find_exim_command_end(bl_slice in)
 /* How Exim begins to tell what a server said, in all its wordings since 3.x. */
 static const bl_slice exim_speakers[] = {
     BL_SLICE_INIT("SMTP error from remote mail server after "),
-    BL_SLICE_INIT("SMTP error from remote mailer after "),
-    BL_SLICE_INIT("LMTP error after "),
+    BL_SLICE_INIT("SMTP error from remote mailer after "), BL_SLICE_INIT("LMTP error after "),
     BL_SLICE_INIT("LMTP error from remote mail server after ")};
 
 /* And what it says itself about a server that did not answer as it should. */
-static const bl_slice exim_troubles[] = {
-    BL_SLICE_INIT("SMTP timeout "), BL_SLICE_INIT("Remote host "),
-    BL_SLICE_INIT("Malformed SMTP reply "), BL_SLICE_INIT("LMTP timeout "),
-    BL_SLICE_INIT("Malformed LMTP response "), BL_SLICE_INIT("LMTP connection closed ")};
+static const bl_slice exim_troubles[] = {BL_SLICE_INIT("SMTP timeout "),
+                                         BL_SLICE_INIT("Remote host "),
+                                         BL_SLICE_INIT("Malformed SMTP reply "),
+                                         BL_SLICE_INIT("LMTP timeout "),
+                                         BL_SLICE_INIT("Malformed LMTP response "),
+                                         BL_SLICE_INIT("LMTP connection closed ")};
 
 static inline bool starts_any(bl_slice text, const bl_slice *openings, size_t n)
 {
@@ -857,8 +861,8 @@ static inline bool starts_any(bl_slice text, const bl_slice *openings, size_t n)
     return false;
 }
 
-/* The system's word for an error stands before Exim's own, `Connection timed out: SMTP timeout after ...`; since
- * 4.99 with a blank before the colon. */
+/* The system's word for an error stands before Exim's own, `Connection timed out: SMTP timeout
+ * after ...`; since 4.99 with a blank before the colon. */
 RARELY void skip_exim_strerror(bl_slice *text)
 {
     enum { STRERROR_MAX = 64 };
@@ -937,8 +941,8 @@ RARELY bool take_exim_expiry(bl_slice *text)
             bl_slice_find(head, BL_SLICE("have been failing for a long time")) != SIZE_MAX);
 }
 
-/* Exim did not try: it was too early, or it was told not to.  4.95 moved the numbers by one (its -52 to -57 were -51
- * to -56), so those at either end, and the others, are told by their words. */
+/* Exim did not try: it was too early, or it was told not to.  4.95 moved the numbers by one (its
+ * -52 to -57 were -51 to -56), so those at either end, and the others, are told by their words. */
 static inline bool was_not_tried_by_exim(const struct exim_fields *fields)
 {
     static const bl_slice words[] = {BL_SLICE_INIT("retry time not reached"),
@@ -995,8 +999,8 @@ RARELY void fill_exim_failure(const struct exim_fields *fields, bl_exim_room *ro
     reply->relay_host = out->peer_host;
     bl_reply_read(judged, reply);
     reply->phase = phase;
-    if (!spoken && !bl_status_absent(reply->enhanced) && reply->code == 0 && phase != BL_PHASE_LOCAL &&
-        phase != BL_PHASE_UNKNOWN)
+    if (!spoken && !bl_status_absent(reply->enhanced) && reply->code == 0 &&
+        phase != BL_PHASE_LOCAL && phase != BL_PHASE_UNKNOWN)
         reply->enhanced = (bl_status){0, 0, 0};
     if (expired && !(spoken && reply->code >= 500))
         out->outcome = BL_EXPIRED;
@@ -1008,8 +1012,8 @@ RARELY void fill_exim_failure(const struct exim_fields *fields, bl_exim_room *ro
 
 /* -- delivery --------------------------------------------------------------------------------- */
 
-/* `defer (N)[: STRERROR] [H=...] [DT=...]: TEXT`, `in` behind `defer (`.  Who hides errno's numbers,
- * which differ between systems, has letters there: `defer (dd)`. */
+/* `defer (N)[: STRERROR] [H=...] [DT=...]: TEXT`, `in` behind `defer (`.  Who hides errno's
+ * numbers, which differ between systems, has letters there: `defer (dd)`. */
 RARELY bool read_exim_deferral(bl_slice in, struct exim_fields *fields)
 {
     bool minus = bl_slice_take(&in, BL_SLICE("-"));
@@ -1118,15 +1122,16 @@ static inline uint8_t gap_to_local_ip(const struct exim_fields *fields)
     return gap > 0 && gap <= UINT8_MAX ? (uint8_t)gap : 0;
 }
 
-/* A whole message, `in` behind the symbol: `discarded (system filter)`, `blackhole (DATA ACL discarded
- * recipients)[: TEXT]`. */
+/* A whole message, `in` behind the symbol: `discarded (system filter)`, `blackhole (DATA ACL
+ * discarded recipients)[: TEXT]`. */
 static inline bool is_exim_discard(bl_slice in)
 {
     return (in.p[0] == 'b' || in.p[0] == 'd') && (bl_slice_starts(in, BL_SLICE("blackhole (")) ||
                                                   bl_slice_starts(in, BL_SLICE("discarded (")));
 }
 
-/* Whose mail it was is not told; where ACLs had discarded recipient by recipient, each has a line. */
+/* Whose mail it was is not told; where ACLs had discarded recipient by recipient, each has a
+ * line. */
 RARELY enum bl_exim_line read_exim_discard(const bl_syslog *head, bl_slice id, bl_slice in,
                                            bl_record *out)
 {
@@ -1219,8 +1224,10 @@ RARELY bl_slice exim_message_id(bl_slice in)
     }
 }
 
-/* `<= SENDER [R=ID] [H=...] [U=USER] P=PROTOCOL ... S=SIZE [id=...] [T="..."] [from <...> for ...]` */
-static inline enum bl_exim_line read_exim_arrival(const bl_syslog *head, bl_slice id, bl_record *out)
+/* `<= SENDER [R=ID] [H=...] [U=USER] P=PROTOCOL ... S=SIZE [id=...] [T="..."] [from <...> for
+ * ...]` */
+static inline enum bl_exim_line read_exim_arrival(const bl_syslog *head, bl_slice id,
+                                                  bl_record *out)
 {
     bl_slice in = bl_slice_drop(head->body, 3), sender, word, ip = {NULL, 0};
     size_t end = in.n && in.p[0] == '"' ? skip_quoted(in, 0) : 0;
@@ -1296,9 +1303,9 @@ RARELY enum bl_phase phase_of_exim_refusal(bl_slice in)
     return BL_PHASE_UNKNOWN;
 }
 
-/* Finds ` [temporarily ]rejected `, fields before it; `in` ends up behind it.  Or, in front of `in` then, `RCPT
- * <A>: discarded by RCPT ACL`.  `*word` is the first word that is no field: the recipient, where the next server
- * refused what went through to it. */
+/* Finds ` [temporarily ]rejected `, fields before it; `in` ends up behind it.  Or, in front of `in`
+ * then, `RCPT <A>: discarded by RCPT ACL`.  `*word` is the first word that is no field: the
+ * recipient, where the next server refused what went through to it. */
 RARELY bool take_exim_refusal_head(bl_slice *in, struct exim_fields *fields, bl_slice *word,
                                    bl_slice *user, enum bl_outcome *outcome)
 {
@@ -1344,7 +1351,8 @@ RARELY void take_exim_caller(bl_slice in, bl_record *out)
     take_exim_host(&in, &out->peer_host, &out->peer_ip);
 }
 
-/* Cut-through: `A F=<S> rejected after DATA: R=.. T=.. H=.. C="550 no"`, where the fields are the next server's. */
+/* Cut-through: `A F=<S> rejected after DATA: R=.. T=.. H=.. C="550 no"`, where the fields are the
+ * next server's. */
 RARELY bool take_exim_cut_through(bl_slice in, bl_exim_room *room, bl_slice *text)
 {
     struct exim_fields next = {.delay_ms = -1};
@@ -1403,7 +1411,8 @@ RARELY enum bl_exim_line read_exim_refusal(const bl_syslog *head, bl_slice id, b
             out->recipient = bl_slice_head(in, bl_slice_find_byte(in, ' '));
             out->recipient.n -= bl_slice_ends(out->recipient, BL_SLICE(":"));
         }
-    } else if (bl_slice_take(&in, BL_SLICE("MAIL FROM:")) || bl_slice_take(&in, BL_SLICE("from "))) {
+    } else if (bl_slice_take(&in, BL_SLICE("MAIL FROM:")) ||
+               bl_slice_take(&in, BL_SLICE("from "))) {
         if (take_bracketed(&in, &out->sender)) /* before the client: too big, by SIZE= or as read */
             out->flags |= BL_RECORD_HAS_SENDER;
         take_exim_peer(in, out);
@@ -1417,8 +1426,8 @@ RARELY enum bl_exim_line read_exim_refusal(const bl_syslog *head, bl_slice id, b
     return BL_EXIM_RECORD;
 }
 
-/* `Connection from HOST [IP] refused: TEXT`, `refused connection from HOST [IP] (TEXT)`, `too many recipients:
- * message rejected: sender=<S> H=HOST [IP]`. */
+/* `Connection from HOST [IP] refused: TEXT`, `refused connection from HOST [IP] (TEXT)`, `too many
+ * recipients: message rejected: sender=<S> H=HOST [IP]`. */
 RARELY enum bl_exim_line read_exim_turned_away(const bl_syslog *head, bl_record *out,
                                                bl_reply *reply)
 {
@@ -1452,7 +1461,8 @@ RARELY enum bl_exim_line read_exim_turned_away(const bl_syslog *head, bl_record 
     return BL_EXIM_RECORD;
 }
 
-/* A recipient of several, refused by its own ACL behind the data: `PRDR R=<A> [temporary ]refusal`. */
+/* A recipient of several, refused by its own ACL behind the data: `PRDR R=<A> [temporary
+ * ]refusal`. */
 RARELY enum bl_exim_line read_exim_prdr(const bl_syslog *head, bl_slice id, bl_record *out,
                                         bl_reply *reply)
 {
@@ -1468,8 +1478,8 @@ RARELY enum bl_exim_line read_exim_prdr(const bl_syslog *head, bl_slice id, bl_r
     return BL_EXIM_RECORD;
 }
 
-/* `cancelled by USER`, `cancelled by timeout_frozen_after`: no word on recipients, each of which is given up.
- * `cancelled by system filter[: TEXT]`: before any was tried. */
+/* `cancelled by USER`, `cancelled by timeout_frozen_after`: no word on recipients, each of which is
+ * given up. `cancelled by system filter[: TEXT]`: before any was tried. */
 RARELY enum bl_exim_line read_exim_cancelled(const bl_syslog *head, bl_slice id, bl_slice in,
                                              bl_record *out, bl_reply *reply)
 {
@@ -1525,8 +1535,8 @@ static inline bl_slice exim_process(const bl_syslog *head)
 }
 
 BL_ALWAYS_INLINE enum bl_exim_line read_exim_promised(enum promise promise, const bl_syslog *head,
-                                                      bl_slice id, bl_exim_room *room, bl_record *out,
-                                                      bl_reply *reply);
+                                                      bl_slice id, bl_exim_room *room,
+                                                      bl_record *out, bl_reply *reply);
 
 /* `[1/3] TEXT`: a slash where the record was cut, a backslash where its line ends and another one
  * follows (headers of what was refused). */
@@ -1589,8 +1599,8 @@ RARELY enum bl_exim_line read_exim_repeated(const bl_syslog *head, bl_exim_room 
 
 /* What was looked at is read.  With a constant promise only one of these is left. */
 BL_ALWAYS_INLINE enum bl_exim_line read_exim_promised(enum promise promise, const bl_syslog *head,
-                                                      bl_slice id, bl_exim_room *room, bl_record *out,
-                                                      bl_reply *reply)
+                                                      bl_slice id, bl_exim_room *room,
+                                                      bl_record *out, bl_reply *reply)
 {
     if (promise == EXIM_DELIVERY)
         return read_exim_delivery(head, id, room, out, reply);

@@ -83,7 +83,8 @@ size_t bl_framing_whole(bl_slice bytes)
     return bytes.n - rest.n;
 }
 
-/* A message came with a count of two bytes at least, so its line and the newline end before it did. */
+/* A message came with a count of two bytes at least, so its line and the newline end before it
+ * did. */
 static size_t put_line(char *bytes, size_t at, bl_slice message)
 {
     char *newline;
@@ -95,8 +96,9 @@ static size_t put_line(char *bytes, size_t at, bl_slice message)
     return at + message.n;
 }
 
-/* Where the message begins that ends with `raw`, its text is `*out`.  The longest: strangers' words may hold a
- * count of what follows them in their own message, but hardly one that reaches over several up to here. */
+/* Where the message begins that ends with `raw`, its text is `*out`.  The longest: strangers' words
+ * may hold a count of what follows them in their own message, but hardly one that reaches over
+ * several up to here. */
 static bool find_last_message(bl_slice raw, size_t *begin, bl_slice *out)
 {
     for (size_t at = 0; at < raw.n; at++) {
@@ -112,7 +114,8 @@ static bool find_last_message(bl_slice raw, size_t *begin, bl_slice *out)
 
 size_t bl_framing_lines_before(bl_slice raw, char *out)
 {
-    size_t cap = raw.n + 1, at = cap; /* filled from its end: a line is shorter than message and count */
+    size_t cap = raw.n + 1, at = cap; /* filled from its end: a line is shorter than message and
+                                         count */
     bl_slice message;
 
     while (find_last_message(raw, &raw.n, &message)) {

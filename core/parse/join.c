@@ -100,7 +100,8 @@ static bl_slice client_text(struct bl_join *join, const bl_record *record)
     return (bl_slice){join->client, n};
 }
 
-/* Up to the first slash; nearly always the one of the last event, which is remembered with its slash. */
+/* Up to the first slash; nearly always the one of the last event, which is remembered with its
+ * slash. */
 static inline bl_slice instance_of(struct bl_join *join, bl_slice service)
 {
     bl_slice instance = bl_slice_head(service, join->instance_n);
@@ -290,8 +291,8 @@ static void take_open(struct bl_join *join, uint32_t ref, const bl_record *recor
         set_sender(join, entry, record->sender);
 }
 
-/* Exim logs the arrival once, and behind it nothing about the message changes any more.  Ids are not
- * used again while they live. */
+/* Exim logs the arrival once, and behind it nothing about the message changes any more.  Ids are
+ * not used again while they live. */
 static void take_arrival(struct bl_join *join, uint32_t ref, const bl_record *record)
 {
     struct entry *entry = start_afresh(join, ref, record);
@@ -300,7 +301,8 @@ static void take_arrival(struct bl_join *join, uint32_t ref, const bl_record *re
         set_text(join, entry, CLIENT, client_text(join, record));
     if (record->orig_recipient.n)
         set_text(join, entry, SASL, bl_slice_head(record->orig_recipient, SASL_MAX));
-    if (record->text.n && set_text(join, entry, MESSAGE_ID, bl_slice_head(record->text, MESSAGE_ID_MAX)))
+    if (record->text.n &&
+        set_text(join, entry, MESSAGE_ID, bl_slice_head(record->text, MESSAGE_ID_MAX)))
         entry->flags |= HAS_MESSAGE_ID;
     set_sender(join, entry, record->sender);
     entry->flags |= QUEUED;
@@ -344,8 +346,8 @@ static void take_queued(struct bl_join *join, uint32_t ref, const bl_record *rec
     entry->flags |= QUEUED;
 }
 
-/* Exim says of each queue run that it was too early for a recipient; the reason is what it said when
- * it tried. */
+/* Exim says of each queue run that it was too early for a recipient; the reason is what it said
+ * when it tried. */
 static bool says_only_wait(const bl_record *record)
 {
     return record->mta == BL_MTA_EXIM && record->flags & BL_RECORD_NO_ATTEMPT;
@@ -419,11 +421,11 @@ static void take_pending(struct bl_join *join, size_t i)
 {
     const struct pending *p = join->pending[i];
     bl_exim_room room = {.p = join->respelled, .left = sizeof join->respelled};
-    bl_syslog head = {.time_us = p->time_us,
-                      .host = {join->line, p->host_n},
-                      .program = {join->line + p->host_n, p->program_n},
-                      .body = {join->line + p->host_n + p->program_n,
-                               p->n - p->host_n - p->program_n}};
+    bl_syslog head = {
+        .time_us = p->time_us,
+        .host = {join->line, p->host_n},
+        .program = {join->line + p->host_n, p->program_n},
+        .body = {join->line + p->host_n + p->program_n, p->n - p->host_n - p->program_n}};
     bl_record record;
     bl_reply reply;
 
@@ -523,8 +525,8 @@ void bl_join_finish(struct bl_join *join, bl_event_fn *fn, void *arg)
             take_pending(join, i);
 }
 
-/* Which kind comes next cannot be foretold, but with the kind it can whether its queue id is known: so that is asked
- * first.  `likely` is what likely_entry() said of it. */
+/* Which kind comes next cannot be foretold, but with the kind it can whether its queue id is known:
+ * so that is asked first.  `likely` is what likely_entry() said of it. */
 static void take(struct bl_join *join, const bl_record *record, uint32_t likely)
 {
     switch ((enum bl_record_kind)record->kind) {
@@ -563,13 +565,15 @@ static void take(struct bl_join *join, const bl_record *record, uint32_t likely)
     }
 }
 
-/* The entry is mostly in its home slot, else in the next; guessing so costs no branch, and a wrong guess only what is
- * fetched ahead.  The slot was fetched earlier. */
+/* The entry is mostly in its home slot, else in the next; guessing so costs no branch, and a wrong
+ * guess only what is fetched ahead.  The slot was fetched earlier. */
 BL_ALWAYS_INLINE uint32_t likely_entry(const struct bl_join *join, const bl_record *record)
 {
     uint32_t tag = tag_of(record->key), home = bl_slots_home(&join->slots, tag);
-    const struct bl_slot *slot = &join->slots.v[home], *next = &join->slots.v[(home + 1) & join->slots.mask];
-    uint32_t here = 0 - (uint32_t)(slot->tag == tag), ref = (slot->ref & here) | (next->ref & ~here);
+    const struct bl_slot *slot = &join->slots.v[home],
+                         *next = &join->slots.v[(home + 1) & join->slots.mask];
+    uint32_t here = 0 - (uint32_t)(slot->tag == tag),
+             ref = (slot->ref & here) | (next->ref & ~here);
     size_t delivery = record->kind == BL_RECORD_DELIVERY; /* its event shows the texts */
     const char *entry = (const char *)entry_at(join, ref);
 
@@ -583,7 +587,8 @@ BL_ALWAYS_INLINE uint32_t likely_entry(const struct bl_join *join, const bl_reco
     return ref;
 }
 
-/* A worker wrote it, so it lies in another processor's cache; so does the line that it points into. */
+/* A worker wrote it, so it lies in another processor's cache; so does the line that it points
+ * into. */
 BL_ALWAYS_INLINE void prefetch_record(const bl_record *record)
 {
     for (size_t at = 0; at < sizeof *record; at += 64)

@@ -1,7 +1,7 @@
-/* The join as bytes: a head, then the entries, removed ones in order of removal, live ones by age, then
- * what is pending, the oldest first.
- * Loading them in that order through the ordinary way in brings back both lists.  Numbers are as
- * this machine has them: the file never leaves it, and the magic tells another byte order. */
+/* The join as bytes: a head, then the entries, removed ones in order of removal, live ones by age,
+ * then what is pending, the oldest first. Loading them in that order through the ordinary way in
+ * brings back both lists.  Numbers are as this machine has them: the file never leaves it, and the
+ * magic tells another byte order. */
 #include "join_pending.h"
 
 enum { IMAGE_VERSION = 3 };
@@ -316,8 +316,8 @@ static bool load_pending(struct bl_join *join, bl_slice *in)
 
 static bool take_head(bl_slice *in, unsigned shown, struct image_head *head)
 {
-    return take_bytes(in, head, sizeof *head) && head->magic == IMAGE_MAGIC && head->version == IMAGE_VERSION &&
-           head->shown == shown;
+    return take_bytes(in, head, sizeof *head) && head->magic == IMAGE_MAGIC &&
+           head->version == IMAGE_VERSION && head->shown == shown;
 }
 
 bool bl_join_is_image(bl_slice image, unsigned shown)

@@ -11,17 +11,17 @@
  *
  * The texts that events show of nearly every message fit into the entry itself, so a line
  * costs the cache line of its slot and those of its entry, both prefetched some records ahead: what
- * limits a large queue is how many lines memory hands out, not how long it takes for one.  So an entry is as
- * small as what is shown allows; of a message-id that nobody sees a hash is kept, which tells messages apart
- * as well.  What is
- * large or rare lives in chained cells: whether a text fits then depends only on how many cells are
- * free, never on where the holes are, and so an image that is loaded behaves exactly as the join it
- * was taken from.
+ * limits a large queue is how many lines memory hands out, not how long it takes for one.  So an
+ * entry is as small as what is shown allows; of a message-id that nobody sees a hash is kept, which
+ * tells messages apart as well.  What is large or rare lives in chained cells: whether a text fits
+ * then depends only on how many cells are free, never on where the holes are, and so an image that
+ * is loaded behaves exactly as the join it was taken from.
  *
  * Entries stand in one of two lists, live ones by age and removed ones by removal.  The links are
  * an array of their own: neighbours are touched at each removal, and theirs would be cold entries.
  *
- * Bytes per live queue id: 256 (or less) + 8 (links) + 16..32 (slots), about 290; per remembered deferral 64
+ * Bytes per live queue id: 256 (or less) + 8 (links) + 16..32 (slots), about 290; per remembered
+ * deferral 64
  * + 64 for every 60 bytes of text, about 320, + 8..16 per cell for the slots.  The caps are
  * reserved at the start and cost nothing until they are used. */
 #ifndef BL_JOIN_PARTS_H
@@ -32,9 +32,10 @@
 #include "bounceline/join.h"
 
 enum {
-    REF_BYTES = 4,      /* what stands there instead when the text is in cells */
+    REF_BYTES = 4, /* what stands there instead when the text is in cells */
     CELL_BYTES = 60,
-    DEAD_MAX = 256, /* removed ids that are still known; each more is one more line of memory between two uses */
+    DEAD_MAX = 256,    /* removed ids that are still known; each more is one more line of memory
+                          between two uses */
     AHEAD_RECORD = 40, /* records between a prefetch and its use */
     AHEAD_SLOT = 16,
     AHEAD_TEXT = 12,
@@ -84,7 +85,7 @@ struct deferral {  /* lies in a cell */
     uint32_t text; /* first cell */
     uint32_t entry;
     uint32_t older, newer;
-    uint64_t hash; /* of the recipient and the key of its entry */
+    uint64_t hash;     /* of the recipient and the key of its entry */
     uint32_t text_end; /* last cell */
     uint32_t rule;
     uint16_t part_n[PARTS];
@@ -127,7 +128,7 @@ struct bl_join {
     bool has_previously_bounced;
 
     struct bl_slots slots; /* entries, by key */
-    char *entries; /* of entry_bytes each */
+    char *entries;         /* of entry_bytes each */
     size_t entry_bytes, inline_bytes;
     unsigned shown; /* enum bl_join_texts */
     struct link *links;
@@ -146,7 +147,8 @@ struct bl_join {
     bl_event_fn *fn; /* NULL in a warm-up block */
     void *arg;
 
-    struct pending *pending[BL_JOIN_PENDING_MAX]; /* the oldest first; behind pending_n the free ones */
+    struct pending *pending[BL_JOIN_PENDING_MAX]; /* the oldest first; behind pending_n the free
+                                                     ones */
     struct pending *pending_memory;
     size_t pending_n;
     char line[PENDING_BYTES], respelled[PENDING_BYTES]; /* of the one that is being read */
@@ -191,7 +193,8 @@ static inline void give_cell(struct bl_join *join, uint32_t ref)
 }
 
 /* The whole chain at once: what lies between its ends is not looked at, since it is cold by now. */
-static inline void give_long_chain(struct bl_join *join, uint32_t first, uint32_t last, size_t bytes)
+static inline void give_long_chain(struct bl_join *join, uint32_t first, uint32_t last,
+                                   size_t bytes)
 {
     join->cells[last].cell.next = join->free_cell;
     join->free_cell = first;
@@ -528,8 +531,8 @@ static inline void copy_verdict(struct deferral *d, const bl_verdict *verdict)
     d->match_n = kept ? (uint16_t)verdict->match_n : 0;
 }
 
-/* The cells that the next deferral will probably be written into: they are given back as they were taken, and a chain
- * that is followed cell by cell waits for each. */
+/* The cells that the next deferral will probably be written into: they are given back as they were
+ * taken, and a chain that is followed cell by cell waits for each. */
 BL_ALWAYS_INLINE void prefetch_free_cells(const struct bl_join *join)
 {
     enum { AROUND = 5 };
@@ -598,7 +601,8 @@ static inline uint32_t find_entry(const struct bl_join *join, const bl_record *r
 }
 
 /* As find_entry; what is likely was found before its time, and mostly still is what it was. */
-static inline uint32_t find_likely(const struct bl_join *join, const bl_record *record, uint32_t likely)
+static inline uint32_t find_likely(const struct bl_join *join, const bl_record *record,
+                                   uint32_t likely)
 {
     const struct entry *entry = entry_at(join, likely);
 

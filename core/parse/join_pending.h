@@ -18,8 +18,8 @@ static inline size_t pending_find(const struct bl_join *join, const bl_record *r
 {
     size_t i = 0;
 
-    while (i < join->pending_n && !(join->pending[i]->key == record->key &&
-                                    join->pending[i]->key2 == record->key2))
+    while (i < join->pending_n &&
+           !(join->pending[i]->key == record->key && join->pending[i]->key2 == record->key2))
         i++;
     return i;
 }

@@ -1,14 +1,16 @@
 /* journal.c -- a line of `journalctl -o json`
  *
- * One walk over the object finds where the wanted values stand, still escaped; they are unescaped in the
- * order of a log line, so that what reads heads and bodies sees one. */
+ * One walk over the object finds where the wanted values stand, still escaped; they are unescaped
+ * in the order of a log line, so that what reads heads and bodies sees one. */
 #include "bounceline/journal.h"
 
 enum field { MESSAGE, IDENTIFIER, HOST, TIME, FACILITY, FIELDS };
 
 static const bl_slice names[FIELDS] = {
-    [MESSAGE] = BL_SLICE_INIT("MESSAGE"),           [IDENTIFIER] = BL_SLICE_INIT("SYSLOG_IDENTIFIER"),
-    [HOST] = BL_SLICE_INIT("_HOSTNAME"),            [TIME] = BL_SLICE_INIT("__REALTIME_TIMESTAMP"),
+    [MESSAGE] = BL_SLICE_INIT("MESSAGE"),
+    [IDENTIFIER] = BL_SLICE_INIT("SYSLOG_IDENTIFIER"),
+    [HOST] = BL_SLICE_INIT("_HOSTNAME"),
+    [TIME] = BL_SLICE_INIT("__REALTIME_TIMESTAMP"),
     [FACILITY] = BL_SLICE_INIT("SYSLOG_FACILITY"),
 };
 
@@ -69,7 +71,8 @@ static bool take_array(bl_slice *in, bl_slice *out)
     return true;
 }
 
-/* A value, still escaped, and what it begins with: `"`, `[`, or 0 for numbers, null and the like. */
+/* A value, still escaped, and what it begins with: `"`, `[`, or 0 for numbers, null and the
+ * like. */
 static bool take_value(bl_slice *in, bl_slice *out, char *kind)
 {
     size_t n = 0;
@@ -252,7 +255,8 @@ bool bl_journal_read(bl_slice line, char *room, size_t *room_n, bl_syslog *out)
     *room_n = 0;
     if (line.n == 0 || line.p[0] != '{' || !read_object(line, found))
         return false;
-    if (!bl_slice_take_u64(&found[TIME].text, &time_us) || found[TIME].text.n || time_us > INT64_MAX)
+    if (!bl_slice_take_u64(&found[TIME].text, &time_us) || found[TIME].text.n ||
+        time_us > INT64_MAX)
         return false;
     (void)bl_slice_take_u64(&found[FACILITY].text, &facility);
     out->time_us = (int64_t)time_us;

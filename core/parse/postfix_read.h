@@ -8,18 +8,18 @@
  * one.
  *
  * What is inlined here is inlined so that slices stay in registers: written to memory as two words
- * and read back as one, a slice stalls the processor for longer than its field took to find.  So what is not
- * inlined gets a copy of those that a delivery's reader works on, never their address.
+ * and read back as one, a slice stalls the processor for longer than its field took to find.  So
+ * what is not inlined gets a copy of those that a delivery's reader works on, never their address.
  *
- * A header, because it is compiled twice: in postfix.c, and inside the loop of worker_avx2.c.
- */
+ * A header, because it is compiled twice: in postfix.c, and inside the loop of
+ * worker_avx2.c. */
 #ifndef BOUNCELINE_POSTFIX_READ_H
 #define BOUNCELINE_POSTFIX_READ_H
 
 #include "bounceline/postfix.h"
 
-#include "bounceline/reply.h"
 #include "../base/window.h"
+#include "bounceline/reply.h"
 
 enum {
     QID_MAX = 24,    /* long ids have up to 20 digits */
@@ -45,8 +45,8 @@ RARELY bool is_foreign(const bl_syslog *head)
     return !head->mail || is_exim(head->program);
 }
 
-/* The last component: what lies between is a label and may look like an agent (`tlsproxy/error`).
- */
+/* The last component: what lies between is a label and may look like an agent
+ * (`tlsproxy/error`). */
 static inline bl_slice agent_of(bl_slice program)
 {
     size_t at = program.n;
@@ -160,9 +160,10 @@ BL_ALWAYS_INLINE bool goes_on_with(bl_slice s, bl_slice word)
 }
 
 /* Takes `ADDR>, ` at the present word, `one` or `other` behind it.  An address without blanks and
- * quotes is a word that ends `>,`; any other goes the long way, and the words begin anew behind it.
- */
-BL_ALWAYS_INLINE bool take_address(struct bl_words *words, bl_slice one, bl_slice other, bl_slice *out)
+ * quotes is a word that ends `>,`; any other goes the long way, and the words begin anew behind
+ * it. */
+BL_ALWAYS_INLINE bool take_address(struct bl_words *words, bl_slice one, bl_slice other,
+                                   bl_slice *out)
 {
     size_t end = bl_words_end(words);
     bl_slice word = word_to(words, end), rest;
@@ -186,14 +187,14 @@ BL_ALWAYS_INLINE bool take_address(struct bl_words *words, bl_slice one, bl_slic
     return true;
 }
 
-/* What may stand behind an address, for take_address: the long way compares the `, ` before it too.
- */
+/* What may stand behind an address, for take_address: the long way compares the `, ` before it
+ * too. */
 #define BEHIND(literal) ((bl_slice){&(", " literal)[2], sizeof(literal) - 1})
 
 struct peer {
     bl_slice host, ip;
-    bool bracketed; /* else it is a name like `none`, `local` or a pipe's, and host and ip are empty
-                     */
+    bool bracketed; /* else it is a name like `none`, `local` or a pipe's, and host and ip are
+                     * empty */
 };
 
 /* Reads `host[ip]:port`, `[ip]:port`, `host[private/socket]`. */
@@ -244,10 +245,12 @@ RARELY bl_status read_odd_dsn(bl_slice value)
 /* The three digits of nearly every dsn=, without the call. */
 static inline bl_status read_dsn(bl_slice value)
 {
-    if (value.n != 5 || (value.p[0] != '2' && value.p[0] != '4' && value.p[0] != '5') || value.p[1] != '.' ||
-        !bl_is_digit(value.p[2]) || value.p[3] != '.' || !bl_is_digit(value.p[4]))
+    if (value.n != 5 || (value.p[0] != '2' && value.p[0] != '4' && value.p[0] != '5') ||
+        value.p[1] != '.' || !bl_is_digit(value.p[2]) || value.p[3] != '.' ||
+        !bl_is_digit(value.p[4]))
         return read_odd_dsn(value);
-    return (bl_status){(uint16_t)(value.p[0] - '0'), (uint16_t)(value.p[2] - '0'), (uint16_t)(value.p[4] - '0')};
+    return (bl_status){(uint16_t)(value.p[0] - '0'), (uint16_t)(value.p[2] - '0'),
+                       (uint16_t)(value.p[4] - '0')};
 }
 
 struct delivery {
@@ -292,7 +295,8 @@ BL_ALWAYS_INLINE bool read_fields(struct bl_words *words, struct delivery *out)
     out->text = (bl_slice){words->s.p + end, words->s.n - end};
     if (goes_on_with(out->text, BL_SLICE(" ("))) {
         out->text = bl_slice_drop(out->text, 2);
-        out->text.n -= out->text.n && out->text.p[out->text.n - 1] == ')'; /* cut records have lost it */
+        out->text.n -= out->text.n && out->text.p[out->text.n - 1] == ')'; /* cut records have lost
+                                                                              it */
     }
     return true;
 }
@@ -313,8 +317,8 @@ RARELY enum bl_outcome outcome_of_loopback(bl_slice program, bl_slice text)
     return BL_RELAYED;
 }
 
-/* A success is a delivery, unless the mail was only handed on.  Only discard(8) succeeds without a relay; its
- * name may be another, or cut off. */
+/* A success is a delivery, unless the mail was only handed on.  Only discard(8) succeeds without a
+ * relay; its name may be another, or cut off. */
 BL_ALWAYS_INLINE enum bl_outcome outcome_of_sent(bl_slice program, const struct peer *relay,
                                                  bl_slice relay_word, bl_slice text)
 {
@@ -350,7 +354,8 @@ static inline bool is_local_agent(bl_slice agent)
 }
 
 /* `out` holds all but what its reply says. */
-RARELY void fill_failure(bl_slice relay, bl_slice text, bool bracketed, bl_record *out, bl_reply *reply)
+RARELY void fill_failure(bl_slice relay, bl_slice text, bool bracketed, bl_record *out,
+                         bl_reply *reply)
 {
     reply->wrapper = out->enhanced;
     reply->relay_host = out->peer_host;
@@ -403,7 +408,8 @@ RARELY size_t bare_address_n(bl_slice rest, bl_slice one, bl_slice other)
 }
 
 /* Takes it, and what stands behind it. */
-BL_ALWAYS_INLINE bool take_bare_address(struct bl_words *words, bl_slice one, bl_slice other, bl_slice *out)
+BL_ALWAYS_INLINE bool take_bare_address(struct bl_words *words, bl_slice one, bl_slice other,
+                                        bl_slice *out)
 {
     bl_slice rest = rest_of(words);
     size_t n = bare_address_n(rest, one, other);
@@ -458,8 +464,8 @@ BL_ALWAYS_INLINE enum bl_postfix_line read_delivery(const bl_syslog *head, bl_sl
     out->peer_host = relay.host;
     out->peer_ip = relay.ip;
     if (word == WORD_SENT) {
-        out->outcome = (uint8_t)outcome_of_sent(head->program, &relay, delivery.relay,
-                                                 delivery.text);
+        out->outcome =
+            (uint8_t)outcome_of_sent(head->program, &relay, delivery.relay, delivery.text);
         out->code = code_of_sent(delivery.text);
         out->text = delivery.text;
         return BL_POSTFIX_RECORD;
@@ -505,8 +511,8 @@ BL_ALWAYS_INLINE enum bl_postfix_line read_from(const bl_syslog *head, bl_slice 
     return BL_POSTFIX_RECORD;
 }
 
-/* smtpd: `client=HOST[IP][, sasl_method=M, sasl_username=U][, orig_client=...]`.  NOQUEUE: before a proxy, nothing is
- * queued here. */
+/* smtpd: `client=HOST[IP][, sasl_method=M, sasl_username=U][, orig_client=...]`.  NOQUEUE: before a
+ * proxy, nothing is queued here. */
 BL_ALWAYS_INLINE enum bl_postfix_line read_client(const bl_syslog *head, bl_slice qid,
                                                   struct bl_words words, bl_record *out)
 {
@@ -636,8 +642,9 @@ RARELY size_t find_envelope(bl_slice s)
     }
 }
 
-/* Takes `; from=<A> to=<B>`; postscreen puts commas between, VRFY has no sender.  ` proto=P helo=<H>` follows, but for
- * mail that was submitted here cleanup tells no protocol: `; from=<A> to=<B>: 5.7.1 text`. */
+/* Takes `; from=<A> to=<B>`; postscreen puts commas between, VRFY has no sender.  ` proto=P
+ * helo=<H>` follows, but for mail that was submitted here cleanup tells no protocol: `; from=<A>
+ * to=<B>: 5.7.1 text`. */
 RARELY void take_envelope(bl_slice *in, bl_record *out)
 {
     size_t end;
@@ -747,8 +754,9 @@ static inline bool is_content_stage(bl_slice stage)
 }
 
 /* The header's text is a stranger's and stands first, so the ends are looked for from the right:
- * `header Subject: TEXT from HOST[IP]; from=<A> to=<B> proto=P helo=<H>: 5.7.1 text`.  Of a broken message the reason
- * stands first, `mime-error REASON: TEXT from ...`, and `unknown` where no recipient is. */
+ * `header Subject: TEXT from HOST[IP]; from=<A> to=<B> proto=P helo=<H>: 5.7.1 text`.  Of a broken
+ * message the reason stands first, `mime-error REASON: TEXT from ...`, and `unknown` where no
+ * recipient is. */
 RARELY bool read_content_refusal(bl_slice in, bool broken, bl_record *out, bl_slice *text)
 {
     static const bl_slice from = BL_SLICE_INIT(" from ");
@@ -773,8 +781,9 @@ RARELY bool read_content_refusal(bl_slice in, bool broken, bl_record *out, bl_sl
     return true;
 }
 
-/* Takes `[milter-[header-|body-]|proxy-]VERB: `.  False for what refuses nothing and loses nothing: reject_warning,
- * warn, info, hold, filter, redirect, bcc, prepend, permit and their like, and proxy-accept. */
+/* Takes `[milter-[header-|body-]|proxy-]VERB: `.  False for what refuses nothing and loses nothing:
+ * reject_warning, warn, info, hold, filter, redirect, bcc, prepend, permit and their like, and
+ * proxy-accept. */
 RARELY bool take_verb(bl_slice *in, enum bl_outcome *outcome)
 {
     if (bl_slice_take(in, BL_SLICE("milter-")))
@@ -788,8 +797,9 @@ RARELY bool take_verb(bl_slice *in, enum bl_outcome *outcome)
     return bl_slice_take(in, BL_SLICE("discard: "));
 }
 
-/* `in` begins behind `QID: `: VERB: STAGE ...  Postfix 1 had no NOQUEUE before it, nor has postscreen when all its ports
- * are taken: `reject: connect from [IP]:port: all screening ports busy`. */
+/* `in` begins behind `QID: `: VERB: STAGE ...  Postfix 1 had no NOQUEUE before it, nor has
+ * postscreen when all its ports are taken: `reject: connect from [IP]:port: all screening ports
+ * busy`. */
 RARELY enum bl_postfix_line read_reject(const bl_syslog *head, bl_slice qid, bl_slice in,
                                         bl_record *out, bl_reply *reply)
 {
@@ -829,8 +839,8 @@ RARELY enum bl_postfix_line read_reject(const bl_syslog *head, bl_slice qid, bl_
     return BL_POSTFIX_RECORD;
 }
 
-/* smtpd: `warning: Illegal address syntax from HOST[IP] in RCPT command: <A>`.  All that is logged when it answers
- * 501 5.1.3 or 5.1.7. */
+/* smtpd: `warning: Illegal address syntax from HOST[IP] in RCPT command: <A>`.  All that is logged
+ * when it answers 501 5.1.3 or 5.1.7. */
 RARELY enum bl_postfix_line read_bad_syntax(const bl_syslog *head, bl_slice in, bl_record *out,
                                             bl_reply *reply)
 {
@@ -873,8 +883,8 @@ enum promise {
     UID,
     REMOVED_REJECT,
     PROXY,
-    RARE,  /* read_rare() */
-    AGAIN, /* a word about the line before: block_read.h */
+    RARE,          /* read_rare() */
+    AGAIN,         /* a word about the line before: block_read.h */
     EXIM_DELIVERY, /* exim_read.h */
     EXIM_ARRIVAL,
     EXIM_COMPLETED,
@@ -887,12 +897,14 @@ enum promise {
     PROMISES
 };
 
-static const uint8_t promises[32] = {
-    ['t' & 31] = TO,  ['f' & 31] = FROM,           ['c' & 31] = CLIENT, ['m' & 31] = MESSAGE,
-    ['u' & 31] = UID, ['r' & 31] = REMOVED_REJECT, ['p' & 31] = PROXY,  ['d' & 31] = PROXY,
-    ['I' & 31] = RARE, ['E' & 31] = RARE};
+static const uint8_t promises[32] = {['t' & 31] = TO,     ['f' & 31] = FROM,
+                                     ['c' & 31] = CLIENT, ['m' & 31] = MESSAGE,
+                                     ['u' & 31] = UID,    ['r' & 31] = REMOVED_REJECT,
+                                     ['p' & 31] = PROXY,  ['d' & 31] = PROXY,
+                                     ['I' & 31] = RARE,   ['E' & 31] = RARE};
 
-/* Bodies that begin otherwise: `[ID 197553 mail.info] `, `message repeated 4 times: [ `, `Last message '`. */
+/* Bodies that begin otherwise: `[ID 197553 mail.info] `, `message repeated 4 times: [ `, `Last
+ * message '`. */
 static inline bool is_wrapped(char first)
 {
     return UINT64_C(1) << (first & 63) &
@@ -1015,7 +1027,8 @@ RARELY bool take_times(bl_slice *in, uint32_t *times)
     return true;
 }
 
-/* Takes rsyslog's `message repeated 4 times: [ BODY]`; it keeps 800 bytes of BODY, and the blank before it. */
+/* Takes rsyslog's `message repeated 4 times: [ BODY]`; it keeps 800 bytes of BODY, and the blank
+ * before it. */
 RARELY bool take_repeated_body(bl_slice *body, uint32_t *times)
 {
     bl_slice rest = *body;
@@ -1029,9 +1042,10 @@ RARELY bool take_repeated_body(bl_slice *body, uint32_t *times)
     return true;
 }
 
-/* Takes a word about the line before, the first one of which may stand where the tag does: `last message repeated
- * 4 times`; macOS' `--- last message repeated 1 time ---`; syslog-ng's `Last message 'NOQUEUE: reject: RCP' repeated
- * 4 times, suppressed by syslog-ng on mta1`, whose `begin` is all that it tells of the line. */
+/* Takes a word about the line before, the first one of which may stand where the tag does: `last
+ * message repeated 4 times`; macOS' `--- last message repeated 1 time ---`; syslog-ng's `Last
+ * message 'NOQUEUE: reject: RCP' repeated 4 times, suppressed by syslog-ng on mta1`, whose `begin`
+ * is all that it tells of the line. */
 RARELY bool take_again(const bl_syslog *head, uint32_t *times, bl_slice *begin)
 {
     enum { QUOTED_MAX = 20 };
@@ -1073,7 +1087,8 @@ RARELY bool repeat(uint32_t times, bl_record *record)
     return true;
 }
 
-/* Lines that begin in an unusual way.  `in` stands behind the first word, or at it when the body is wrapped. */
+/* Lines that begin in an unusual way.  `in` stands behind the first word, or at it when the body is
+ * wrapped. */
 RARELY enum bl_postfix_line read_rare(const bl_syslog *head, bl_slice qid, bl_slice in,
                                       bl_record *out, bl_reply *reply)
 {
@@ -1095,7 +1110,8 @@ RARELY enum bl_postfix_line read_rare(const bl_syslog *head, bl_slice qid, bl_sl
     if (bl_slice_eq(qid, BL_SLICE("warning")))
         return read_bad_syntax(head, in, out, reply);
     if (bl_slice_eq(qid, BL_SLICE("proxy-reject"))) /* no queue id before it */
-        return read_reject(head, (bl_slice){"NOQUEUE", 7}, bl_slice_drop(head->body, 6), out, reply);
+        return read_reject(head, (bl_slice){"NOQUEUE", 7}, bl_slice_drop(head->body, 6), out,
+                           reply);
     return BL_POSTFIX_OTHER;
 }
 

@@ -31,10 +31,12 @@ void bl_record_set_long_key(bl_record *record, uint64_t seed)
 /* The host that our own MTA looked for in vain. */
 static bl_slice find_sought_host(bl_slice text)
 {
-    static const bl_slice before[] = {
-        BL_SLICE_INIT("Name service error for name="), BL_SLICE_INIT("unable to look up host "),
-        BL_SLICE_INIT("unable to find primary relay for "), BL_SLICE_INIT("unknown host "),
-        BL_SLICE_INIT("lookup of host "), BL_SLICE_INIT("no IP address found for host ")};
+    static const bl_slice before[] = {BL_SLICE_INIT("Name service error for name="),
+                                      BL_SLICE_INIT("unable to look up host "),
+                                      BL_SLICE_INIT("unable to find primary relay for "),
+                                      BL_SLICE_INIT("unknown host "),
+                                      BL_SLICE_INIT("lookup of host "),
+                                      BL_SLICE_INIT("no IP address found for host ")};
     size_t n = 0;
 
     for (size_t i = 0; i < BL_COUNT(before); i++) {
@@ -57,7 +59,8 @@ static bool is_of_domain(bl_slice host, bl_slice domain)
 {
     size_t before = host.n - domain.n;
 
-    return host.n >= domain.n && bl_slice_ends_fold(host, domain) && (before == 0 || host.p[before - 1] == '.');
+    return host.n >= domain.n && bl_slice_ends_fold(host, domain) &&
+           (before == 0 || host.p[before - 1] == '.');
 }
 
 /* Postfix asks DNS for the A-label, and says that it was not found. */

@@ -1,8 +1,8 @@
 /* reply.c -- the parts of an SMTP reply
  *
  * Basic code, enhanced code and text are kept apart from here on.  An enhanced code of the basic
- * code's class is looked for first (RFC 2034 (4) demands it); one of another class counts only where
- * it stands right behind the basic code, as some servers send it (`550 4.2.2`).
+ * code's class is looked for first (RFC 2034 (4) demands it); one of another class counts only
+ * where it stands right behind the basic code, as some servers send it (`550 4.2.2`).
  */
 #include "bounceline/reply.h"
 
@@ -95,8 +95,9 @@ void bl_reply_read(bl_slice text, bl_reply *out)
         find_enhanced_line(rest, text.p, out->code, &out->enhanced))
         return;
     twice = rest;
-    if (take_code(&twice, &again) &&
-        take_enhanced(&twice, out->code, &out->enhanced)) /* `550 550 5.1.1` */
+    if (take_code(&twice, &again) && take_enhanced(&twice, out->code, &out->enhanced)) /* `550
+                                                                                          550 5.1.1`
+                                                                                        */
         return;
     if (!find_enhanced_hash(rest, out->code, &out->enhanced))
         (void)take_enhanced(&rest, 0, &out->enhanced);
@@ -205,7 +206,8 @@ static void take_command(bl_slice *in, enum bl_phase *phase)
 
     if (!bl_slice_ends(*in, BL_SLICE(" command)")))
         return;
-    for (; (bracket = memrchr(left.p, '(', left.n)) != NULL && bracket > in->p; left.n = (size_t)(bracket - left.p)) {
+    for (; (bracket = memrchr(left.p, '(', left.n)) != NULL && bracket > in->p;
+         left.n = (size_t)(bracket - left.p)) {
         bl_slice tail = bl_slice_drop(*in, (size_t)(bracket - 1 - in->p));
 
         if (bl_slice_take(&tail, opening)) {
@@ -229,8 +231,8 @@ void bl_reply_read_postfix(bl_slice text, bl_reply *out)
     out->phase = phase;
 }
 
-/* What stands before a quoted reply, and where the quoted session was then.  `lead` begins the text in
- * front of `mark` or stands in it; empty: anything. */
+/* What stands before a quoted reply, and where the quoted session was then.  `lead` begins the text
+ * in front of `mark` or stands in it; empty: anything. */
 struct quotation {
     bl_slice mark, lead;
     enum bl_phase phase;
@@ -240,10 +242,12 @@ static const struct quotation quotations[] = {
     /* qmail-remote */
     {BL_SLICE_INIT(" Remote host said: "), BL_SLICE_INIT("does not like recipient"), BL_PHASE_RCPT},
     {BL_SLICE_INIT(" Remote host said: "), BL_SLICE_INIT("but sender was rejected"), BL_PHASE_MAIL},
-    {BL_SLICE_INIT(" Remote host said: "), BL_SLICE_INIT("but my name was rejected"), BL_PHASE_HELO},
+    {BL_SLICE_INIT(" Remote host said: "), BL_SLICE_INIT("but my name was rejected"),
+     BL_PHASE_HELO},
     {BL_SLICE_INIT(" Remote host said: "), BL_SLICE_INIT("but greeting failed"), BL_PHASE_CONNECT},
     {BL_SLICE_INIT(" Remote host said: "), BL_SLICE_INIT("failed on DATA command"), BL_PHASE_DATA},
-    {BL_SLICE_INIT(" Remote host said: "), BL_SLICE_INIT("failed after I sent the message"), BL_PHASE_EOD},
+    {BL_SLICE_INIT(" Remote host said: "), BL_SLICE_INIT("failed after I sent the message"),
+     BL_PHASE_EOD},
     {BL_SLICE_INIT("Remote host said: "), {NULL, 0}, BL_PHASE_UNKNOWN},
     /* Sendmail's transcript, Gmail, others */
     {BL_SLICE_INIT("<<< "), BL_SLICE_INIT(">>> RCPT"), BL_PHASE_RCPT},
@@ -268,10 +272,14 @@ static bool begins_with_code(bl_slice text)
 static bool take_exim_tail(bl_slice *text, enum bl_phase *phase)
 {
     static const struct wording steps[] = {
-        {BL_SLICE_INIT("RCPT TO"), BL_PHASE_RCPT},     {BL_SLICE_INIT("MAIL FROM"), BL_PHASE_MAIL},
-        {BL_SLICE_INIT("end of data"), BL_PHASE_EOD},  {BL_SLICE_INIT("DATA"), BL_PHASE_DATA},
-        {BL_SLICE_INIT("EHLO"), BL_PHASE_HELO},        {BL_SLICE_INIT("HELO"), BL_PHASE_HELO},
-        {BL_SLICE_INIT("STARTTLS"), BL_PHASE_TLS},     {BL_SLICE_INIT("AUTH"), BL_PHASE_AUTH},
+        {BL_SLICE_INIT("RCPT TO"), BL_PHASE_RCPT},
+        {BL_SLICE_INIT("MAIL FROM"), BL_PHASE_MAIL},
+        {BL_SLICE_INIT("end of data"), BL_PHASE_EOD},
+        {BL_SLICE_INIT("DATA"), BL_PHASE_DATA},
+        {BL_SLICE_INIT("EHLO"), BL_PHASE_HELO},
+        {BL_SLICE_INIT("HELO"), BL_PHASE_HELO},
+        {BL_SLICE_INIT("STARTTLS"), BL_PHASE_TLS},
+        {BL_SLICE_INIT("AUTH"), BL_PHASE_AUTH},
         {BL_SLICE_INIT("initial connection"), BL_PHASE_CONNECT},
     };
     size_t at = bl_slice_find(*text, BL_SLICE("SMTP error from remote mail server after "));

@@ -198,8 +198,8 @@ static bool recalls(const struct bl_stamper *stamper, bl_slice in, size_t n)
     return stamper->seen_n == n && in.n >= n && memcmp(stamper->seen, in.p, n) == 0;
 }
 
-/* The latest year that leaves the stamp at most AHEAD_S after the reference.  29 February can be eight
- * years away. */
+/* The latest year that leaves the stamp at most AHEAD_S after the reference.  29 February can be
+ * eight years away. */
 static bool latest_year(const struct bl_stamper *stamper, unsigned month, unsigned day,
                         int64_t clock_s, int64_t *out)
 {
@@ -247,7 +247,8 @@ static bool take_year(bl_slice *in, unsigned *out)
 {
     unsigned century, year;
 
-    if (in->n < 5 || !two_digits(in->p, &century) || !two_digits(in->p + 2, &year) || in->p[4] != ' ')
+    if (in->n < 5 || !two_digits(in->p, &century) || !two_digits(in->p + 2, &year) ||
+        in->p[4] != ' ')
         return false;
     *out = century * 100 + year;
     *in = bl_slice_drop(*in, 5);
@@ -265,8 +266,8 @@ static bool take_dated(struct bl_stamper *stamper, bl_slice *in, int64_t *time_u
     if (rest.n < 14 || rest.p[3] != ' ' || (month = month_of(rest.p)) == 0)
         return false;
     rest = bl_slice_drop(rest, 4);
-    if (!take_day(&rest, &day) || (!first && !take_year(&rest, &year)) || !take_clock(&rest, &clock_s) ||
-        day > month_days(year, month))
+    if (!take_day(&rest, &day) || (!first && !take_year(&rest, &year)) ||
+        !take_clock(&rest, &clock_s) || day > month_days(year, month))
         return false;
     *time_us = utc_of_local(stamper, days_of(year, month, day) * DAY_S + clock_s) * 1000000 +
                take_fraction(&rest);
@@ -318,7 +319,8 @@ static bool read_minute(const char *p, int64_t *out)
 }
 
 /* Takes `2026-11-22T05:03:37.532042`, as the clock on the wall showed it. */
-static bool take_wall(struct bl_stamper *stamper, bl_slice *in, int64_t *time_s, int64_t *fraction_us)
+static bool take_wall(struct bl_stamper *stamper, bl_slice *in, int64_t *time_s,
+                      int64_t *fraction_us)
 {
     unsigned second;
 

@@ -1,15 +1,15 @@
 /* syslog_read.h -- the envelope around a log line
  *
  *   [<PRI>] STAMP blanks HOST blanks PROGRAM [ "[" PID "]" ] [":"] [" "] BODY
- *   [<PRI>] "1 " STAMP " " HOST " " PROGRAM " " PID " " ID " " DATA [" " [" "] BODY]        RFC 5424
+ *   [<PRI>] "1 " STAMP " " HOST " " PROGRAM " " PID " " ID " " DATA [" " [" "] BODY]   RFC 5424
  *
  * Lines of one second and one host begin with the same bytes but for the fraction's digits, so the
  * stamper keeps the last head and a line that begins like it is not read again.  Behind it stands
  * the tag, whose ordinary shape `program[pid]: ` is found by bit masks; every other shape goes the
  * long way.
  *
- * A header, because it is compiled twice: in syslog.c, and inside the loop of worker_avx2.c.
- */
+ * A header, because it is compiled twice: in syslog.c, and inside the loop of
+ * worker_avx2.c. */
 #ifndef BOUNCELINE_SYSLOG_READ_H
 #define BOUNCELINE_SYSLOG_READ_H
 
@@ -71,7 +71,8 @@ static inline void remember_head(struct bl_stamper *stamper, bl_slice line, bl_s
     stamper->head_care = 0;
     if (n > sizeof stamper->head)
         return;
-    dot = bl_slice_find_byte((bl_slice){line.p, host_at}, ':') + 6; /* of 05:03:37.532042, the stamp's own */
+    dot = bl_slice_find_byte((bl_slice){line.p, host_at}, ':') + 6; /* of 05:03:37.532042, the
+                                                                       stamp's own */
     if (dot > host_at || line.p[dot] != '.')
         dot = host_at;
     for (end = dot + (dot < host_at); end < host_at && bl_is_digit(line.p[end]);)
@@ -89,14 +90,15 @@ static inline void remember_head(struct bl_stamper *stamper, bl_slice line, bl_s
     stamper->head_form = (uint8_t)form;
     stamper->plain_n = form == FORM_PLAIN ? n : 0;
     stamper->heads++;
-    if (form == FORM_PLAIN && n < 64 && !(line.p[4] == '-' && line.p[10] == ' ')) /* Exim's own stamps */
-        stamper->head_care = bl_window_below(n) & ~(bl_window_below(stamper->fraction_n)
-                                                    << stamper->fraction_at);
+    if (form == FORM_PLAIN && n < 64 && !(line.p[4] == '-' && line.p[10] == ' ')) /* Exim's own
+                                                                                     stamps */
+        stamper->head_care =
+            bl_window_below(n) & ~(bl_window_below(stamper->fraction_n) << stamper->fraction_at);
 }
 
-/* Priority and version.  rsyslog and syslog-ng give user.notice to text that came without a priority: the
- * rest of a line that was longer than a relay takes, and its words may be anybody's.  Postfix logs as
- * mail, or as one of the local facilities where it was told to. */
+/* Priority and version.  rsyslog and syslog-ng give user.notice to text that came without a
+ * priority: the rest of a line that was longer than a relay takes, and its words may be anybody's.
+ * Postfix logs as mail, or as one of the local facilities where it was told to. */
 RARELY unsigned take_form(bl_slice *in)
 {
     unsigned facility = 0, form = FORM_PLAIN;
@@ -113,7 +115,8 @@ RARELY bool take_stamp(bl_slice *in, struct bl_stamper *stamper, unsigned form, 
         return false;
     if (bl_is_digit(in->p[0]) && bl_stamp_take_rfc3339(stamper, in, time_us))
         return true;
-    if ((form & FORM_IETF) && bl_slice_starts(*in, BL_SLICE("- "))) { /* no clock: the time it was there */
+    if ((form & FORM_IETF) && bl_slice_starts(*in, BL_SLICE("- "))) { /* no clock: the time it was
+                                                                         there */
         *time_us = stamper->reference_s * 1000000;
         *in = bl_slice_drop(*in, 1);
         return true;
@@ -122,8 +125,8 @@ RARELY bool take_stamp(bl_slice *in, struct bl_stamper *stamper, unsigned form, 
                                    bl_stamp_take_full(stamper, in, time_us));
 }
 
-/* Some syslogds leave the host out, and what stands there is the tag: `postfix/smtp[1]:`, `exim:`.  An
- * address (IPv6) has more than one colon. */
+/* Some syslogds leave the host out, and what stands there is the tag: `postfix/smtp[1]:`, `exim:`.
+ * An address (IPv6) has more than one colon. */
 RARELY bool is_tag(bl_slice word)
 {
     return bl_slice_ends(word, BL_SLICE("]:")) ||
@@ -134,9 +137,9 @@ RARELY bool is_tag(bl_slice word)
 RARELY bool is_priority_name(bl_slice word)
 {
     static const bl_slice levels[] = {
-        BL_SLICE_INIT(".debug"), BL_SLICE_INIT(".info"),  BL_SLICE_INIT(".notice"),
+        BL_SLICE_INIT(".debug"), BL_SLICE_INIT(".info"),    BL_SLICE_INIT(".notice"),
         BL_SLICE_INIT(".warn"),  BL_SLICE_INIT(".warning"), BL_SLICE_INIT(".err"),
-        BL_SLICE_INIT(".error"), BL_SLICE_INIT(".crit"),  BL_SLICE_INIT(".alert"),
+        BL_SLICE_INIT(".error"), BL_SLICE_INIT(".crit"),    BL_SLICE_INIT(".alert"),
         BL_SLICE_INIT(".emerg"), BL_SLICE_INIT(".panic")};
 
     if (!bl_slice_starts(word, BL_SLICE("mail.")) && !bl_slice_starts(word, BL_SLICE("local")))
@@ -249,8 +252,8 @@ static inline bool read_tag(bl_slice in, bl_syslog *out)
     return true;
 }
 
-/* `[id name="value" ...]`, several without a blank between; `"`, `\\` and `]` of a value are escaped.  Takes it
- * off; false when it does not end. */
+/* `[id name="value" ...]`, several without a blank between; `"`, `\\` and `]` of a value are
+ * escaped.  Takes it off; false when it does not end. */
 RARELY bool take_structured(bl_slice *in)
 {
     bool quoted = false;
@@ -270,8 +273,8 @@ RARELY bool take_structured(bl_slice *in)
     return false;
 }
 
-/* `postfix/smtp 1382 - -  BODY`.  The application name is mostly cut at its slash (rsyslog's parser does that
- * on the way in), hence `mail`: then only the facility tells whose line it is. */
+/* `postfix/smtp 1382 - -  BODY`.  The application name is mostly cut at its slash (rsyslog's parser
+ * does that on the way in), hence `mail`: then only the facility tells whose line it is. */
 static inline bool read_ietf_tag(bl_slice in, unsigned form, bl_syslog *out)
 {
     struct bl_words words = bl_words_begin(in);

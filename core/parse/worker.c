@@ -34,8 +34,8 @@ void bl_block_parse(struct bl_worker *worker, const struct bl_rules *rules, stru
     block->samples = 0;
     bl_stamper_refer(&worker->stamper, block->reference_s);
     worker->rules = rules;
-    worker->room = (bl_exim_room){.p = block->respelled,
-                                  .left = block->respelled ? BL_RESPELLED_BYTES : 0};
+    worker->room =
+        (bl_exim_room){.p = block->respelled, .left = block->respelled ? BL_RESPELLED_BYTES : 0};
     worker->mark = bl_rules_mark(rules);
     worker->endings = bl_rules_endings(rules);
 #if defined(__x86_64__)

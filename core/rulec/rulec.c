@@ -105,7 +105,8 @@ static void print_rules(FILE *out, const struct bl_rules *r)
         print_slice(out, info->id);
         fputs(", ", out);
         print_slice(out, info->file);
-        fprintf(out, ", %u, %u, %u, %u, %u, ", info->line, info->column, info->category, info->number, info->codes);
+        fprintf(out, ", %u, %u, %u, %u, %u, ", info->line, info->column, info->category,
+                info->number, info->codes);
         print_slice(out, info->source);
         fprintf(out, ", %u, %s},\n", info->tier, info->own ? "true" : "false");
     }
@@ -161,8 +162,8 @@ static void print_links(FILE *out, const struct bl_rules *r)
     for (uint32_t i = 0; i < r->n_words; i++) {
         const struct bl_word *w = &r->words[i];
 
-        fprintf(out, "    {%u, %u, %u, %u, %u, %u, %u},\n", w->later, w->shorter, w->all_first, w->all_later,
-                w->singles, w->strongest, w->length);
+        fprintf(out, "    {%u, %u, %u, %u, %u, %u, %u},\n", w->later, w->shorter, w->all_first,
+                w->all_later, w->singles, w->strongest, w->length);
     }
     fprintf(out, "};\n\nstatic const _Alignas(64) struct bl_mask masks[%u] = {\n", r->n_masks);
     for (uint32_t i = 0; i < r->n_masks; i++) {
@@ -187,8 +188,9 @@ static void print_marks(FILE *out, const struct bl_rules *r)
         print_slice(out, r->marks[i].text);
         fputs(", ", out);
         print_slice(out, r->marks[i].name);
-        fprintf(out, ", UINT64_C(%#llx), UINT64_C(%#llx), %u},\n", (unsigned long long)r->marks[i].head,
-                (unsigned long long)r->marks[i].mask, r->marks[i].kind);
+        fprintf(out, ", UINT64_C(%#llx), UINT64_C(%#llx), %u},\n",
+                (unsigned long long)r->marks[i].head, (unsigned long long)r->marks[i].mask,
+                r->marks[i].kind);
     }
     fputs("};\n\n", out);
     print_words(out, "uint16_t", "mark_from", r->mark_from, 256 + 1, 2);
@@ -209,14 +211,17 @@ static void print_tables(FILE *out, const struct bl_rules *r)
     print_words(out, "uint32_t", "cells", p->cells, p->n_cells, 4);
     print_words(out, "uint32_t", "pairs", p->pairs, (size_t)p->classes * p->classes, 4);
     print_links(out, r);
-    fprintf(out,
-            "static const struct bl_rules builtin = {\n"
-            "    categories, rules, infos, info_of, codes, digits, providers, suffixes, suffix_slots, loose,\n"
-            "    UINT64_C(%#llx), UINT64_C(%#llx),\n    {class_of, cells, pairs, %u, %u, %u},\n    words, singles, masks, links, %u, %u, %u, %u, %u,\n"
-            "    %u, %u, %u, %u, %u, %u, %u, %u, %u, %u, %u, UINT64_C(%llu), %u,\n    {",
-            (unsigned long long)r->loose_enhanced, (unsigned long long)r->loose_basic,
-            p->n_cells, p->classes, p->start, r->n_words, r->n_singles, r->n_masks, r->n_links, r->mask_step, r->n_rules, r->n_infos, r->n_ids, r->n_codes, r->n_digits, r->n_suffixes,
-            r->suffix_mask, r->n_loose, r->n_categories, r->n_providers, r->unclassified, (unsigned long long)r->mark, r->longest_suffix);
+    fprintf(
+        out,
+        "static const struct bl_rules builtin = {\n"
+        "    categories, rules, infos, info_of, codes, digits, providers, suffixes, suffix_slots, loose,\n"
+        "    UINT64_C(%#llx), UINT64_C(%#llx),\n    {class_of, cells, pairs, %u, %u, %u},\n    words, singles, masks, links, %u, %u, %u, %u, %u,\n"
+        "    %u, %u, %u, %u, %u, %u, %u, %u, %u, %u, %u, UINT64_C(%llu), %u,\n    {",
+        (unsigned long long)r->loose_enhanced, (unsigned long long)r->loose_basic, p->n_cells,
+        p->classes, p->start, r->n_words, r->n_singles, r->n_masks, r->n_links, r->mask_step,
+        r->n_rules, r->n_infos, r->n_ids, r->n_codes, r->n_digits, r->n_suffixes, r->suffix_mask,
+        r->n_loose, r->n_categories, r->n_providers, r->unclassified, (unsigned long long)r->mark,
+        r->longest_suffix);
     for (size_t i = 0; i < BL_COUNT(r->endings); i++)
         fprintf(out, "UINT64_C(%#llx), ", (unsigned long long)r->endings[i]);
     fputs("},\n    marks, mark_from, {", out);
@@ -227,8 +232,7 @@ static void print_tables(FILE *out, const struct bl_rules *r)
         fputs("},", out);
     }
     fprintf(out, "},\n    %u,\n};\n\n", r->n_marks);
-    fputs("const struct bl_rules *bl_rules_builtin(void)\n{\n    return &builtin;\n}\n",
-          out);
+    fputs("const struct bl_rules *bl_rules_builtin(void)\n{\n    return &builtin;\n}\n", out);
 }
 
 static bl_slice base_name(bl_slice path)
@@ -242,7 +246,8 @@ static void print_texts(FILE *out, const void *arg, size_t n)
 {
     const struct bl_rules_file *files = arg;
 
-    fputs("/* made by rulec from core/rules/; do not edit */\n#include \"bounceline/rules.h\"\n\n", out);
+    fputs("/* made by rulec from core/rules/; do not edit */\n#include \"bounceline/rules.h\"\n\n",
+          out);
     for (size_t i = 0; i < n; i++) {
         fprintf(out, "static const char text_%zu[] = {", i);
         for (size_t at = 0; at < files[i].text.n; at++)
@@ -255,8 +260,10 @@ static void print_texts(FILE *out, const void *arg, size_t n)
         print_slice(out, base_name(files[i].name));
         fprintf(out, ", {text_%zu, %zu}},\n", i, files[i].text.n);
     }
-    fprintf(out, "};\n\nconst struct bl_rules_file *bl_rules_shipped(size_t *n)\n{\n"
-                 "    *n = %zu;\n    return files;\n}\n", n);
+    fprintf(out,
+            "};\n\nconst struct bl_rules_file *bl_rules_shipped(size_t *n)\n{\n"
+            "    *n = %zu;\n    return files;\n}\n",
+            n);
 }
 
 static void print_rules_tables(FILE *out, const void *arg, size_t n)

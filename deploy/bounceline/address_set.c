@@ -1,7 +1,8 @@
-/* Few addresses are a set of whole hashes, which grows.  Many are tags of 32 bits, with linear probing.  A tag does
- * not tell its home, so a removed one leaves a mark that the next address of that neighbourhood takes over, and the
- * table has its size from the start.  Nearly every call is a removal of an address that is not there (a delivery), so a
- * small bitmap that stays in the cache answers first. */
+/* Few addresses are a set of whole hashes, which grows.  Many are tags of 32 bits, with linear
+ * probing.  A tag does not tell its home, so a removed one leaves a mark that the next address of
+ * that neighbourhood takes over, and the table has its size from the start.  Nearly every call is a
+ * removal of an address that is not there (a delivery), so a small bitmap that stays in the cache
+ * answers first. */
 #include "address_set.h"
 
 #include "bounceline/address.h"
@@ -14,9 +15,9 @@ _Static_assert(BL_ADDRESS_SET_MAX <= SLOTS / 4 * 3, "probing stays short");
 
 struct bl_address_set {
     struct bl_hash_set few;
-    uint32_t *slot;                   /* EMPTY, REMOVED or a tag; NULL as long as they are few */
-    size_t    n, used;                /* tags; slots that are not empty */
-    uint64_t  maybe[MAYBE_BITS / 64]; /* by rough hash; bits are set and never cleared */
+    uint32_t *slot;                  /* EMPTY, REMOVED or a tag; NULL as long as they are few */
+    size_t n, used;                  /* tags; slots that are not empty */
+    uint64_t maybe[MAYBE_BITS / 64]; /* by rough hash; bits are set and never cleared */
 };
 
 struct bl_address_set *bl_address_set_new(void)
@@ -65,9 +66,10 @@ static size_t find(const struct bl_address_set *set, uint64_t hash)
 }
 
 /* A hash that folds case by setting bit 5 of every byte: cheaper than making the key of the
- * address, and the same for the key and nearly all that have it.  Of four words that lie evenly in the address: all of
- * it up to 32 bytes, most of it when it is longer, and no loop whose end cannot be foretold.  What is quoted may lose
- * its quotes in the key, so it has no such hash, which is 0; it is rare. */
+ * address, and the same for the key and nearly all that have it.  Of four words that lie evenly in
+ * the address: all of it up to 32 bytes, most of it when it is longer, and no loop whose end cannot
+ * be foretold.  What is quoted may lose its quotes in the key, so it has no such hash, which is 0;
+ * it is rare. */
 static uint64_t rough_hash(bl_slice recipient)
 {
     uint64_t word[4], a, b;

@@ -34,7 +34,8 @@ static void print_key(void *arg, const char *key, const char *what)
 }
 
 /* The rules that the daemon would load with it. */
-static enum bl_code check_rules(const struct bl_config *config, struct bl_rules_paths *paths, bl_err *err)
+static enum bl_code check_rules(const struct bl_config *config, struct bl_rules_paths *paths,
+                                bl_err *err)
 {
     const struct bl_rules *rules = NULL;
     enum bl_code rc;
@@ -77,7 +78,8 @@ static void print_named(struct bl_output *out, const struct bl_sources *sources,
         bl_output_format(out, ": %s\n", n ? state_of(text) : "a file of a log above");
         return;
     }
-    bl_output_format(out, n ? ": %zu log%s now\n" : ": nothing yet that is not above\n", n, n == 1 ? "" : "s");
+    bl_output_format(out, n ? ": %zu log%s now\n" : ": nothing yet that is not above\n", n,
+                     n == 1 ? "" : "s");
     for (size_t i = 0, shown = 0; i < sources->n && shown <= SHOWN; i++) {
         if (sources->v[i].named != named)
             continue;
@@ -99,7 +101,8 @@ static enum bl_code show_sources(struct bl_output *out, const struct bl_config *
     for (size_t i = 0; rc == BL_OK && i < sources->named_n; i++)
         print_named(out, sources, i);
     if (rc == BL_OK && sources->over)
-        bl_output_format(out, "%zu logs that match are not followed: %d are the most\n", sources->over, BL_SOURCES_MAX);
+        bl_output_format(out, "%zu logs that match are not followed: %d are the most\n",
+                         sources->over, BL_SOURCES_MAX);
     bl_sources_free(sources);
     return rc;
 }
@@ -169,7 +172,8 @@ int cmd_check_config(int argc, char **argv)
             return bl_usage_known("check-config", known, argc, argv, option);
         }
     if (optind < argc)
-        return bl_usage("check-config", "it takes no arguments; a file is named with -c, as in check-config -c %s",
+        return bl_usage("check-config",
+                        "it takes no arguments; a file is named with -c, as in check-config -c %s",
                         argv[optind]);
     return check(path, &rules);
 }

@@ -1,7 +1,7 @@
 /* cmd_classify.c -- the verdict on replies given by hand or line by line
  *
- * Needs core alone.  Lines are taken from the buffer they were read into and classified in batches.
- */
+ * Needs core alone.  Lines are taken from the buffer they were read into and classified in
+ * batches. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,43 +13,44 @@
 #include "options.h"
 #include "rules_set.h"
 #include "said.h"
-#include "told.h"
 #include "text.h"
+#include "told.h"
 
 enum { BATCH = 64, READ_BYTES = 256 << 10, REPLY_COLUMNS = 4 * BL_LINE_MAX };
 
 struct classify {
-    bool                   json;
+    bool json;
     struct bl_circumstances given;
-    struct bl_where        where; /* the configuration; no Redis */
-    struct bl_rules_paths  paths;
+    struct bl_where where; /* the configuration; no Redis */
+    struct bl_rules_paths paths;
     const struct bl_rules *rules;
-    struct bl_output      *out;
-    bl_slice               text[BATCH]; /* as given */
-    bl_reply               reply[BATCH];
-    bl_verdict             verdict[BATCH];
-    size_t                 n;
+    struct bl_output *out;
+    bl_slice text[BATCH]; /* as given */
+    bl_reply reply[BATCH];
+    bl_verdict verdict[BATCH];
+    size_t n;
 };
 
 static void help(void)
 {
-    fputs("bounceline classify: why a reply refuses mail, whose fault it is, what to do with the address\n"
-          "\n"
-          "  bounceline classify '550 5.1.1 <ana@example.org>: User unknown'\n"
-          "  bounceline classify --json --phase rcpt '452 4.2.2 Mailbox full' | jq -r .remedy\n"
-          "  bounceline classify < replies.txt              one reply a line, answers in the same order\n"
-          "\n"
-          "  --json         one JSON object for each reply\n"
-          "  --phase P      where it came: dns connect helo tls auth mail rcpt data eod local\n"
-          "  --relay HOST   who said it; some providers have their own wording\n"
-          "  -c FILE        the configuration, for its rules; /etc/bounceline/bounceline.yaml when it is there\n"
-          "  --rules PATH   your own rules over the shipped ones: a file or a directory of NAME.rules\n"
-          "\n"
-          "Without REPLY, or with -, standard input is read.  Columns: category, type, whose fault, action, rule, reply.\n"
-          "What Postfix logs in brackets (`host mx[192.0.2.1] said: 550 ...`) is understood too, and so are a whole line\n"
-          "of its log (`... status=bounced (TEXT)`) and what Exim, qmail and bounces quote (`Remote host said: 550 ...`).\n"
-          "Without a phase only unmistakable wording leads to `suppress`.  `bounceline explain` says why.\n",
-          stdout);
+    fputs(
+        "bounceline classify: why a reply refuses mail, whose fault it is, what to do with the address\n"
+        "\n"
+        "  bounceline classify '550 5.1.1 <ana@example.org>: User unknown'\n"
+        "  bounceline classify --json --phase rcpt '452 4.2.2 Mailbox full' | jq -r .remedy\n"
+        "  bounceline classify < replies.txt              one reply a line, answers in the same order\n"
+        "\n"
+        "  --json         one JSON object for each reply\n"
+        "  --phase P      where it came: dns connect helo tls auth mail rcpt data eod local\n"
+        "  --relay HOST   who said it; some providers have their own wording\n"
+        "  -c FILE        the configuration, for its rules; /etc/bounceline/bounceline.yaml when it is there\n"
+        "  --rules PATH   your own rules over the shipped ones: a file or a directory of NAME.rules\n"
+        "\n"
+        "Without REPLY, or with -, standard input is read.  Columns: category, type, whose fault, action, rule, reply.\n"
+        "What Postfix logs in brackets (`host mx[192.0.2.1] said: 550 ...`) is understood too, and so are a whole line\n"
+        "of its log (`... status=bounced (TEXT)`) and what Exim, qmail and bounces quote (`Remote host said: 550 ...`).\n"
+        "Without a phase only unmistakable wording leads to `suppress`.  `bounceline explain` says why.\n",
+        stdout);
 }
 
 static void put_columns(const struct classify *job, const struct bl_category *category,

@@ -1,7 +1,8 @@
 /* cmd_explain.c -- why a reply means what it means, and what to do
  *
- * Takes what people have at hand: a reply, a line of a log in any envelope that `run` reads, a code, the name of a
- * category or the id of a rule.  What it is shows in its form; words of one argument or of several are one. */
+ * Takes what people have at hand: a reply, a line of a log in any envelope that `run` reads, a
+ * code, the name of a category or the id of a rule.  What it is shows in its form; words of one
+ * argument or of several are one. */
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -24,37 +25,38 @@
 enum { LABEL = 16, COLUMNS = 4 * BL_LINE_MAX, NAMES_SHOWN = 12 };
 
 struct explain {
-    bool                   json, colour;
+    bool json, colour;
     struct bl_circumstances given;
-    struct bl_where        where; /* the configuration; no Redis */
-    struct bl_rules_paths  paths;
+    struct bl_where where; /* the configuration; no Redis */
+    struct bl_rules_paths paths;
     const struct bl_rules *rules;
-    struct bl_output      *out;
-    struct bl_worker      *worker;
-    struct bl_block       *block;
-    size_t                 done; /* things explained */
+    struct bl_output *out;
+    struct bl_worker *worker;
+    struct bl_block *block;
+    size_t done; /* things explained */
 };
 
 static void help(void)
 {
-    fputs("bounceline explain: why a reply refuses mail: the words that decided, what they beat, what to do\n"
-          "\n"
-          "  bounceline explain '550 5.1.1 <ana@example.org>: User unknown'\n"
-          "  grep 4F1C92A7 /var/log/mail.log | bounceline explain    lines of a log, as they stand there\n"
-          "  bounceline explain 550 5.7.1                            a code alone\n"
-          "  bounceline explain mailbox-full                         a category\n"
-          "  bounceline explain recipient/user-unknown               a rule, as other commands name it\n"
-          "  bounceline explain --json '421 4.7.0 [TSS04] deferred' | jq .beaten\n"
-          "\n"
-          "  --json         one JSON object\n"
-          "  --phase P      where a reply came: dns connect helo tls auth mail rcpt data eod local\n"
-          "  --relay HOST   who said it; some providers have their own wording\n"
-          "  -c FILE        the configuration, for its rules; /etc/bounceline/bounceline.yaml when it is there\n"
-          "  --rules PATH   your own rules over the shipped ones: a file or a directory of NAME.rules\n"
-          "\n"
-          "Without an argument each line of standard input is explained.  Exit code 65 for what is neither: a word that\n"
-          "is no category, a line without a result in it.\n",
-          stdout);
+    fputs(
+        "bounceline explain: why a reply refuses mail: the words that decided, what they beat, what to do\n"
+        "\n"
+        "  bounceline explain '550 5.1.1 <ana@example.org>: User unknown'\n"
+        "  grep 4F1C92A7 /var/log/mail.log | bounceline explain    lines of a log, as they stand there\n"
+        "  bounceline explain 550 5.7.1                            a code alone\n"
+        "  bounceline explain mailbox-full                         a category\n"
+        "  bounceline explain recipient/user-unknown               a rule, as other commands name it\n"
+        "  bounceline explain --json '421 4.7.0 [TSS04] deferred' | jq .beaten\n"
+        "\n"
+        "  --json         one JSON object\n"
+        "  --phase P      where a reply came: dns connect helo tls auth mail rcpt data eod local\n"
+        "  --relay HOST   who said it; some providers have their own wording\n"
+        "  -c FILE        the configuration, for its rules; /etc/bounceline/bounceline.yaml when it is there\n"
+        "  --rules PATH   your own rules over the shipped ones: a file or a directory of NAME.rules\n"
+        "\n"
+        "Without an argument each line of standard input is explained.  Exit code 65 for what is neither: a word that\n"
+        "is no category, a line without a result in it.\n",
+        stdout);
 }
 
 /* --- for people --- */
@@ -149,7 +151,8 @@ static void put_what(const struct explain *job, const bl_verdict *verdict)
     row_text(job, "action", action_words((enum bl_action)verdict->action));
 }
 
-static void put_match(const struct explain *job, const char *name, const struct bl_match *match, const char *why)
+static void put_match(const struct explain *job, const char *name, const struct bl_match *match,
+                      const char *why)
 {
     const struct bl_rule_info *rule = bl_rules_rule(job->rules, match->verdict.rule);
 
@@ -159,7 +162,8 @@ static void put_match(const struct explain *job, const char *name, const struct 
     bl_text_put(job->out, rule->id, COLUMNS);
     put(job, "  ");
     put_place(job, rule);
-    bl_output_format(job->out, "  (%s%s%s)\n", bl_tier_name((enum bl_tier)rule->tier), *why ? "; " : "", why);
+    bl_output_format(job->out, "  (%s%s%s)\n", bl_tier_name((enum bl_tier)rule->tier),
+                     *why ? "; " : "", why);
 }
 
 static void put_extracted(const struct explain *job, const struct bl_extract *extract)
@@ -188,7 +192,8 @@ static void put_read_as(const struct explain *job, const bl_reply *reply)
         bl_output_format(job->out, "%s ", text);
     if (!reply->code && bl_status_absent(status))
         put(job, "no code ");
-    bl_output_format(job->out, "%s%s", reply->phase == BL_PHASE_UNKNOWN ? "at an unknown step" : "at ",
+    bl_output_format(job->out, "%s%s",
+                     reply->phase == BL_PHASE_UNKNOWN ? "at an unknown step" : "at ",
                      reply->phase == BL_PHASE_UNKNOWN ? "" : bl_phase_name(reply->phase));
     if (reply->relay_host.n) {
         put(job, " from ");
@@ -211,8 +216,8 @@ static void put_codes(const struct explain *job, const char *name, const struct 
     put(job, "\n");
 }
 
-static void put_reply(const struct explain *job, const bl_reply *reply, const struct bl_explanation *e,
-                      const struct bl_extract *extract)
+static void put_reply(const struct explain *job, const bl_reply *reply,
+                      const struct bl_explanation *e, const struct bl_extract *extract)
 {
     const bl_verdict *v = &e->verdict;
     const struct bl_rule_info *rule = bl_rules_rule(job->rules, v->rule);
@@ -246,15 +251,16 @@ static void put_reply(const struct explain *job, const bl_reply *reply, const st
 
 /* --- for programs --- */
 
-static void json_matches(const struct explain *job, struct bl_json *json, bl_slice key, const struct bl_match *match,
-                         size_t n, bool with_why)
+static void json_matches(const struct explain *job, struct bl_json *json, bl_slice key,
+                         const struct bl_match *match, size_t n, bool with_why)
 {
     if (n == 0)
         return;
     bl_json_open_list(json, key);
     for (size_t i = 0; i < n; i++) {
         bl_json_open_item(json);
-        bl_json_text(json, BL_SLICE("category"), bl_rules_category(job->rules, match[i].verdict.category)->name);
+        bl_json_text(json, BL_SLICE("category"),
+                     bl_rules_category(job->rules, match[i].verdict.category)->name);
         bl_told_rule(json, bl_rules_rule(job->rules, match[i].verdict.rule));
         if (match[i].verdict.match_n) {
             bl_json_u64(json, BL_SLICE("match_at"), match[i].verdict.match_at);
@@ -294,12 +300,14 @@ static void json_reply(const struct explain *job, const char *input, const bl_re
     if (e->verdict.match_n) {
         bl_json_u64(&json, BL_SLICE("match_at"), e->verdict.match_at);
         bl_json_u64(&json, BL_SLICE("match_n"), e->verdict.match_n);
-        bl_json_text(&json, BL_SLICE("matched"), (bl_slice){reply->text.p + e->verdict.match_at, e->verdict.match_n});
+        bl_json_text(&json, BL_SLICE("matched"),
+                     (bl_slice){reply->text.p + e->verdict.match_at, e->verdict.match_n});
     }
     bl_told_extract(&json, extract);
     json_matches(job, &json, BL_SLICE("vetoes"), e->vetoes, e->vetoes_n, false);
     json_matches(job, &json, BL_SLICE("beaten"), e->beaten, e->beaten_n, true);
-    bl_json_text_if(&json, BL_SLICE("meaning"), bl_rules_category(job->rules, e->verdict.category)->meaning);
+    bl_json_text_if(&json, BL_SLICE("meaning"),
+                    bl_rules_category(job->rules, e->verdict.category)->meaning);
     if (codes)
         bl_json_text_if(&json, BL_SLICE("code_meaning"), codes->meaning);
     bl_json_text_if(&json, BL_SLICE("remedy"), bl_told_remedy(job->rules, &e->verdict));
@@ -307,7 +315,8 @@ static void json_reply(const struct explain *job, const char *input, const bl_re
 }
 
 /* `spared`: nothing is done about the recipient of the line, whom a reply alone does not name. */
-static enum bl_code explain_reply(struct explain *job, const char *input, bl_reply *reply, bool spared, bl_err *err)
+static enum bl_code explain_reply(struct explain *job, const char *input, bl_reply *reply,
+                                  bool spared, bl_err *err)
 {
     struct bl_explanation *e = bl_calloc(1, sizeof *e);
     struct bl_extract extract;
@@ -357,8 +366,9 @@ static enum bl_code explain_code(struct explain *job, bl_slice text, bl_reply *r
     unsigned class_ = reply->code ? reply->code / 100u : reply->enhanced.class_;
 
     if (class_ != 4 && class_ != 5)
-        return bl_fail(err, BL_BAD_INPUT, 0, class_ == 2 || class_ == 3 ? "'%.*s' refuses nothing: only 4xx and 5xx do"
-                                                                       : "'%.*s' is no code of a reply: 4xx and 5xx are",
+        return bl_fail(err, BL_BAD_INPUT, 0,
+                       class_ == 2 || class_ == 3 ? "'%.*s' refuses nothing: only 4xx and 5xx do"
+                                                  : "'%.*s' is no code of a reply: 4xx and 5xx are",
                        (int)text.n, text.p);
     if (!job->given.has_phase)
         reply->phase = BL_PHASE_RCPT;
@@ -367,8 +377,10 @@ static enum bl_code explain_code(struct explain *job, bl_slice text, bl_reply *r
 
 /* --- categories and rules --- */
 
-/* Rules of words by their ids, each once, or rows of codes.tsv by their codes, at most `room`; how many there were. */
-static size_t list_names(const struct explain *job, uint16_t category, bool codes, bl_slice *names, size_t room)
+/* Rules of words by their ids, each once, or rows of codes.tsv by their codes, at most `room`; how
+ * many there were. */
+static size_t list_names(const struct explain *job, uint16_t category, bool codes, bl_slice *names,
+                         size_t room)
 {
     bool *seen = bl_calloc(bl_rules_ids(job->rules), sizeof *seen);
     size_t n = 0;
@@ -377,8 +389,8 @@ static size_t list_names(const struct explain *job, uint16_t category, bool code
         const struct bl_rule_info *rule = bl_rules_rule(job->rules, i);
         const struct bl_codes *row = bl_rules_codes(job->rules, i);
 
-        if (rule->category != category || rule->tier == BL_TIER_FALLBACK || (row != NULL) != codes ||
-            (!codes && seen[rule->number]))
+        if (rule->category != category || rule->tier == BL_TIER_FALLBACK ||
+            (row != NULL) != codes || (!codes && seen[rule->number]))
             continue;
         seen[rule->number] = true;
         if (n < room)
@@ -404,7 +416,8 @@ static void put_names(const struct explain *job, const char *name, uint16_t cate
     put(job, n > NAMES_SHOWN ? ", ...\n" : "\n");
 }
 
-static void json_names(const struct explain *job, struct bl_json *json, bl_slice key, uint16_t category, bool codes)
+static void json_names(const struct explain *job, struct bl_json *json, bl_slice key,
+                       uint16_t category, bool codes)
 {
     enum { ALL = 1024 };
     bl_slice names[ALL];
@@ -422,7 +435,8 @@ static void json_names(const struct explain *job, struct bl_json *json, bl_slice
 static void explain_category(const struct explain *job, uint16_t index)
 {
     const struct bl_category *category = bl_rules_category(job->rules, index);
-    bl_verdict verdict = {.category = index, .type = (uint8_t)category->type, .action = (uint8_t)category->action};
+    bl_verdict verdict = {
+        .category = index, .type = (uint8_t)category->type, .action = (uint8_t)category->action};
     struct bl_json json;
 
     if (!job->json) {
@@ -492,7 +506,8 @@ static bool is_row(const struct bl_codes *row, bl_slice id)
 {
     char room[64];
 
-    return bl_slice_take(&id, BL_SLICE("codes/")) && bl_slice_eq(as_name(row->codes, room, sizeof room), id);
+    return bl_slice_take(&id, BL_SLICE("codes/")) &&
+           bl_slice_eq(as_name(row->codes, room, sizeof room), id);
 }
 
 static bool find_rule(const struct explain *job, bl_slice id, uint32_t *out)
@@ -519,7 +534,8 @@ static bl_slice find_nearest(const struct explain *job, bl_slice word, bool rule
     return nearest.found;
 }
 
-/* A word of letters, hyphens and at most one slash is a name; a reply of one word has a digit or is quoted. */
+/* A word of letters, hyphens and at most one slash is a name; a reply of one word has a digit or is
+ * quoted. */
 static bool is_name(bl_slice text)
 {
     size_t slashes = 0;
@@ -538,10 +554,11 @@ static enum bl_code unknown_name(const struct explain *job, bl_slice word, bl_er
     bl_slice like = find_nearest(job, word, rule);
 
     return bl_fail(err, BL_BAD_INPUT, 0, "'%.*s' is no %s%s%.*s%s", (int)word.n, word.p,
-                   rule ? "rule" : "reply, code or category", like.n ? "; do you mean '" : "", (int)like.n, like.p,
-                   like.n                ? "'?"
-                   : rule                ? " (bounceline rules list shows them)"
-                                         : " (bounceline rules list --categories shows these)");
+                   rule ? "rule" : "reply, code or category", like.n ? "; do you mean '" : "",
+                   (int)like.n, like.p,
+                   like.n ? "'?"
+                   : rule ? " (bounceline rules list shows them)"
+                          : " (bounceline rules list --categories shows these)");
 }
 
 /* --- lines of a log --- */
@@ -569,7 +586,8 @@ static bool explain_line(struct explain *job, bl_slice text, enum bl_code *rc, b
         *rc = bl_fail(err, BL_BAD_INPUT, 0, "this line of a log is no result of a delivery");
         return true;
     }
-    if (record->outcome != BL_DEFERRED && record->outcome != BL_BOUNCED && record->outcome != BL_REJECTED) {
+    if (record->outcome != BL_DEFERRED && record->outcome != BL_BOUNCED &&
+        record->outcome != BL_REJECTED) {
         *rc = bl_fail(err, BL_BAD_INPUT, 0, "nothing failed: this line says %s",
                       bl_outcome_name((enum bl_outcome)record->outcome));
         return true;
@@ -644,7 +662,8 @@ static int explain_stdin(struct explain *job)
     if (ferror(stdin)) {
         bl_err err = {0};
 
-        return bl_complain(bl_fail(&err, BL_IO, errno, "cannot read standard input: %s", strerror(errno)), &err);
+        return bl_complain(
+            bl_fail(&err, BL_IO, errno, "cannot read standard input: %s", strerror(errno)), &err);
     }
     return exit_code;
 }

@@ -1,4 +1,5 @@
-/* cmd_rules.c -- the rules themselves: which there are, whether one's own are right, what they do to real replies */
+/* cmd_rules.c -- the rules themselves: which there are, whether one's own are right, what they do
+ * to real replies */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,47 +17,54 @@
 #include "text.h"
 #include "told.h"
 
-enum { LINE_SHOWN = 120, TSV_COLUMNS = 32, WRONG_SHOWN = 20, SHAPES_SHOWN = 50, COLUMNS = 4 * BL_LINE_MAX };
+enum {
+    LINE_SHOWN = 120,
+    TSV_COLUMNS = 32,
+    WRONG_SHOWN = 20,
+    SHAPES_SHOWN = 50,
+    COLUMNS = 4 * BL_LINE_MAX
+};
 
 struct rules_job {
-    bool                    json, categories, own;
-    uint64_t                top;
-    bl_slice                category, provider;
-    struct bl_where         where; /* the configuration; no Redis */
-    struct bl_rules_paths   paths;
-    struct bl_rules_files   files; /* as read, for the lines that are shown */
-    const struct bl_rules  *rules;
-    struct bl_output       *out;
-    size_t                  problems, notes;
-    struct bl_json          list; /* of problems */
+    bool json, categories, own;
+    uint64_t top;
+    bl_slice category, provider;
+    struct bl_where where; /* the configuration; no Redis */
+    struct bl_rules_paths paths;
+    struct bl_rules_files files; /* as read, for the lines that are shown */
+    const struct bl_rules *rules;
+    struct bl_output *out;
+    size_t problems, notes;
+    struct bl_json list; /* of problems */
 };
 
 static void help(void)
 {
-    fputs("bounceline rules: what is known about replies, and your own rules beside it\n"
-          "\n"
-          "  bounceline rules list --category mailbox-full\n"
-          "  bounceline rules list --provider Google --json\n"
-          "  bounceline rules check /etc/bounceline/rules.d    is all of it right?  every problem with its place\n"
-          "  bounceline rules test                             run every sample\n"
-          "  bounceline rules test replies.tsv                 columns text and category: what comes out otherwise?\n"
-          "  bounceline rules unknown /var/log/mail.log*       replies that no words explain, with nothing private in them\n"
-          "  bounceline rules hits /var/log/mail.log*          which rules decide how often\n"
-          "\n"
-          "  --json            one JSON object a line\n"
-          "  -c FILE           the configuration, for its rules; /etc/bounceline/bounceline.yaml when it is there\n"
-          "  --rules PATH      your own rules over the shipped ones: a file or a directory of NAME.rules\n"
-          "                    (or BOUNCELINE_RULES; else `rules` of the configuration, else\n"
-          "                    " BL_RULES_DIRECTORY ")\n"
-          "  --category NAME   list: only what leads to it\n"
-          "  --provider NAME   list: only what holds at its hosts\n"
-          "  --own             list: only your own rules\n"
-          "  --categories      list: the categories instead\n"
-          "  --top N           unknown, hits: no more than N lines (default 50; 0: all)\n"
-          "\n"
-          "How a rule is written: core/rules/README.md.  Exit codes: 0 all is well; 1 a test came out otherwise; 65 the\n"
-          "rules are refused; 66 a file is not there.\n",
-          stdout);
+    fputs(
+        "bounceline rules: what is known about replies, and your own rules beside it\n"
+        "\n"
+        "  bounceline rules list --category mailbox-full\n"
+        "  bounceline rules list --provider Google --json\n"
+        "  bounceline rules check /etc/bounceline/rules.d    is all of it right?  every problem with its place\n"
+        "  bounceline rules test                             run every sample\n"
+        "  bounceline rules test replies.tsv                 columns text and category: what comes out otherwise?\n"
+        "  bounceline rules unknown /var/log/mail.log*       replies that no words explain, with nothing private in them\n"
+        "  bounceline rules hits /var/log/mail.log*          which rules decide how often\n"
+        "\n"
+        "  --json            one JSON object a line\n"
+        "  -c FILE           the configuration, for its rules; /etc/bounceline/bounceline.yaml when it is there\n"
+        "  --rules PATH      your own rules over the shipped ones: a file or a directory of NAME.rules\n"
+        "                    (or BOUNCELINE_RULES; else `rules` of the configuration, else\n"
+        "                    " BL_RULES_DIRECTORY ")\n"
+        "  --category NAME   list: only what leads to it\n"
+        "  --provider NAME   list: only what holds at its hosts\n"
+        "  --own             list: only your own rules\n"
+        "  --categories      list: the categories instead\n"
+        "  --top N           unknown, hits: no more than N lines (default 50; 0: all)\n"
+        "\n"
+        "How a rule is written: core/rules/README.md.  Exit codes: 0 all is well; 1 a test came out otherwise; 65 the\n"
+        "rules are refused; 66 a file is not there.\n",
+        stdout);
 }
 
 static void put(const struct rules_job *job, const char *text)
@@ -79,7 +87,8 @@ static void list_categories(const struct rules_job *job)
 {
     for (uint16_t i = 0; i < bl_rules_categories(job->rules); i++) {
         const struct bl_category *c = bl_rules_category(job->rules, i);
-        bl_verdict verdict = {.category = i, .type = (uint8_t)c->type, .action = (uint8_t)c->action};
+        bl_verdict verdict = {
+            .category = i, .type = (uint8_t)c->type, .action = (uint8_t)c->action};
         const char *scope = bl_scope_name(c->scope), *type = bl_type_name(c->type);
         struct bl_json json;
 
@@ -106,7 +115,8 @@ static void list_rule(const struct rules_job *job, uint32_t index)
 {
     const struct bl_rule_info *rule = bl_rules_rule(job->rules, index);
     const struct bl_category *category = bl_rules_category(job->rules, rule->category);
-    bl_slice provider = bl_rules_provider_name(job->rules, bl_rules_rule_provider(job->rules, index));
+    bl_slice provider =
+        bl_rules_provider_name(job->rules, bl_rules_rule_provider(job->rules, index));
     bool at_provider = bl_rules_rule_provider(job->rules, index) != 0;
     struct bl_json json;
 
@@ -153,11 +163,13 @@ static int check_filters(const struct rules_job *job)
         for (uint16_t i = 0; i < bl_rules_categories(job->rules); i++)
             bl_nearest_try(&nearest, bl_rules_category(job->rules, i)->name);
         like = nearest.found;
-        return bl_usage("rules", "there is no category '%.*s'%s%.*s%s", (int)job->category.n, job->category.p,
-                        like.n ? "; do you mean '" : "", (int)like.n, like.p, like.n ? "'?" : "");
+        return bl_usage("rules", "there is no category '%.*s'%s%.*s%s", (int)job->category.n,
+                        job->category.p, like.n ? "; do you mean '" : "", (int)like.n, like.p,
+                        like.n ? "'?" : "");
     }
     if (job->provider.n && !is_known_provider(job->rules, job->provider))
-        return bl_usage("rules", "providers.tsv has no provider '%.*s'", (int)job->provider.n, job->provider.p);
+        return bl_usage("rules", "providers.tsv has no provider '%.*s'", (int)job->provider.n,
+                        job->provider.p);
     return 0;
 }
 
@@ -170,11 +182,13 @@ static int list_rules(const struct rules_job *job)
         return bl_complain(BL_NO_MEMORY, NULL);
     for (uint32_t i = 0; i < bl_rules_count(job->rules); i++) {
         const struct bl_rule_info *rule = bl_rules_rule(job->rules, i);
-        bl_slice provider = bl_rules_provider_name(job->rules, bl_rules_rule_provider(job->rules, i));
+        bl_slice provider =
+            bl_rules_provider_name(job->rules, bl_rules_rule_provider(job->rules, i));
 
-        if ((job->category.n && !bl_slice_eq(bl_rules_category(job->rules, rule->category)->name, job->category)) ||
-            (job->provider.n && !bl_slice_eq_fold(provider, job->provider)) || (job->own && !rule->own) ||
-            listed[rule->number])
+        if ((job->category.n &&
+             !bl_slice_eq(bl_rules_category(job->rules, rule->category)->name, job->category)) ||
+            (job->provider.n && !bl_slice_eq_fold(provider, job->provider)) ||
+            (job->own && !rule->own) || listed[rule->number])
             continue;
         listed[rule->number] = true;
         list_rule(job, i);
@@ -205,7 +219,8 @@ static bl_slice line_of(const struct rules_job *job, const struct bl_rules_probl
         if (!bl_slice_eq(job->files.v[i].name, problem->file))
             continue;
         for (uint32_t line = 1; line < problem->line && text.n; line++)
-            text = bl_slice_drop(text, bl_slice_find_byte(text, '\n') + (bl_slice_find_byte(text, '\n') < text.n));
+            text = bl_slice_drop(text, bl_slice_find_byte(text, '\n') +
+                                           (bl_slice_find_byte(text, '\n') < text.n));
         return bl_slice_head(text, bl_slice_find_byte(text, '\n'));
     }
     return (bl_slice){0};
@@ -215,7 +230,8 @@ static bl_slice line_of(const struct rules_job *job, const struct bl_rules_probl
 static void show_line(const struct rules_job *job, const struct bl_rules_problem *problem)
 {
     bl_slice line = line_of(job, problem);
-    size_t at = problem->column ? problem->column - 1 : 0, from = at > LINE_SHOWN / 2 ? at - LINE_SHOWN / 2 : 0;
+    size_t at = problem->column ? problem->column - 1 : 0,
+           from = at > LINE_SHOWN / 2 ? at - LINE_SHOWN / 2 : 0;
     size_t columns;
 
     if (line.n == 0 || at > line.n)
@@ -245,7 +261,8 @@ static void tell_problem(void *arg, const struct bl_rules_problem *problem)
         return;
     }
     bl_text_put(job->out, problem->file, COLUMNS);
-    bl_output_format(job->out, ":%u:%u: %s", problem->line, problem->column, problem->note ? "note: " : "");
+    bl_output_format(job->out, ":%u:%u: %s", problem->line, problem->column,
+                     problem->note ? "note: " : "");
     bl_text_put(job->out, (bl_slice){problem->text, strlen(problem->text)}, COLUMNS);
     put(job, "\n");
     show_line(job, problem);
@@ -289,14 +306,16 @@ static bool count_ids(const struct bl_rules *rules, size_t *all, size_t *own)
 /* Compiles with every problem told; `test`: the shipped samples count, too. */
 static int compile(struct rules_job *job, bool test)
 {
-    struct bl_rules_sources sources = {.own = job->files.v, .own_n = job->files.n, .problem = tell_problem, .arg = job};
+    struct bl_rules_sources sources = {
+        .own = job->files.v, .own_n = job->files.n, .problem = tell_problem, .arg = job};
     struct bl_rules *rules = NULL;
     size_t samples, own = 0, all = 0;
     bl_err err = {0};
     enum bl_code rc;
 
     sources.shipped = bl_rules_shipped(&sources.shipped_n);
-    samples = count_samples(sources.own, sources.own_n) + (test ? count_samples(sources.shipped, sources.shipped_n) : 0);
+    samples = count_samples(sources.own, sources.own_n) +
+              (test ? count_samples(sources.shipped, sources.shipped_n) : 0);
     if (job->json) {
         bl_json_init(&job->list, job->out);
         bl_json_begin(&job->list);
@@ -318,10 +337,11 @@ static int compile(struct rules_job *job, bool test)
         }
         bl_json_end(&job->list);
     } else if (rc == BL_OK && test) {
-        bl_output_format(job->out, "all is well; rules: %zu, your own: %zu, samples run: %zu\n", all, own, samples);
+        bl_output_format(job->out, "all is well; rules: %zu, your own: %zu, samples run: %zu\n",
+                         all, own, samples);
     } else if (rc == BL_OK) {
-        bl_output_format(job->out, "all is well; files: %zu, rules: %zu, samples: %zu\n", job->files.n, own,
-                         samples);
+        bl_output_format(job->out, "all is well; files: %zu, rules: %zu, samples: %zu\n",
+                         job->files.n, own, samples);
     }
     if (rc != BL_OK && job->problems == 0)
         return bl_complain(rc, &err);
@@ -354,7 +374,7 @@ static int check(struct rules_job *job, int n, char **paths, bool test)
 
 struct test_row {
     bl_slice field[TSV_COLUMNS];
-    size_t   n;
+    size_t n;
 };
 
 struct columns {
@@ -362,9 +382,10 @@ struct columns {
 };
 
 struct score {
-    uint64_t  rows, right, type_rows, type_right, false_suppress, missed_suppress, unclassified, shown;
+    uint64_t rows, right, type_rows, type_right, false_suppress, missed_suppress, unclassified,
+        shown;
     uint64_t *pairs; /* [want * categories + got] */
-    size_t    categories;
+    size_t categories;
 };
 
 static bl_slice take_line(bl_slice *text)
@@ -412,7 +433,8 @@ static void read_row(const struct test_row *row, const struct columns *at, bl_re
         reply->relay_host = field(row, at->relay);
 }
 
-static void show_wrong(const struct rules_job *job, uint64_t line, bl_slice want, const bl_verdict *got, bl_slice text)
+static void show_wrong(const struct rules_job *job, uint64_t line, bl_slice want,
+                       const bl_verdict *got, bl_slice text)
 {
     bl_output_format(job->out, "line %llu: expected ", (unsigned long long)line);
     bl_text_put(job->out, want, COLUMNS);
@@ -425,8 +447,8 @@ static void show_wrong(const struct rules_job *job, uint64_t line, bl_slice want
     put(job, "\n");
 }
 
-static enum bl_code judge(struct rules_job *job, const struct test_row *row, const struct columns *at, uint64_t line,
-                          struct score *score, bl_err *err)
+static enum bl_code judge(struct rules_job *job, const struct test_row *row,
+                          const struct columns *at, uint64_t line, struct score *score, bl_err *err)
 {
     bl_slice want = field(row, at->category), type = field(row, at->type);
     const struct bl_category *expected;
@@ -436,8 +458,8 @@ static enum bl_code judge(struct rules_job *job, const struct test_row *row, con
     bl_verdict got;
 
     if (!bl_rules_find_category(job->rules, want, &category))
-        return bl_fail(err, BL_BAD_INPUT, 0, "line %llu: there is no category '%.*s'", (unsigned long long)line,
-                       (int)(want.n < 60 ? want.n : 60), want.p);
+        return bl_fail(err, BL_BAD_INPUT, 0, "line %llu: there is no category '%.*s'",
+                       (unsigned long long)line, (int)(want.n < 60 ? want.n : 60), want.p);
     expected = bl_rules_category(job->rules, category);
     read_row(row, at, &reply);
     got = bl_classify(job->rules, &reply);
@@ -447,16 +469,20 @@ static enum bl_code judge(struct rules_job *job, const struct test_row *row, con
     score->pairs[(size_t)category * score->categories + got.category]++;
     score->type_rows += type.n > 0;
     score->type_right += type.n > 0 && bl_slice_eq(type, (bl_slice){got_type, strlen(got_type)});
-    score->false_suppress += got.action == BL_ACTION_SUPPRESS && expected->action != BL_ACTION_SUPPRESS;
-    score->missed_suppress += got.action != BL_ACTION_SUPPRESS && bl_slice_eq(type, BL_SLICE("hard")) &&
+    score->false_suppress +=
+        got.action == BL_ACTION_SUPPRESS && expected->action != BL_ACTION_SUPPRESS;
+    score->missed_suppress += got.action != BL_ACTION_SUPPRESS &&
+                              bl_slice_eq(type, BL_SLICE("hard")) &&
                               expected->action == BL_ACTION_SUPPRESS;
-    score->unclassified += bl_slice_eq(bl_rules_category(job->rules, got.category)->name, BL_SLICE("unclassified"));
+    score->unclassified +=
+        bl_slice_eq(bl_rules_category(job->rules, got.category)->name, BL_SLICE("unclassified"));
     if (got.category != category && !job->json && score->shown++ < WRONG_SHOWN)
         show_wrong(job, line, want, &got, reply.text);
     return BL_OK;
 }
 
-/* Mean of the categories' own shares, each counting the same however many rows it has; in millionths. */
+/* Mean of the categories' own shares, each counting the same however many rows it has; in
+ * millionths. */
 static int64_t macro_recall(const struct score *score)
 {
     uint64_t sum = 0, present = 0;
@@ -509,15 +535,19 @@ static void put_score(struct rules_job *job, const struct score *score)
 
     if (!job->json) {
         if (score->shown > WRONG_SHOWN)
-            bl_output_format(job->out, "... and %llu others\n", (unsigned long long)(score->shown - WRONG_SHOWN));
+            bl_output_format(job->out, "... and %llu others\n",
+                             (unsigned long long)(score->shown - WRONG_SHOWN));
         put_confusion(job, score, NULL);
         bl_output_format(job->out, "%llu replies: category %.4f, macro recall %.4f",
-                         (unsigned long long)score->rows, (double)share(score->right, score->rows) / 1e6,
+                         (unsigned long long)score->rows,
+                         (double)share(score->right, score->rows) / 1e6,
                          (double)macro_recall(score) / 1e6);
         if (score->type_rows)
-            bl_output_format(job->out, ", type %.4f", (double)share(score->type_right, score->type_rows) / 1e6);
+            bl_output_format(job->out, ", type %.4f",
+                             (double)share(score->type_right, score->type_rows) / 1e6);
         bl_output_format(job->out, "; %llu falsely suppressed, %llu missed, %llu unclassified\n",
-                         (unsigned long long)score->false_suppress, (unsigned long long)score->missed_suppress,
+                         (unsigned long long)score->false_suppress,
+                         (unsigned long long)score->missed_suppress,
                          (unsigned long long)score->unclassified);
         return;
     }
@@ -538,20 +568,22 @@ static void put_score(struct rules_job *job, const struct score *score)
     bl_json_end(&json);
 }
 
-static enum bl_code test_text(struct rules_job *job, bl_slice text, struct score *score, bl_err *err)
+static enum bl_code test_text(struct rules_job *job, bl_slice text, struct score *score,
+                              bl_err *err)
 {
     struct test_row row = {.n = 0};
     struct columns at;
     enum bl_code rc = BL_OK;
 
     split(take_line(&text), &row);
-    at = (struct columns){column(&row, BL_SLICE("text")),     column(&row, BL_SLICE("category")),
-                          column(&row, BL_SLICE("basic")),    column(&row, BL_SLICE("enhanced")),
-                          column(&row, BL_SLICE("type")),     column(&row, BL_SLICE("phase")),
+    at = (struct columns){column(&row, BL_SLICE("text")),      column(&row, BL_SLICE("category")),
+                          column(&row, BL_SLICE("basic")),     column(&row, BL_SLICE("enhanced")),
+                          column(&row, BL_SLICE("type")),      column(&row, BL_SLICE("phase")),
                           column(&row, BL_SLICE("relay_host"))};
     if (at.text == TSV_COLUMNS || at.category == TSV_COLUMNS)
-        return bl_fail(err, BL_BAD_INPUT, 0, "line 1: the columns need names, tabs between them, 'text' and 'category' "
-                                             "among them");
+        return bl_fail(err, BL_BAD_INPUT, 0,
+                       "line 1: the columns need names, tabs between them, 'text' and 'category' "
+                       "among them");
     for (uint64_t line = 2; text.n && rc == BL_OK; line++) {
         bl_slice one = take_line(&text);
 
@@ -575,7 +607,8 @@ static int test_file(struct rules_job *job, const char *path)
         return exit_code;
     score.categories = bl_rules_categories(job->rules);
     score.pairs = bl_calloc(score.categories * score.categories, sizeof *score.pairs);
-    rc = score.pairs ? bl_rules_file_read(&file, path, &err) : bl_fail(&err, BL_NO_MEMORY, 0, "out of memory");
+    rc = score.pairs ? bl_rules_file_read(&file, path, &err)
+                     : bl_fail(&err, BL_NO_MEMORY, 0, "out of memory");
     if (rc == BL_OK) {
         rc = test_text(job, file.v[0].text, &score, &err);
         if (rc != BL_OK)
@@ -615,7 +648,8 @@ static void put_unknown(struct rules_job *job, struct bl_rules_logs *logs)
         bl_json_u64(&json, BL_SLICE("v"), 1);
         bl_json_u64(&json, BL_SLICE("count"), shapes[i].count);
         bl_json_text(&json, BL_SLICE("shape"), text);
-        bl_json_text(&json, BL_SLICE("category"), bl_rules_category(job->rules, rule->category)->name);
+        bl_json_text(&json, BL_SLICE("category"),
+                     bl_rules_category(job->rules, rule->category)->name);
         bl_json_text(&json, BL_SLICE("rule"), rule->id);
         bl_json_end(&json);
     }
@@ -642,7 +676,8 @@ static int by_hits(const void *a, const void *b)
 }
 
 /* Alternatives together, under the first of them.  `hits`: one for each id. */
-static size_t add_hits(const struct rules_job *job, const struct bl_rules_logs *logs, struct hit *hits)
+static size_t add_hits(const struct rules_job *job, const struct bl_rules_logs *logs,
+                       struct hit *hits)
 {
     size_t n = 0;
 
@@ -685,7 +720,8 @@ static enum bl_code put_hits(struct rules_job *job, const struct bl_rules_logs *
         bl_json_u64(&json, BL_SLICE("v"), 1);
         bl_json_u64(&json, BL_SLICE("count"), hits[i].count);
         bl_told_rule(&json, rule);
-        bl_json_text(&json, BL_SLICE("category"), bl_rules_category(job->rules, rule->category)->name);
+        bl_json_text(&json, BL_SLICE("category"),
+                     bl_rules_category(job->rules, rule->category)->name);
         bl_json_end(&json);
     }
     bl_free(hits);
@@ -787,7 +823,9 @@ static int run(struct rules_job *job, int n, char **words)
     const char *verb = n ? words[0] : "";
 
     if (strcmp(verb, "list") == 0)
-        return n == 1 ? list(job) : bl_usage("rules", "list takes no file; --category and --provider narrow it");
+        return n == 1
+                   ? list(job)
+                   : bl_usage("rules", "list takes no file; --category and --provider narrow it");
     if (strcmp(verb, "check") == 0)
         return check(job, n - 1, words + 1, false);
     if (strcmp(verb, "test") == 0 && n <= 2)
@@ -798,8 +836,10 @@ static int run(struct rules_job *job, int n, char **words)
         return logs(job, n - 1, words + 1, true);
     if (strcmp(verb, "hits") == 0)
         return logs(job, n - 1, words + 1, false);
-    return bl_usage("rules", n ? "there is no 'rules %s'; list, check, test, unknown and hits there are"
-                               : "%slist, check, test, unknown or hits?", verb);
+    return bl_usage("rules",
+                    n ? "there is no 'rules %s'; list, check, test, unknown and hits there are"
+                      : "%slist, check, test, unknown or hits?",
+                    verb);
 }
 
 int cmd_rules(int argc, char **argv)

@@ -14,7 +14,15 @@
 #include "sources.h"
 #include "wire.h"
 
-enum { PATIENCE_MS = 30000, VACANT_MS = 600000, PRIVATE_WAIT_MS = 20000, OPTION_ONCE = BL_OPTION_OWN, OPTION_FROM, OPTION_LEVEL, OPTION_RULES };
+enum {
+    PATIENCE_MS = 30000,
+    VACANT_MS = 600000,
+    PRIVATE_WAIT_MS = 20000,
+    OPTION_ONCE = BL_OPTION_OWN,
+    OPTION_FROM,
+    OPTION_LEVEL,
+    OPTION_RULES
+};
 
 static const char usage[] =
     "bounceline run                                  follow what /etc/bounceline/bounceline.yaml names\n"
@@ -39,10 +47,10 @@ static const char usage[] =
 struct run_options {
     struct bl_where where;
     struct bl_daemon_options daemon;
-    char   **files; /* of the command line; they replace those of the configuration */
-    size_t   files_n;
-    bool     from_end, help;
-    int      level; /* 0: not given */
+    char **files; /* of the command line; they replace those of the configuration */
+    size_t files_n;
+    bool from_end, help;
+    int level; /* 0: not given */
 };
 
 /* The tests switch a protection off to see that they notice, and do not wait for ten minutes. */
@@ -94,7 +102,9 @@ static int read_options(int argc, char **argv, struct run_options *out)
             break;
         case OPTION_LEVEL:
             if (!bl_log_level(optarg, &out->level))
-                return bl_usage("run", "--log-level takes error, warning, notice, info or debug, not '%s'", optarg);
+                return bl_usage("run",
+                                "--log-level takes error, warning, notice, info or debug, not '%s'",
+                                optarg);
             break;
         case 'j':
             if (!bl_option_number(optarg, 1, 64, &workers))
@@ -185,9 +195,11 @@ static enum bl_code find_sources(struct run_options *options, bl_err *err)
 
     options->daemon.sources_given = options->files_n > 0;
     if (options->files_n)
-        rc = bl_sources_of_arguments(sources, options->files, options->files_n, options->from_end, err);
+        rc = bl_sources_of_arguments(sources, options->files, options->files_n, options->from_end,
+                                     err);
     else if (config->sources == 0)
-        rc = bl_fail(err, BL_USAGE, 0, "which log? for example: bounceline run /var/log/mail.log, or 'sources' in %s",
+        rc = bl_fail(err, BL_USAGE, 0,
+                     "which log? for example: bounceline run /var/log/mail.log, or 'sources' in %s",
                      config->path ? config->path : BL_CONFIG_DEFAULT_PATH);
     else
         rc = bl_sources_of_config(sources, config, err);
@@ -196,21 +208,25 @@ static enum bl_code find_sources(struct run_options *options, bl_err *err)
     if (rc == BL_OK && options->daemon.once && (*sources)->n == 0)
         rc = bl_fail(err, BL_NO_INPUT, 0, "no log to read: none of 'sources' is there");
     if (rc == BL_OK && (*sources)->over && options->files_n)
-        rc = bl_fail(err, BL_LIMIT, 0, "%zu logs are more than %d", (*sources)->n + (*sources)->over, BL_SOURCES_MAX);
+        rc = bl_fail(err, BL_LIMIT, 0, "%zu logs are more than %d",
+                     (*sources)->n + (*sources)->over, BL_SOURCES_MAX);
     if (rc == BL_OK && (*sources)->over)
-        bl_log(4, "%zu logs that match are not followed: %d are the most", (*sources)->over, BL_SOURCES_MAX);
+        bl_log(4, "%zu logs that match are not followed: %d are the most", (*sources)->over,
+               BL_SOURCES_MAX);
     return rc;
 }
 
 /* The server that is named, or our own. */
-static enum bl_code find_redis(struct run_options *options, struct bl_redis_private **own, bl_err *err)
+static enum bl_code find_redis(struct run_options *options, struct bl_redis_private **own,
+                               bl_err *err)
 {
     char url[256];
     enum bl_code rc;
 
     if (options->where.redis)
         return bl_where_redis(&options->where, &options->daemon.redis, err);
-    rc = bl_redis_private_open(own, options->where.state, options->where.config->redis.memory_bytes, PRIVATE_WAIT_MS, err);
+    rc = bl_redis_private_open(own, options->where.state, options->where.config->redis.memory_bytes,
+                               PRIVATE_WAIT_MS, err);
     if (rc != BL_OK)
         return rc;
     snprintf(url, sizeof url, "unix:%s", bl_redis_private_socket(*own));
@@ -225,8 +241,8 @@ static int run(struct run_options *options)
     int code;
     enum bl_code rc;
 
-    /* Rules take a moment and a private Redis may load for minutes, and who asks to reload must not end that.  On a
-     * terminal it means: it went. */
+    /* Rules take a moment and a private Redis may load for minutes, and who asks to reload must not
+     * end that.  On a terminal it means: it went. */
     if (!options->daemon.once && !isatty(STDERR_FILENO))
         signal(SIGHUP, SIG_IGN);
     rc = settle(options, &err);
@@ -241,7 +257,8 @@ static int run(struct run_options *options)
         options->daemon.state = &state;
         options->daemon.own_redis = own;
         code = bl_daemon_run(&options->daemon);
-        if (options->daemon.once && (code == 0 || code == BL_EXIT_NO_INPUT || code == BL_EXIT_DATA)) {
+        if (options->daemon.once &&
+            (code == 0 || code == BL_EXIT_NO_INPUT || code == BL_EXIT_DATA)) {
             int printed = print_stats(&options->where); /* what was read counts */
 
             code = code ? code : printed;

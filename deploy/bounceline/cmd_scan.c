@@ -15,12 +15,12 @@
 #include "commands.h"
 #include "events.h"
 #include "input.h"
+#include "oldest_first.h"
 #include "options.h"
 #include "pipeline.h"
 #include "relays.h"
 #include "report.h"
 #include "rules_set.h"
-#include "oldest_first.h"
 #include "text.h"
 #include "zone.h"
 
@@ -36,53 +36,55 @@ enum {
 struct scan {
     /* what was asked for */
     unsigned workers;
-    bool     json, events;
-    size_t   rows; /* of each table; 0: as many as fit it */
-    int64_t  since_us, until_us;
+    bool json, events;
+    size_t rows; /* of each table; 0: as many as fit it */
+    int64_t since_us, until_us;
 
-    struct bl_where        where; /* the configuration; no Redis */
-    struct bl_rules_paths  paths;
+    struct bl_where where; /* the configuration; no Redis */
+    struct bl_rules_paths paths;
     const struct bl_rules *rules;
-    struct bl_relays      *relays;
-    struct bl_output      *out;
-    struct bl_report      *report;
-    struct bl_join        *join;
-    struct bl_pipeline    *pipeline;
-    bl_zone                zone; /* the pipeline's */
+    struct bl_relays *relays;
+    struct bl_output *out;
+    struct bl_report *report;
+    struct bl_join *join;
+    struct bl_pipeline *pipeline;
+    bl_zone zone; /* the pipeline's */
 
-    size_t   files, packed[BL_ZSTD + 1];
-    uint64_t bytes; /* read, unpacked */
-    uint64_t bytes_known, bytes_done; /* sizes of all files, of those read to their end: for the progress shown */
-    int      fd; /* being read */
-    int64_t  started_ms, shown_ms;
-    bool     progress;
-    int      exit_code; /* the first thing that went wrong */
+    size_t files, packed[BL_ZSTD + 1];
+    uint64_t bytes;                   /* read, unpacked */
+    uint64_t bytes_known, bytes_done; /* sizes of all files, of those read to their end: for the
+                                         progress shown */
+    int fd;                           /* being read */
+    int64_t started_ms, shown_ms;
+    bool progress;
+    int exit_code; /* the first thing that went wrong */
 };
 
 static void help(void)
 {
-    fputs("bounceline scan: what a log says about failed mail\n"
-          "\n"
-          "  bounceline scan /var/log/mail.log*              a report, rotated and packed files included\n"
-          "  journalctl -o short-iso -u 'postfix@*' | bounceline scan -\n"
-          "  bounceline scan --json mail.log | jq .rates     the same as one JSON object\n"
-          "  bounceline scan --events mail.log | grep '\"category\":\"mailbox-full\"'\n"
-          "  bounceline scan --since 24h /var/log/mail.log\n"
-          "\n"
-          "  -j N           read with N threads besides (default 1: none)\n"
-          "  --json         one JSON object\n"
-          "  --events       one JSON object a line for each recipient's outcome, in the order of the log\n"
-          "  --since T      only outcomes from T on: 2026-11-22, 2026-11-22T05:00:00Z, 90s 5m 24h 7d ago,\n"
-          "                 today, yesterday (they begin at midnight)\n"
-          "  --until T      only outcomes before T\n"
-          "  --top N        N rows in each table of the report (1 to 1000)\n"
-          "  -c FILE        the configuration, for its rules and relays; /etc/bounceline/bounceline.yaml when it is there\n"
-          "  --rules PATH   your own rules over the shipped ones: a file or a directory of NAME.rules\n"
-          "\n"
-          "FILE is plain, .gz or .zst, told apart by content, or - for standard input.  Files of one name are\n"
-          "read oldest first.  Exit code 66 when a file cannot be read or was cut meanwhile, 65 when an archive is\n"
-          "damaged or packed by xz or bzip2; the rest is reported all the same.\n",
-          stdout);
+    fputs(
+        "bounceline scan: what a log says about failed mail\n"
+        "\n"
+        "  bounceline scan /var/log/mail.log*              a report, rotated and packed files included\n"
+        "  journalctl -o short-iso -u 'postfix@*' | bounceline scan -\n"
+        "  bounceline scan --json mail.log | jq .rates     the same as one JSON object\n"
+        "  bounceline scan --events mail.log | grep '\"category\":\"mailbox-full\"'\n"
+        "  bounceline scan --since 24h /var/log/mail.log\n"
+        "\n"
+        "  -j N           read with N threads besides (default 1: none)\n"
+        "  --json         one JSON object\n"
+        "  --events       one JSON object a line for each recipient's outcome, in the order of the log\n"
+        "  --since T      only outcomes from T on: 2026-11-22, 2026-11-22T05:00:00Z, 90s 5m 24h 7d ago,\n"
+        "                 today, yesterday (they begin at midnight)\n"
+        "  --until T      only outcomes before T\n"
+        "  --top N        N rows in each table of the report (1 to 1000)\n"
+        "  -c FILE        the configuration, for its rules and relays; /etc/bounceline/bounceline.yaml when it is there\n"
+        "  --rules PATH   your own rules over the shipped ones: a file or a directory of NAME.rules\n"
+        "\n"
+        "FILE is plain, .gz or .zst, told apart by content, or - for standard input.  Files of one name are\n"
+        "read oldest first.  Exit code 66 when a file cannot be read or was cut meanwhile, 65 when an archive is\n"
+        "damaged or packed by xz or bzip2; the rest is reported all the same.\n",
+        stdout);
 }
 
 static void complain(struct scan *scan, enum bl_code code, const bl_err *err)
@@ -101,7 +103,8 @@ static bool wanted(const struct scan *scan, const bl_event *event)
 /* What a smarthost or filter took is not delivered yet; the daemon's stage does the same. */
 static const bl_event *settle(const struct scan *scan, const bl_event *event, bl_event *relayed)
 {
-    if (event->outcome != BL_DELIVERED || !bl_relays_has(scan->relays, event->relay_host, event->relay_ip))
+    if (event->outcome != BL_DELIVERED ||
+        !bl_relays_has(scan->relays, event->relay_host, event->relay_ip))
         return event;
     *relayed = *event;
     relayed->outcome = BL_RELAYED;
@@ -149,8 +152,8 @@ static enum bl_code enter_zone(struct scan *scan, int64_t reference_s, bl_err *e
         .workers = scan->workers, .rules = scan->rules, .consume = consume, .arg = scan};
 
     /* Without threads a block is back before the next is asked for.  One alone, and what is read
-     * into it, stays in the near cache; several go round through memory, so there are not many more than are
-     * worked on. */
+     * into it, stays in the near cache; several go round through memory, so there are not many more
+     * than are worked on. */
     options.blocks = scan->workers ? scan->workers + 3 : 1;
 
     bl_zone_around(reference_s, &options.zone);
@@ -171,7 +174,8 @@ static int64_t steady_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* How far, as they lie on the disk: of packed files nobody knows what will come out.  0 when unknown. */
+/* How far, as they lie on the disk: of packed files nobody knows what will come out.  0 when
+ * unknown. */
 static double progress_of(const struct scan *scan)
 {
     off_t at = lseek(scan->fd, 0, SEEK_CUR);
@@ -204,8 +208,8 @@ static void show_progress(struct scan *scan)
     for (size_t i = 0; i < PROGRESS_COLUMNS; i++)
         bar[i] = (double)i < part * PROGRESS_COLUMNS ? '#' : '.';
     bar[PROGRESS_COLUMNS] = 0;
-    fprintf(stderr, "\r[%s] %3.0f %%   %s read   %s/s   %s left \x1b[K", bar, 100 * part, read, speed,
-            bl_text_span((int64_t)(seconds / part * (1 - part)) * 1000, left));
+    fprintf(stderr, "\r[%s] %3.0f %%   %s read   %s/s   %s left \x1b[K", bar, 100 * part, read,
+            speed, bl_text_span((int64_t)(seconds / part * (1 - part)) * 1000, left));
 }
 
 static void end_progress(struct scan *scan)
@@ -252,7 +256,8 @@ static void scan_file(struct scan *scan, const char *path, uint64_t generation)
 }
 
 /* Not to be taken for a log without failures. */
-static const char headless_words[] = "no line has a syslog head that this version reads (RFC 3164, RFC 3339, RFC 5424)\n";
+static const char headless_words[] =
+    "no line has a syslog head that this version reads (RFC 3164, RFC 3339, RFC 5424)\n";
 
 static void print_report(struct scan *scan, const struct bl_summary *summary)
 {
@@ -268,7 +273,8 @@ static void print_report(struct scan *scan, const struct bl_summary *summary)
                      bl_text_count(summary->lines, "line", lines));
     if (bl_report_is_headless(scan->report))
         bl_output_put(out, (bl_slice){headless_words, strlen(headless_words)});
-    bl_report_print_period(scan->report, scan->since_us != INT64_MIN || scan->until_us != INT64_MAX, out);
+    bl_report_print_period(scan->report, scan->since_us != INT64_MIN || scan->until_us != INT64_MAX,
+                           out);
     bl_summary_print(summary, scan->rules, &style, out);
     bl_report_print_unparsed(scan->report, out);
 }
@@ -354,8 +360,8 @@ static void say_double(const char *path, const char *other)
     (void)bl_complain(BL_USAGE, &err);
 }
 
-/* Each file once: the first of those that are the same, the plain one of a pair.  Returns how many are
- * left. */
+/* Each file once: the first of those that are the same, the plain one of a pair.  Returns how many
+ * are left. */
 static size_t drop_doubles(char **paths, size_t n)
 {
     for (size_t i = n; i-- > 0;) {
@@ -471,8 +477,10 @@ static bool take_options(struct scan *scan, int argc, char **argv, int *exit_cod
         case SINCE:
         case UNTIL:
             if (!bl_option_time(optarg, now_ms, &time_ms)) {
-                *exit_code = bl_usage("scan", "'%s' is no time; 24h, yesterday, 2026-11-22 and "
-                                      "2026-11-22T05:00:00Z are", optarg);
+                *exit_code = bl_usage("scan",
+                                      "'%s' is no time; 24h, yesterday, 2026-11-22 and "
+                                      "2026-11-22T05:00:00Z are",
+                                      optarg);
                 return false;
             }
             *(c == SINCE ? &scan->since_us : &scan->until_us) = time_ms * 1000;
@@ -483,7 +491,8 @@ static bool take_options(struct scan *scan, int argc, char **argv, int *exit_cod
         }
     }
     if (scan->json && scan->events)
-        *exit_code = bl_usage("scan", "--json is one object for all, --events one for each result: not both");
+        *exit_code = bl_usage(
+            "scan", "--json is one object for all, --events one for each result: not both");
     else if (optind == argc)
         *exit_code = bl_usage("scan", "which log? a file, or - for standard input");
     return *exit_code == 0;

@@ -16,21 +16,17 @@
 #include "text.h"
 #include "totals.h"
 
-enum {
-    MINUTE_MS = 60000,
-    HOUR_MIN = 60,
-    DAY_MIN = 1440
-};
+enum { MINUTE_MS = 60000, HOUR_MIN = 60, DAY_MIN = 1440 };
 
 struct stats {
-    struct bl_where    where;
-    bool               json, has_since;
-    size_t             rows; /* of each table; 0: as many as fit it */
-    int64_t            since_ms, now_ms;
-    struct bl_session  session;
-    struct bl_totals  *totals;
+    struct bl_where where;
+    bool json, has_since;
+    size_t rows; /* of each table; 0: as many as fit it */
+    int64_t since_ms, now_ms;
+    struct bl_session session;
+    struct bl_totals *totals;
     struct bl_summary *summary;
-    struct bl_output  *out;
+    struct bl_output *out;
 };
 
 static void help(void)
@@ -68,8 +64,10 @@ static enum bl_code take_page(struct bl_bucket *bucket, const redisReply *page)
     return BL_OK;
 }
 
-/* Of any size, so in pages; a field that comes twice, since the daemon wrote meanwhile, counts once. */
-static enum bl_code read_bucket(struct stats *stats, const char *key, struct bl_bucket *bucket, bl_err *err)
+/* Of any size, so in pages; a field that comes twice, since the daemon wrote meanwhile, counts
+ * once. */
+static enum bl_code read_bucket(struct stats *stats, const char *key, struct bl_bucket *bucket,
+                                bl_err *err)
 {
     struct bl_scan scan = {.command = "HSCAN", .key = key};
     enum bl_code rc = BL_OK;
@@ -96,8 +94,8 @@ static enum bl_code add_bucket(struct stats *stats, const char *key, void *arg, 
 }
 
 /* The outcomes of one key of a bucket are added to `outcome`, or taken from it. */
-static enum bl_code fetch_outcomes(struct stats *stats, const char *key, const char *prefix, bool add,
-                                   uint64_t *outcome, bl_err *err)
+static enum bl_code fetch_outcomes(struct stats *stats, const char *key, const char *prefix,
+                                   bool add, uint64_t *outcome, bl_err *err)
 {
     char field[BL_OUTCOMES][48];
     const char *argv[2 + BL_OUTCOMES] = {"HMGET", key};
@@ -116,7 +114,8 @@ static enum bl_code fetch_outcomes(struct stats *stats, const char *key, const c
         uint64_t count;
 
         if (bl_slice_take_u64(&value, &count))
-            outcome[i] = add ? outcome[i] + count : outcome[i] - (count < outcome[i] ? count : outcome[i]);
+            outcome[i] =
+                add ? outcome[i] + count : outcome[i] - (count < outcome[i] ? count : outcome[i]);
     }
     freeReplyObject(reply);
     return BL_OK;
@@ -156,8 +155,8 @@ static enum bl_code visit_days(struct stats *stats, const char *node, int64_t fi
     char first[32];
 
     snprintf(first, sizeof first, "%" PRId64, first_day);
-    rc = bl_session_ask(&stats->session, BL_REPLY_TEXTS, &reply, err, "ZRANGEBYSCORE", key.text, first, "+inf",
-                        NULL);
+    rc = bl_session_ask(&stats->session, BL_REPLY_TEXTS, &reply, err, "ZRANGEBYSCORE", key.text,
+                        first, "+inf", NULL);
     if (rc != BL_OK)
         return rc;
     for (size_t i = 0; rc == BL_OK && i < reply->elements; i++) {
@@ -259,7 +258,10 @@ static enum bl_code add_totals(struct stats *stats, const char *node, bl_err *er
 
 static enum bl_code add_windows(struct stats *stats, bl_err *err)
 {
-    static const struct { const char *name, *short_name; int64_t ms; } windows[BL_SUMMARY_WINDOWS] = {
+    static const struct {
+        const char *name, *short_name;
+        int64_t ms;
+    } windows[BL_SUMMARY_WINDOWS] = {
         {"1 minute", "1m", MINUTE_MS},
         {"5 minutes", "5m", 5 * MINUTE_MS},
         {"1 hour", "1h", 60 * MINUTE_MS},
@@ -338,7 +340,8 @@ static enum bl_code gather(struct stats *stats, bl_err *err)
 static void say_when_empty(const struct stats *stats)
 {
     if (stats->session.nodes == 0)
-        bl_output_put(stats->out, BL_SLICE("nothing counted yet; bounceline run /var/log/mail.log counts\n"));
+        bl_output_put(stats->out,
+                      BL_SLICE("nothing counted yet; bounceline run /var/log/mail.log counts\n"));
 }
 
 static void print_head(const struct stats *stats)

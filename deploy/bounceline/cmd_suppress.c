@@ -28,26 +28,26 @@ enum { ADDRESS_COLUMNS = 40 };
 /* Which of many; empty: all. */
 struct filter {
     bl_slice category, domain; /* as in the keys */
-    char     ascii[BL_DOMAIN_MAX]; /* of a domain that was given otherwise */
-    int64_t  since_ms;
+    char ascii[BL_DOMAIN_MAX]; /* of a domain that was given otherwise */
+    int64_t since_ms;
 };
 
 struct suppress {
-    struct bl_where   where;
-    bool              json;
-    const char       *note;
-    struct filter     filter;
-    bool              filtered;
-    bl_slice          sought; /* history: of one address; empty: of all */
-    bool              headless; /* its name was not printed yet */
-    uint64_t          told;
+    struct bl_where where;
+    bool json;
+    const char *note;
+    struct filter filter;
+    bool filtered;
+    bl_slice sought; /* history: of one address; empty: of all */
+    bool headless;   /* its name was not printed yet */
+    uint64_t told;
     struct bl_session session;
     struct bl_output *out;
-    char              actor[BL_ADDRESS_WORD_MAX];
-    bool              said_no; /* an answer was no: exit code 1 */
-    bool              changes; /* add, remove */
-    bool              strict;  /* refuse what is no address for the list */
-    bool              refused; /* something was no address: exit code 65 */
+    char actor[BL_ADDRESS_WORD_MAX];
+    bool said_no; /* an answer was no: exit code 1 */
+    bool changes; /* add, remove */
+    bool strict;  /* refuse what is no address for the list */
+    bool refused; /* something was no address: exit code 65 */
     struct bl_address_record record;
 };
 
@@ -93,7 +93,7 @@ static void help(FILE *to)
 
 struct verdict {
     bl_slice state, kind, category;
-    int64_t  since_ms, until_ms; /* until 0: without end */
+    int64_t since_ms, until_ms; /* until 0: without end */
     uint64_t strikes;
 };
 
@@ -203,8 +203,8 @@ static void put_shell_word(struct bl_output *out, bl_slice word)
     bl_output_byte(out, '\'');
 }
 
-/* The server named by --redis.  A password in it stays out of terminals and logs: a variable stands for the whole.
- * True: the command has to end with what that must hold. */
+/* The server named by --redis.  A password in it stays out of terminals and logs: a variable stands
+ * for the whole. True: the command has to end with what that must hold. */
 static bool put_redis(const struct suppress *job, struct bl_output *out, struct bl_redis_url *url)
 {
     bool secret = bl_redis_url_parse(job->where.redis, url, NULL) == BL_OK && url->password[0];
@@ -226,11 +226,14 @@ static void put_variable(struct bl_output *out, const struct bl_redis_url *url)
     bl_redis_url_text(url, place, sizeof place);
     bl_output_put(out, BL_SLICE("  # BOUNCELINE_REDIS: "));
     bl_text_put(out, words(place), sizeof place);
-    bl_output_put(out, url->user[0] ? BL_SLICE(" with user and password") : BL_SLICE(" with its password"));
+    bl_output_put(out, url->user[0] ? BL_SLICE(" with user and password")
+                                    : BL_SLICE(" with its password"));
 }
 
-/* The command that takes it back, as it is to be typed here; nothing but the end of the line may follow. */
-static void put_undo(struct suppress *job, struct bl_output *out, const char *action, bl_slice address)
+/* The command that takes it back, as it is to be typed here; nothing but the end of the line may
+ * follow. */
+static void put_undo(struct suppress *job, struct bl_output *out, const char *action,
+                     bl_slice address)
 {
     struct bl_redis_url url;
     bool secret = false;
@@ -256,7 +259,8 @@ static enum bl_code check(struct suppress *job, bl_slice address, bl_err *err)
 {
     bl_redis_key key = bl_redis_key_address(&job->session.keys, 's', address);
     redisReply *reply = NULL;
-    enum bl_code rc = bl_session_ask(&job->session, BL_REPLY_VALUE, &reply, err, "GET", key.text, NULL);
+    enum bl_code rc =
+        bl_session_ask(&job->session, BL_REPLY_VALUE, &reply, err, "GET", key.text, NULL);
     struct verdict verdict;
     bool suppressed;
 
@@ -465,7 +469,8 @@ static enum bl_code show(struct suppress *job, bl_slice address, bl_err *err)
     bl_redis_key key = bl_redis_key_address(&job->session.keys, 'a', address);
     char shown[4 * BL_ADDRESS_MAX];
     redisReply *reply = NULL;
-    enum bl_code rc = bl_session_ask(&job->session, BL_REPLY_VALUE, &reply, err, "GET", key.text, NULL);
+    enum bl_code rc =
+        bl_session_ask(&job->session, BL_REPLY_VALUE, &reply, err, "GET", key.text, NULL);
 
     if (rc != BL_OK)
         return rc;
@@ -495,11 +500,11 @@ static bool passes_domain(const struct filter *filter, bl_slice address)
     return filter->domain.n == 0 || bl_slice_eq(filter->domain, bl_address_domain(address));
 }
 
-static bool passes(const struct filter *filter, bl_slice address, bl_slice category, int64_t time_ms)
+static bool passes(const struct filter *filter, bl_slice address, bl_slice category,
+                   int64_t time_ms)
 {
     return (filter->category.n == 0 || bl_slice_eq(filter->category, category)) &&
-           passes_domain(filter, address) &&
-           (filter->since_ms == 0 || time_ms >= filter->since_ms);
+           passes_domain(filter, address) && (filter->since_ms == 0 || time_ms >= filter->since_ms);
 }
 
 /* The verdicts of a page of the index.  Whose verdict is gone by now ended a moment ago. */
@@ -566,7 +571,8 @@ static enum bl_code list_partition(struct suppress *job, unsigned partition, bl_
     struct bl_scan scan = {.command = "ZSCAN", .key = key.text};
     enum bl_code rc = BL_OK;
 
-    while (rc == BL_OK && bl_output_failed(job->out) == 0 && bl_scan_next(&scan, &job->session, &rc, err))
+    while (rc == BL_OK && bl_output_failed(job->out) == 0 &&
+           bl_scan_next(&scan, &job->session, &rc, err))
         rc = list_suppressed(job, scan.page, err);
     bl_scan_release(&scan);
     return rc;
@@ -606,7 +612,8 @@ static void put_entry_json(struct suppress *job, const struct bl_feed_entry *ent
     bl_json_end(&json);
 }
 
-/* "2026-11-22 05:00:02  suppress  until 2026-11-29 05:00:02 UTC  invalid-recipient", and why below it. */
+/* "2026-11-22 05:00:02  suppress  until 2026-11-29 05:00:02 UTC  invalid-recipient", and why below
+ * it. */
 static void put_entry(struct suppress *job, const struct bl_feed_entry *entry)
 {
     struct bl_output *out = job->out;
@@ -618,7 +625,8 @@ static void put_entry(struct suppress *job, const struct bl_feed_entry *entry)
         bl_text_pad(out, entry->address, ADDRESS_COLUMNS);
         bl_output_byte(out, ' ');
     }
-    if (bl_slice_eq(entry->change, BL_SLICE("remove")) || bl_slice_eq(entry->change, BL_SLICE("clear")))
+    if (bl_slice_eq(entry->change, BL_SLICE("remove")) ||
+        bl_slice_eq(entry->change, BL_SLICE("clear")))
         bl_output_put(out, BL_SLICE("may be mailed"));
     else
         put_until(out, entry->until_ms);
@@ -738,8 +746,9 @@ static void say_changed(struct suppress *job, bl_slice address, enum bl_address_
     if (change == BL_CHANGE_NONE)
         bl_output_put(out, BL_SLICE(": nothing to do; "));
     else
-        bl_output_put(out, added ? BL_SLICE(": note changed; ")
-                                 : BL_SLICE(": was not suppressed; temporary failures are counted anew; "));
+        bl_output_put(
+            out, added ? BL_SLICE(": note changed; ")
+                       : BL_SLICE(": was not suppressed; temporary failures are counted anew; "));
     put_state(out, &job->record);
     bl_output_byte(out, '\n');
 }
@@ -834,8 +843,8 @@ static bool is_domain(bl_slice domain)
     }
 }
 
-/* Whether mail could ever go there.  Asked of what is added only: logs hold odder ones, and those must be
- * found and removed as they are. */
+/* Whether mail could ever go there.  Asked of what is added only: logs hold odder ones, and those
+ * must be found and removed as they are. */
 static bool can_match(bl_slice address)
 {
     size_t at = address.n;
@@ -866,7 +875,8 @@ static enum bl_code one(struct suppress *job, bl_slice text, address_fn *fn, bl_
     return fn(job, (bl_slice){address, n}, err);
 }
 
-/* Exit code 0 would answer a question that nobody asked: of check, "suppressed".  To change nothing is no error. */
+/* Exit code 0 would answer a question that nobody asked: of check, "suppressed".  To change nothing
+ * is no error. */
 static void refuse_nothing(struct suppress *job)
 {
     fputs("bounceline: no address in standard input\n", stderr);
@@ -919,13 +929,19 @@ typedef enum bl_code all_fn(struct suppress *job, bl_err *err);
 static const struct action {
     const char *name;
     address_fn *fn; /* for each address */
-    all_fn     *all; /* without one */
-    bool        changes;
+    all_fn *all;    /* without one */
+    bool changes;
 } actions[] = {
-    {"check", check, NULL, false}, {"show", show, NULL, false},
-    {"history", history, history_of_all, false}, {"list", NULL, list, false},
-    {"add", add, NULL, true}, {"remove", take_off, NULL, true},
-    {.name = "import"}, {.name = "export"}, {.name = "watch"}, {.name = "release"}, /* not in this version */
+    {"check", check, NULL, false},
+    {"show", show, NULL, false},
+    {"history", history, history_of_all, false},
+    {"list", NULL, list, false},
+    {"add", add, NULL, true},
+    {"remove", take_off, NULL, true},
+    {.name = "import"},
+    {.name = "export"},
+    {.name = "watch"},
+    {.name = "release"}, /* not in this version */
 };
 
 static const struct action *find_action(const char *name)
@@ -953,7 +969,8 @@ static int take_category(struct suppress *job, const char *name)
     for (size_t i = 0; i < bl_rules_categories(rules) && n < BL_COUNT(known); i++)
         known[n++] = bl_rules_category(rules, (uint16_t)i)->name.p;
     near = bl_suggest(name, known, n);
-    return bl_usage("suppress", near ? "there is no category '%s'; '%s' is near" : "there is no category '%s'",
+    return bl_usage("suppress",
+                    near ? "there is no category '%s'; '%s' is near" : "there is no category '%s'",
                     name, near);
 }
 
@@ -988,10 +1005,13 @@ static int check_action(const struct suppress *job, const struct action *action,
     bool many = action && action->all;
 
     if (!action)
-        return name ? bl_usage("suppress", "there is no '%s'; check show history list add remove are", name)
+        return name ? bl_usage("suppress",
+                               "there is no '%s'; check show history list add remove are", name)
                     : bl_usage("suppress", "what? check show history list add or remove");
     if (!action->fn && !action->all)
-        return bl_usage("suppress", "'%s' is not in this version; check show history list add remove are", name);
+        return bl_usage("suppress",
+                        "'%s' is not in this version; check show history list add remove are",
+                        name);
     if (!action->fn && addresses)
         return bl_usage("suppress", "list takes no address; check, show and history do");
     if (!action->all && !addresses)

@@ -1,7 +1,8 @@
 /* cmd_verify.c -- does what Redis holds add up
  *
  * Three things that the scripts keep true with every commit:
- *   counters   for each log file, the bytes counted are the position; the totals are the sum of the days
+ *   counters   for each log file, the bytes counted are the position; the totals are the sum of the
+ *              days
  *   addresses  index, record and verdict of an address say the same
  *   slots      all belong to one dataset, and their keys are of the type they must be
  * A daemon may be writing meanwhile, so what belongs together is read in one MULTI, and an address
@@ -24,14 +25,14 @@
 enum { FAULTS_KEPT = 20, FAULT_MAX = 300, TRIES = 3, GENERATION_SHOWN = 64 };
 
 struct verify {
-    struct bl_where   where;
-    bool              json;
+    struct bl_where where;
+    bool json;
     struct bl_session session;
     struct bl_output *out;
-    uint64_t          generations, addresses, bytes, skipped, faults;
-    char              fault[FAULTS_KEPT][FAULT_MAX];
-    char              dataset[64]; /* of the first slot */
-    int64_t           now_ms, created_ms;
+    uint64_t generations, addresses, bytes, skipped, faults;
+    char fault[FAULTS_KEPT][FAULT_MAX];
+    char dataset[64]; /* of the first slot */
+    int64_t now_ms, created_ms;
     struct bl_address_record record; /* 12 KiB: too large for the stack of a loop */
 };
 
@@ -113,12 +114,14 @@ static enum bl_code ask_together(struct verify *verify,
     return rc;
 }
 
-/* A key of another type answers with an error, which has no fields and so would look like nothing. */
-static enum bl_code check_type(struct verify *verify, const char *key, const char *type, bool *right,
-                               bl_err *err)
+/* A key of another type answers with an error, which has no fields and so would look like
+ * nothing. */
+static enum bl_code check_type(struct verify *verify, const char *key, const char *type,
+                               bool *right, bl_err *err)
 {
     redisReply *reply = NULL;
-    enum bl_code rc = bl_session_ask(&verify->session, BL_REPLY_STATUS, &reply, err, "TYPE", key, NULL);
+    enum bl_code rc =
+        bl_session_ask(&verify->session, BL_REPLY_STATUS, &reply, err, "TYPE", key, NULL);
 
     if (rc != BL_OK)
         return rc;
@@ -146,7 +149,8 @@ static void check_dataset(struct verify *verify, const redisReply *pos, const ch
 
 static int by_field(const void *a, const void *b)
 {
-    return bl_slice_compare(bl_reply_slice(*(redisReply *const *)a), bl_reply_slice(*(redisReply *const *)b));
+    return bl_slice_compare(bl_reply_slice(*(redisReply *const *)a),
+                            bl_reply_slice(*(redisReply *const *)b));
 }
 
 /* "GENHEX|WHAT" in `t`, whose fields are in order. */
@@ -155,14 +159,18 @@ static uint64_t counted(const redisReply *t, bl_slice generation, const char *wh
     char name[BL_REDIS_KEY_MAX];
     redisReply like = {.type = REDIS_REPLY_STRING, .str = name}, *key = &like, **found;
 
-    like.len = (size_t)snprintf(name, sizeof name, "%.*s|%s", (int)generation.n, generation.p, what);
-    found = t->elements ? bsearch(&key, t->element, t->elements / 2, 2 * sizeof *t->element, by_field) : NULL;
+    like.len =
+        (size_t)snprintf(name, sizeof name, "%.*s|%s", (int)generation.n, generation.p, what);
+    found = t->elements
+                ? bsearch(&key, t->element, t->elements / 2, 2 * sizeof *t->element, by_field)
+                : NULL;
     return found ? number(bl_reply_slice(found[1])) : 0;
 }
 
-/* "NODE|g|GENHEX" in `pos` against "GENHEX|bytes" in `t`, both ways.  There may be tens of thousands: `t` is put in
- * order for it. */
-static void check_positions(struct verify *verify, const char *node, const redisReply *pos, redisReply *t)
+/* "NODE|g|GENHEX" in `pos` against "GENHEX|bytes" in `t`, both ways.  There may be tens of
+ * thousands: `t` is put in order for it. */
+static void check_positions(struct verify *verify, const char *node, const redisReply *pos,
+                            redisReply *t)
 {
     char prefix[BL_REDIS_KEY_MAX];
     bl_slice want;
@@ -232,7 +240,8 @@ static enum bl_code read_view(struct verify *verify, const char *node, struct no
     char name[64];
     size_t n;
 
-    rc = bl_session_ask(&verify->session, BL_REPLY_TEXTS, &view->days, err, "ZRANGE", days.text, "0", "-1", NULL);
+    rc = bl_session_ask(&verify->session, BL_REPLY_TEXTS, &view->days, err, "ZRANGE", days.text,
+                        "0", "-1", NULL);
     if (rc != BL_OK)
         return rc;
     n = 2 + view->days->elements;
@@ -290,8 +299,7 @@ static bool compare_days(struct verify *verify, const char *node, const struct n
     add_totals(view->all->element[1], totals);
     for (size_t i = 2; i < view->all->elements; i++)
         for (size_t k = 0; k < view->all->element[i]->elements && k < BL_OUTCOMES; k++)
-            days[k] +=
-                number(bl_reply_slice(view->all->element[i]->element[k]));
+            days[k] += number(bl_reply_slice(view->all->element[i]->element[k]));
     for (unsigned k = 0; k < BL_OUTCOMES; k++) {
         if (totals[k] == days[k] || (totals[k] > days[k] && days_may_have_expired(verify, view)))
             continue;
@@ -303,7 +311,8 @@ static bool compare_days(struct verify *verify, const char *node, const struct n
     return equal;
 }
 
-static enum bl_code check_node_types(struct verify *verify, const char *node, bool *right, bl_err *err)
+static enum bl_code check_node_types(struct verify *verify, const char *node, bool *right,
+                                     bl_err *err)
 {
     static const char *const keys[][2] = {
         {"pos", "hash"}, {"t", "hash"}, {"days", "zset"}, {"recent", "stream"}};
@@ -378,8 +387,8 @@ static const char *judge(struct verify *verify, double score, bl_slice record, b
     if (record.n == 0) {
         if (verdict.n)
             return "has a verdict and no record";
-        return fabs(score) > now ? "is in the index and has no record"
-                                 : NULL; /* else: ended, forgotten */
+        return fabs(score) > now ? "is in the index and has no record" : NULL; /* else: ended,
+                                                                                  forgotten */
     }
     if (bl_address_parse(record, r, NULL) != BL_OK)
         return "has a record that cannot be read";
@@ -416,7 +425,7 @@ static enum bl_code look_again(struct verify *verify, unsigned partition, const 
     redisReply *reply = NULL;
     enum bl_code rc;
 
-    rc = ask_together(verify, (const char *const(*)[2 + 2 * BL_OUTCOMES])commands, 3, &reply, err);
+    rc = ask_together(verify, (const char *const(*)[2 + 2 * BL_OUTCOMES]) commands, 3, &reply, err);
     if (rc == BL_OK) {
         const char *wrong;
 
@@ -522,7 +531,8 @@ static enum bl_code check_stray_page(struct verify *verify, unsigned partition,
         if (!bl_slice_take(&key, prefix) || !is_at_home(verify, partition, key))
             continue;
         address = key.p; /* to the end of the key, so with a NUL behind */
-        rc = bl_session_ask(&verify->session, BL_REPLY_VALUE, &reply, err, "ZSCORE", x.text, address, NULL);
+        rc = bl_session_ask(&verify->session, BL_REPLY_VALUE, &reply, err, "ZSCORE", x.text,
+                            address, NULL);
         if (rc != BL_OK)
             return rc;
         if (reply->type == REDIS_REPLY_NIL)
@@ -630,11 +640,13 @@ static void print_json(const struct verify *verify)
 
 static void print_text(const struct verify *verify)
 {
-    char bytes[BL_TEXT_NUMBER_MAX], skipped[BL_TEXT_NUMBER_MAX], count[BL_TEXT_NUMBER_MAX], files[BL_TEXT_NUMBER_MAX];
+    char bytes[BL_TEXT_NUMBER_MAX], skipped[BL_TEXT_NUMBER_MAX], count[BL_TEXT_NUMBER_MAX],
+        files[BL_TEXT_NUMBER_MAX];
 
     bl_output_format(verify->out, "%s   %s, %s, %s counted", verify->session.place,
                      bl_text_count(verify->session.nodes, "node", count),
-                     bl_text_count(verify->generations, "log file", files), bl_text_bytes(verify->bytes, bytes));
+                     bl_text_count(verify->generations, "log file", files),
+                     bl_text_bytes(verify->bytes, bytes));
     if (verify->skipped)
         bl_output_format(verify->out, " (%s of it passed over unread)",
                          bl_text_bytes(verify->skipped, skipped));

@@ -1,6 +1,7 @@
-/* The keys stand in one table: name, kind, bounds, where the value goes.  The document is walked once, mapping
- * by mapping; a key is looked up under the full name that its place gives it ("redis.url").  Whatever is
- * wrong is noted with its place, and the walk goes on, so that one run shows everything. */
+/* The keys stand in one table: name, kind, bounds, where the value goes.  The document is walked
+ * once, mapping by mapping; a key is looked up under the full name that its place gives it
+ * ("redis.url").  Whatever is wrong is noted with its place, and the walk goes on, so that one run
+ * shows everything. */
 #include "config.h"
 
 #include <errno.h>
@@ -32,17 +33,17 @@ enum kind {
 };
 
 #define MINUTE INT64_C(60000)
-#define HOUR (60 * MINUTE)
-#define DAY (24 * HOUR)
+#define HOUR   (60 * MINUTE)
+#define DAY    (24 * HOUR)
 
 struct key {
     const char *name;
-    enum kind   kind;
-    bool        live; /* a running daemon takes over a change */
-    size_t      at;   /* offset in struct bl_config, or struct bl_config_source */
-    int64_t     low, high;
+    enum kind kind;
+    bool live; /* a running daemon takes over a change */
+    size_t at; /* offset in struct bl_config, or struct bl_config_source */
+    int64_t low, high;
     const char *const *words;
-    size_t      words_n;
+    size_t words_n;
 };
 
 static const char *const level_words[] = {"error", "warning", "notice", "info", "debug"};
@@ -55,7 +56,7 @@ struct words {
     int level, from, trust, profile;
 };
 
-#define C(member) offsetof(struct bl_config, member)
+#define C(member)  offsetof(struct bl_config, member)
 #define LIST(list) (list), BL_COUNT(list)
 
 static const struct key keys[] = {
@@ -85,13 +86,18 @@ static const struct key keys[] = {
     {"suppression.first", DURATION, true, C(suppression.first_ms), MINUTE, 3650 * DAY, NULL, 0},
     {"suppression.second", DURATION, true, C(suppression.second_ms), MINUTE, 3650 * DAY, NULL, 0},
     {"suppression.longest", DURATION, true, C(suppression.max_ms), MINUTE, 3650 * DAY, NULL, 0},
-    {"suppression.strike_gap", DURATION, true, C(suppression.strike_gap_ms), 0, 3650 * DAY, NULL, 0},
-    {"suppression.strike_memory", DURATION, true, C(suppression.strike_memory_ms), MINUTE, 3650 * DAY, NULL, 0},
+    {"suppression.strike_gap", DURATION, true, C(suppression.strike_gap_ms), 0, 3650 * DAY, NULL,
+     0},
+    {"suppression.strike_memory", DURATION, true, C(suppression.strike_memory_ms), MINUTE,
+     3650 * DAY, NULL, 0},
     {"suppression.soft", MAPPING, true, 0, 0, 0, NULL, 0},
     {"suppression.soft.days", NUMBER, true, C(soft_days), 1, BL_ADDRESS_SOFT_DAYS, NULL, 0},
-    {"suppression.soft.window", DURATION, true, C(suppression.soft_window_ms), DAY, 3650 * DAY, NULL, 0},
-    {"suppression.soft.spread", DURATION, true, C(suppression.soft_spread_ms), 0, 3650 * DAY, NULL, 0},
-    {"suppression.soft.suppress_for", DURATION, true, C(suppression.soft_ms), MINUTE, 3650 * DAY, NULL, 0},
+    {"suppression.soft.window", DURATION, true, C(suppression.soft_window_ms), DAY, 3650 * DAY,
+     NULL, 0},
+    {"suppression.soft.spread", DURATION, true, C(suppression.soft_spread_ms), 0, 3650 * DAY, NULL,
+     0},
+    {"suppression.soft.suppress_for", DURATION, true, C(suppression.soft_ms), MINUTE, 3650 * DAY,
+     NULL, 0},
     {"counters", MAPPING, false, 0, 0, 0, NULL, 0},
     {"counters.keys_per_minute", NUMBER, false, C(keys_per_minute), 1, 1000000, NULL, 0},
     {"counters.keys_per_hour", NUMBER, false, C(keys_per_hour), 1, 1000000, NULL, 0},
@@ -173,7 +179,8 @@ static bool is_child(const struct key *key, const char *parent)
 static const struct key *find_key(const char *parent, bl_slice name)
 {
     for (size_t i = 0; i < KEYS; i++)
-        if (is_child(&keys[i], parent) && bl_slice_eq((bl_slice){own_name(&keys[i]), strlen(own_name(&keys[i]))}, name))
+        if (is_child(&keys[i], parent) &&
+            bl_slice_eq((bl_slice){own_name(&keys[i]), strlen(own_name(&keys[i]))}, name))
             return &keys[i];
     return NULL;
 }
@@ -193,30 +200,32 @@ static bl_config_place place_of_key(const struct reader *reader, const char *nam
 }
 
 /* First the names that may stand here, then those that stand elsewhere. */
-static void complain_of_key(struct reader *reader, const char *parent, bl_slice name, bl_config_place place)
+static void complain_of_key(struct reader *reader, const char *parent, bl_slice name,
+                            bl_config_place place)
 {
     const char *near[KEYS], *found;
     char typed[NAME_MAX_BYTES];
     size_t n = 0;
 
-    snprintf(typed, sizeof typed, "%.*s", (int)(name.n < sizeof typed ? name.n : sizeof typed - 1), name.n ? name.p : "");
+    snprintf(typed, sizeof typed, "%.*s", (int)(name.n < sizeof typed ? name.n : sizeof typed - 1),
+             name.n ? name.p : "");
     for (size_t i = 0; i < KEYS; i++)
         if (is_child(&keys[i], parent))
             near[n++] = own_name(&keys[i]);
     found = bl_suggest(typed, near, n);
     if (found) {
-        bl_config_complain(reader->errors, place, "there is no key '%s'%s%s; did you mean '%s'?", typed,
-                           *parent ? " in " : "", parent, found);
+        bl_config_complain(reader->errors, place, "there is no key '%s'%s%s; did you mean '%s'?",
+                           typed, *parent ? " in " : "", parent, found);
         return;
     }
     for (size_t i = 0; i < KEYS; i++)
         if (strcmp(own_name(&keys[i]), typed) == 0) {
-            bl_config_complain(reader->errors, place, "there is no key '%s'%s%s; there is '%s'", typed,
-                               *parent ? " in " : " at the top", parent, keys[i].name);
+            bl_config_complain(reader->errors, place, "there is no key '%s'%s%s; there is '%s'",
+                               typed, *parent ? " in " : " at the top", parent, keys[i].name);
             return;
         }
-    bl_config_complain(reader->errors, place, "there is no key '%s'%s%s; see bounceline.yaml(5)", typed,
-                       *parent ? " in " : "", parent);
+    bl_config_complain(reader->errors, place, "there is no key '%s'%s%s; see bounceline.yaml(5)",
+                       typed, *parent ? " in " : "", parent);
 }
 
 /* ---- values ---- */
@@ -243,24 +252,30 @@ static bl_slice scalar_of(struct fy_node *node)
     return (bl_slice){text, text ? n : 0};
 }
 
-static void complain_of_measure(struct reader *reader, const struct key *key, bl_slice value, bl_config_place place)
+static void complain_of_measure(struct reader *reader, const struct key *key, bl_slice value,
+                                bl_config_place place)
 {
     char low[BL_CONFIG_SPAN_MAX], high[BL_CONFIG_SPAN_MAX];
     int shown = value.n > 60 ? 60 : (int)value.n;
 
     if (key->kind == DURATION)
-        bl_config_complain(reader->errors, place,
-                           "%s takes a duration from %s to %s, with its unit as in 500ms, 30s, 5m, 26h, 7d, 2w; not '%.*s'",
-                           key->name, bl_config_span(key->low, low), bl_config_span(key->high, high), shown, value.p);
+        bl_config_complain(
+            reader->errors, place,
+            "%s takes a duration from %s to %s, with its unit as in 500ms, 30s, 5m, 26h, 7d, 2w; not '%.*s'",
+            key->name, bl_config_span(key->low, low), bl_config_span(key->high, high), shown,
+            value.p);
     else if (key->kind == SIZE)
-        bl_config_complain(reader->errors, place, "%s takes a size from 16M up, with its unit as in 512M, 2G; not '%.*s'",
+        bl_config_complain(reader->errors, place,
+                           "%s takes a size from 16M up, with its unit as in 512M, 2G; not '%.*s'",
                            key->name, shown, value.p);
     else
-        bl_config_complain(reader->errors, place, "%s takes a number from %" PRId64 " to %" PRId64 ", not '%.*s'",
+        bl_config_complain(reader->errors, place,
+                           "%s takes a number from %" PRId64 " to %" PRId64 ", not '%.*s'",
                            key->name, key->low, key->high, shown, value.p);
 }
 
-static void take_measure(struct reader *reader, const struct key *key, bl_slice value, bl_config_place place, void *to)
+static void take_measure(struct reader *reader, const struct key *key, bl_slice value,
+                         bl_config_place place, void *to)
 {
     int64_t ms = 0;
     uint64_t number = 0;
@@ -283,7 +298,8 @@ static void take_measure(struct reader *reader, const struct key *key, bl_slice 
         memcpy(to, &number, sizeof number);
 }
 
-static void take_word(struct reader *reader, const struct key *key, bl_slice value, bl_config_place place)
+static void take_word(struct reader *reader, const struct key *key, bl_slice value,
+                      bl_config_place place)
 {
     char typed[NAME_MAX_BYTES], all[160] = "";
     const char *near;
@@ -295,30 +311,35 @@ static void take_word(struct reader *reader, const struct key *key, bl_slice val
             memcpy((char *)&reader->words + key->at, &index, sizeof index);
             return;
         }
-    snprintf(typed, sizeof typed, "%.*s", (int)(value.n < sizeof typed ? value.n : sizeof typed - 1), value.p);
+    snprintf(typed, sizeof typed, "%.*s",
+             (int)(value.n < sizeof typed ? value.n : sizeof typed - 1), value.p);
     for (size_t i = 0; i < key->words_n; i++)
         snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", i ? ", " : "", key->words[i]);
     near = bl_suggest(typed, key->words, key->words_n);
-    bl_config_complain(reader->errors, place, "%s is one of %s; not '%s'%s%s%s", key->name, all, typed,
-                       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    bl_config_complain(reader->errors, place, "%s is one of %s; not '%s'%s%s%s", key->name, all,
+                       typed, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 /* One text, checked as its key wants it; NULL when it is not good. */
-static const char *take_text(struct reader *reader, const struct key *key, bl_slice value, bl_config_place place)
+static const char *take_text(struct reader *reader, const struct key *key, bl_slice value,
+                             bl_config_place place)
 {
     if (value.n == 0 || bl_slice_find_byte(value, '\0') != value.n || value.n >= 4096) {
         bl_config_complain(reader->errors, place, "%s needs a value", key->name);
         return NULL;
     }
     if ((key->kind == PATH || key->kind == PATHS || key->kind == SOURCES) && value.p[0] != '/') {
-        bl_config_complain(reader->errors, place, "%s takes an absolute path, not '%.*s': a service has no place of its own",
-                           key->name, value.n > 60 ? 60 : (int)value.n, value.p);
+        bl_config_complain(
+            reader->errors, place,
+            "%s takes an absolute path, not '%.*s': a service has no place of its own", key->name,
+            value.n > 60 ? 60 : (int)value.n, value.p);
         return NULL;
     }
     if (key->kind == RELAYS && !bl_config_relay(value)) {
-        bl_config_complain(reader->errors, place,
-                           "'%.*s' is no host, .domain, address or network, as in smtp.example.org, .example.org, 10.0.0.0/8",
-                           value.n > 60 ? 60 : (int)value.n, value.p);
+        bl_config_complain(
+            reader->errors, place,
+            "'%.*s' is no host, .domain, address or network, as in smtp.example.org, .example.org, 10.0.0.0/8",
+            value.n > 60 ? 60 : (int)value.n, value.p);
         return NULL;
     }
     return keep(reader, value);
@@ -333,7 +354,8 @@ static const char **make_list(struct reader *reader, size_t n)
 }
 
 /* A list of texts; a single one may stand without brackets.  The count goes behind the pointer. */
-static void take_list(struct reader *reader, const struct key *key, struct fy_node *node, bl_config_place place, char *to)
+static void take_list(struct reader *reader, const struct key *key, struct fy_node *node,
+                      bl_config_place place, char *to)
 {
     bool many = fy_node_is_sequence(node);
     size_t cap = many ? (size_t)fy_node_sequence_item_count(node) : 1, n = 0;
@@ -355,10 +377,11 @@ static void take_list(struct reader *reader, const struct key *key, struct fy_no
     memcpy(to + sizeof list, &n, sizeof n);
 }
 
-static void read_mapping(struct reader *reader, struct fy_node *node, const char *parent, char *base);
+static void read_mapping(struct reader *reader, struct fy_node *node, const char *parent,
+                         char *base);
 
-static void take_source(struct reader *reader, const struct key *key, struct fy_node *item, bl_config_place place,
-                        struct bl_config_source *source)
+static void take_source(struct reader *reader, const struct key *key, struct fy_node *item,
+                        bl_config_place place, struct bl_config_source *source)
 {
     bl_config_place none = {0};
 
@@ -375,11 +398,13 @@ static void take_source(struct reader *reader, const struct key *key, struct fy_
     source->trust = reader->words.trust == 1 ? BL_TRUST_JOIN : BL_TRUST_LOG;
 }
 
-static void take_sources(struct reader *reader, const struct key *key, struct fy_node *node, bl_config_place place)
+static void take_sources(struct reader *reader, const struct key *key, struct fy_node *node,
+                         bl_config_place place)
 {
     bool many = fy_node_is_sequence(node);
     size_t n = many ? (size_t)fy_node_sequence_item_count(node) : 1;
-    struct bl_config_source *source = bl_arena_alloc(&reader->config->arena, (n + 1) * sizeof *source);
+    struct bl_config_source *source =
+        bl_arena_alloc(&reader->config->arena, (n + 1) * sizeof *source);
     void *at = NULL;
 
     if (!source) {
@@ -398,7 +423,8 @@ static void take_sources(struct reader *reader, const struct key *key, struct fy
     }
 }
 
-static void take_value(struct reader *reader, const struct key *key, struct fy_node *node, bl_config_place place, char *base)
+static void take_value(struct reader *reader, const struct key *key, struct fy_node *node,
+                       bl_config_place place, char *base)
 {
     bl_slice value = scalar_of(node);
     const char *text;
@@ -407,7 +433,8 @@ static void take_value(struct reader *reader, const struct key *key, struct fy_n
         if (fy_node_is_mapping(node))
             read_mapping(reader, node, key->name, base);
         else if (!fy_node_is_null(node)) /* a heading whose keys are all commented out */
-            bl_config_complain(reader->errors, place, "%s holds keys of its own, indented below it", key->name);
+            bl_config_complain(reader->errors, place, "%s holds keys of its own, indented below it",
+                               key->name);
     } else if (key->kind == SOURCES) {
         take_sources(reader, key, node, place);
     } else if (key->kind == PATHS || key->kind == RELAYS) {
@@ -415,7 +442,8 @@ static void take_value(struct reader *reader, const struct key *key, struct fy_n
     } else if (!fy_node_is_scalar(node)) {
         bl_config_complain(reader->errors, place, "%s takes a single value", key->name);
     } else if (value.n == 0) {
-        bl_config_complain(reader->errors, place, "%s needs a value; leave the key out for the default", key->name);
+        bl_config_complain(reader->errors, place,
+                           "%s needs a value; leave the key out for the default", key->name);
     } else if (key->kind == WORD) {
         take_word(reader, key, value, place);
     } else if (key->kind == TEXT || key->kind == PATH) {
@@ -426,8 +454,8 @@ static void take_value(struct reader *reader, const struct key *key, struct fy_n
     }
 }
 
-static void read_pair(struct reader *reader, struct fy_node_pair *pair, const char *parent, char *base,
-                      bool seen[KEYS])
+static void read_pair(struct reader *reader, struct fy_node_pair *pair, const char *parent,
+                      char *base, bool seen[KEYS])
 {
     struct fy_node *name_node = fy_node_pair_key(pair), *node = fy_node_pair_value(pair);
     bl_slice name = scalar_of(name_node);
@@ -446,12 +474,14 @@ static void read_pair(struct reader *reader, struct fy_node_pair *pair, const ch
     place = node && fy_node_is_scalar(node) ? place_of(node, place) : place;
     reader->place[key - keys] = place;
     if (node && (fy_node_is_alias(node) || fy_node_get_tag_token(node)))
-        bl_config_complain(reader->errors, place, "%s: aliases and tags are not read here", key->name);
+        bl_config_complain(reader->errors, place, "%s: aliases and tags are not read here",
+                           key->name);
     else
         take_value(reader, key, node, place, base);
 }
 
-static void read_mapping(struct reader *reader, struct fy_node *node, const char *parent, char *base)
+static void read_mapping(struct reader *reader, struct fy_node *node, const char *parent,
+                         char *base)
 {
     bool seen[KEYS] = {false};
     struct fy_node_pair *pair;
@@ -478,7 +508,8 @@ static void find_profile(struct reader *reader, struct fy_node *root)
 {
     struct fy_node *section = fy_node_mapping_lookup_by_string(root, "suppression", (size_t)-1);
     struct fy_node *profile = section && fy_node_is_mapping(section)
-                                  ? fy_node_mapping_lookup_by_string(section, "profile", (size_t)-1) : NULL;
+                                  ? fy_node_mapping_lookup_by_string(section, "profile", (size_t)-1)
+                                  : NULL;
     bl_slice value = scalar_of(profile);
 
     for (size_t i = 0; i < BL_COUNT(profile_words); i++)
@@ -488,7 +519,8 @@ static void find_profile(struct reader *reader, struct fy_node *root)
 }
 
 /* `less` may not be above `more`; said where one of them was given. */
-static void check_order(struct reader *reader, const char *less, int64_t less_ms, const char *more, int64_t more_ms)
+static void check_order(struct reader *reader, const char *less, int64_t less_ms, const char *more,
+                        int64_t more_ms)
 {
     char a[BL_CONFIG_SPAN_MAX], b[BL_CONFIG_SPAN_MAX];
     bl_config_place place = place_of_key(reader, less);
@@ -497,22 +529,26 @@ static void check_order(struct reader *reader, const char *less, int64_t less_ms
         return;
     if (!place.line)
         place = place_of_key(reader, more);
-    bl_config_complain(reader->errors, place, "%s (%s) is more than %s (%s)", less, bl_config_span(less_ms, a), more,
-                       bl_config_span(more_ms, b));
+    bl_config_complain(reader->errors, place, "%s (%s) is more than %s (%s)", less,
+                       bl_config_span(less_ms, a), more, bl_config_span(more_ms, b));
 }
 
 static void check_suppression(struct reader *reader)
 {
     struct bl_suppress_policy *policy = &reader->config->suppression;
 
-    check_order(reader, "suppression.first", policy->first_ms, "suppression.longest", policy->max_ms);
-    check_order(reader, "suppression.second", policy->second_ms, "suppression.longest", policy->max_ms);
-    check_order(reader, "suppression.strike_gap", policy->strike_gap_ms, "suppression.strike_memory",
-                policy->strike_memory_ms);
-    check_order(reader, "suppression.soft.spread", policy->soft_spread_ms, "suppression.soft.window",
-                policy->soft_window_ms);
-    check_order(reader, "retention.minutes", reader->config->minutes_ms, "retention.hours", reader->config->hours_ms);
-    check_order(reader, "retention.hours", reader->config->hours_ms, "retention.days", reader->config->days_ms);
+    check_order(reader, "suppression.first", policy->first_ms, "suppression.longest",
+                policy->max_ms);
+    check_order(reader, "suppression.second", policy->second_ms, "suppression.longest",
+                policy->max_ms);
+    check_order(reader, "suppression.strike_gap", policy->strike_gap_ms,
+                "suppression.strike_memory", policy->strike_memory_ms);
+    check_order(reader, "suppression.soft.spread", policy->soft_spread_ms,
+                "suppression.soft.window", policy->soft_window_ms);
+    check_order(reader, "retention.minutes", reader->config->minutes_ms, "retention.hours",
+                reader->config->hours_ms);
+    check_order(reader, "retention.hours", reader->config->hours_ms, "retention.days",
+                reader->config->days_ms);
     policy->soft_days = (uint32_t)reader->config->soft_days;
 }
 
@@ -524,28 +560,33 @@ static void check_redis(struct reader *reader)
     bl_err err;
 
     if (config->redis.url && strchr(config->redis.url, '@'))
-        bl_config_complain(reader->errors, place_of_key(reader, "redis.url"),
-                           "the address holds no user and no password here: use redis.user and redis.password_file");
+        bl_config_complain(
+            reader->errors, place_of_key(reader, "redis.url"),
+            "the address holds no user and no password here: use redis.user and redis.password_file");
     else if (config->redis.url && bl_redis_url_parse(config->redis.url, &url, &err) != BL_OK)
         bl_config_complain(reader->errors, place_of_key(reader, "redis.url"), "%s", err.text);
     if (!config->redis.url && (config->redis.user || config->redis.password_file))
-        bl_config_complain(reader->errors,
-                           place_of_key(reader, config->redis.user ? "redis.user" : "redis.password_file"),
-                           "%s is of no use without redis.url: the private server has no password",
-                           config->redis.user ? "redis.user" : "redis.password_file");
+        bl_config_complain(
+            reader->errors,
+            place_of_key(reader, config->redis.user ? "redis.user" : "redis.password_file"),
+            "%s is of no use without redis.url: the private server has no password",
+            config->redis.user ? "redis.user" : "redis.password_file");
     if (config->redis.url && place_of_key(reader, "redis.memory").line)
         bl_config_complain(reader->errors, place_of_key(reader, "redis.memory"),
                            "redis.memory is for the private server, and redis.url names another");
     if (config->redis.user && !config->redis.password_file && config->redis.url)
-        bl_config_complain(reader->errors, place_of_key(reader, "redis.user"), "redis.user needs redis.password_file");
+        bl_config_complain(reader->errors, place_of_key(reader, "redis.user"),
+                           "redis.user needs redis.password_file");
     if (!bl_redis_keys_init(&names, config->redis.prefix ? config->redis.prefix : "", "node"))
-        bl_config_complain(reader->errors, place_of_key(reader, "redis.prefix"),
-                           "redis.prefix cannot begin a key: 1 to %d printable characters without blanks, braces and bars",
-                           BL_REDIS_PREFIX_MAX);
+        bl_config_complain(
+            reader->errors, place_of_key(reader, "redis.prefix"),
+            "redis.prefix cannot begin a key: 1 to %d printable characters without blanks, braces and bars",
+            BL_REDIS_PREFIX_MAX);
     if (config->node && !bl_redis_keys_init(&names, "bl:", config->node))
-        bl_config_complain(reader->errors, place_of_key(reader, "node"),
-                           "node cannot be part of a key: 1 to %d printable characters without blanks, braces and bars",
-                           BL_REDIS_NODE_MAX);
+        bl_config_complain(
+            reader->errors, place_of_key(reader, "node"),
+            "node cannot be part of a key: 1 to %d printable characters without blanks, braces and bars",
+            BL_REDIS_NODE_MAX);
 }
 
 static void check_password(struct reader *reader)
@@ -555,7 +596,8 @@ static void check_password(struct reader *reader)
 
     if (reader->config->redis.password_file &&
         bl_config_password(reader->config, password, sizeof password, &err) != BL_OK)
-        bl_config_complain(reader->errors, place_of_key(reader, "redis.password_file"), "%s", err.text);
+        bl_config_complain(reader->errors, place_of_key(reader, "redis.password_file"), "%s",
+                           err.text);
     memset(password, 0, sizeof password);
 }
 
@@ -564,8 +606,8 @@ static void check_rules(struct reader *reader)
     const char *rules = reader->config->rules;
 
     if (rules && access(rules, R_OK) != 0)
-        bl_config_complain(reader->errors, place_of_key(reader, "rules"), "cannot read '%.200s': %s", rules,
-                           strerror(errno));
+        bl_config_complain(reader->errors, place_of_key(reader, "rules"),
+                           "cannot read '%.200s': %s", rules, strerror(errno));
 }
 
 /* ---- the file ---- */
@@ -648,7 +690,8 @@ static void check_bytes(struct reader *reader)
         bl_utf8 character = bl_utf8_first((bl_slice){p, (size_t)(end - p)});
 
         if (!character.valid || (c < 0x20 && c != '\n' && c != '\r' && c != '\t') || c == 0x7f) {
-            bl_config_complain(reader->errors, (bl_config_place){lines, (unsigned)(p - line) + 1, 1},
+            bl_config_complain(reader->errors,
+                               (bl_config_place){lines, (unsigned)(p - line) + 1, 1},
                                "byte 0x%02x is no text", c);
             return;
         }
@@ -667,7 +710,8 @@ static void read_document(struct reader *reader, struct fy_document *document)
     if (!root || fy_node_is_null(root))
         return; /* only comments */
     if (!fy_node_is_mapping(root)) {
-        bl_config_complain(reader->errors, place_of(root, (bl_config_place){1, 1, 1}), "keys are expected, as in 'node: mx1'");
+        bl_config_complain(reader->errors, place_of(root, (bl_config_place){1, 1, 1}),
+                           "keys are expected, as in 'node: mx1'");
         return;
     }
     find_profile(reader, root);
@@ -693,7 +737,8 @@ static enum bl_code parse(struct reader *reader, bl_err *err)
     diag_cfg.output_fn = no_output;
     cfg.diag = fy_diag_create(&diag_cfg);
     parser = cfg.diag ? fy_parser_create(&cfg) : NULL;
-    if (!parser || fy_parser_set_string(parser, reader->errors->text, reader->errors->text_n) != 0) {
+    if (!parser ||
+        fy_parser_set_string(parser, reader->errors->text, reader->errors->text_n) != 0) {
         rc = bl_fail(err, BL_NO_MEMORY, 0, "no memory to read the configuration");
         goto out;
     }
@@ -736,10 +781,12 @@ static enum bl_code first_error(struct bl_config_errors *errors, bl_err *err)
     qsort(errors->v, errors->n, sizeof errors->v[0], by_place);
     if (first->line == 0)
         return bl_fail(err, BL_CONFIG, 0, "%.100s: %.150s", errors->file, first->text);
-    return bl_fail(err, BL_CONFIG, 0, "%.100s:%u:%u: %.130s", errors->file, first->line, first->column, first->text);
+    return bl_fail(err, BL_CONFIG, 0, "%.100s:%u:%u: %.130s", errors->file, first->line,
+                   first->column, first->text);
 }
 
-enum bl_code bl_config_read(const char *path, struct bl_config **out, struct bl_config_errors *errors, bl_err *err)
+enum bl_code bl_config_read(const char *path, struct bl_config **out,
+                            struct bl_config_errors *errors, bl_err *err)
 {
     struct bl_config_errors *own = errors ? NULL : bl_calloc(1, sizeof *own);
     struct reader reader = {.errors = errors ? errors : own, .words = {.level = 3}};
@@ -791,11 +838,13 @@ enum bl_code bl_config_password(const struct bl_config *config, char *out, size_
         memcpy(out, text, n);
     bl_free(text);
     if (n >= cap)
-        return bl_fail(err, BL_CONFIG, 0, "the password in '%.150s' is longer than %zu bytes", path, cap - 1);
+        return bl_fail(err, BL_CONFIG, 0, "the password in '%.150s' is longer than %zu bytes", path,
+                       cap - 1);
     out[n] = '\0';
     out[strcspn(out, "\r")] = '\0';
     if (out[0] == '\0')
-        return bl_fail(err, BL_CONFIG, 0, "the first line of '%.150s' is empty: there should be a password", path);
+        return bl_fail(err, BL_CONFIG, 0,
+                       "the first line of '%.150s' is empty: there should be a password", path);
     return BL_OK;
 }
 
@@ -829,23 +878,31 @@ static bool same_value(const struct key *key, const struct bl_config *a, const s
     return true;
 }
 
-bool bl_config_restart_needed(const struct bl_config *a, const struct bl_config *b, char *out, size_t cap)
+bool bl_config_restart_needed(const struct bl_config *a, const struct bl_config *b, char *out,
+                              size_t cap)
 {
     size_t n = 0;
 
     out[0] = '\0';
     for (size_t i = 0; i < KEYS; i++)
-        if (!keys[i].live && strncmp(keys[i].name, "sources.", 8) != 0 && !same_value(&keys[i], a, b) && n < cap)
+        if (!keys[i].live && strncmp(keys[i].name, "sources.", 8) != 0 &&
+            !same_value(&keys[i], a, b) && n < cap)
             n += (size_t)snprintf(out + n, cap - n, "%s%s", n ? ", " : "", keys[i].name);
     return n > 0;
 }
 
 void bl_config_keys(void (*fn)(void *arg, const char *key, const char *what), void *arg)
 {
-    static const char *const what[] = {
-        [TEXT] = "text", [PATH] = "path", [PATHS] = "paths and patterns", [RELAYS] = "hosts and networks",
-        [SOURCES] = "list", [MAPPING] = NULL, [DURATION] = "duration", [SIZE] = "size", [NUMBER] = "number",
-        [WORD] = "word"};
+    static const char *const what[] = {[TEXT] = "text",
+                                       [PATH] = "path",
+                                       [PATHS] = "paths and patterns",
+                                       [RELAYS] = "hosts and networks",
+                                       [SOURCES] = "list",
+                                       [MAPPING] = NULL,
+                                       [DURATION] = "duration",
+                                       [SIZE] = "size",
+                                       [NUMBER] = "number",
+                                       [WORD] = "word"};
 
     for (size_t i = 0; i < KEYS; i++)
         if (what[keys[i].kind])

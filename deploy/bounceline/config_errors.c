@@ -7,7 +7,8 @@
 #include "config_parts.h"
 #include "text.h"
 
-void bl_config_complain(struct bl_config_errors *errors, bl_config_place place, const char *format, ...)
+void bl_config_complain(struct bl_config_errors *errors, bl_config_place place, const char *format,
+                        ...)
 {
     struct bl_config_error *error = &errors->v[errors->n];
     va_list args;
@@ -58,7 +59,8 @@ static size_t bytes_of(bl_slice line, size_t characters)
     return at;
 }
 
-static void show_line(const struct bl_config_errors *errors, const struct bl_config_error *error, FILE *to)
+static void show_line(const struct bl_config_errors *errors, const struct bl_config_error *error,
+                      FILE *to)
 {
     enum { SHOWN = 120 };
     bl_slice line = line_of(errors, error->line);

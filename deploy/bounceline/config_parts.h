@@ -17,7 +17,8 @@ typedef struct bl_config_place {
     unsigned line, column, width;
 } bl_config_place;
 
-__attribute__((format(printf, 3, 4))) void bl_config_complain(struct bl_config_errors *errors, bl_config_place place,
+__attribute__((format(printf, 3, 4))) void bl_config_complain(struct bl_config_errors *errors,
+                                                              bl_config_place place,
                                                               const char *format, ...);
 
 /* "90s", "26h", "1d12h": whole numbers with ms, s, m, h, d, w; false for anything else. */

@@ -8,18 +8,20 @@
 
 struct unit {
     bl_slice name;
-    int64_t  worth;
+    int64_t worth;
 };
 
 /* Longest names first, where one begins another. */
 static const struct unit times[] = {
-    {BL_SLICE_INIT("ms"), 1},          {BL_SLICE_INIT("s"), 1000},        {BL_SLICE_INIT("m"), 60000},
-    {BL_SLICE_INIT("h"), 3600000},     {BL_SLICE_INIT("d"), 86400000},    {BL_SLICE_INIT("w"), 7 * INT64_C(86400000)},
+    {BL_SLICE_INIT("ms"), 1},       {BL_SLICE_INIT("s"), 1000},
+    {BL_SLICE_INIT("m"), 60000},    {BL_SLICE_INIT("h"), 3600000},
+    {BL_SLICE_INIT("d"), 86400000}, {BL_SLICE_INIT("w"), 7 * INT64_C(86400000)},
 };
 
 static const struct unit sizes[] = {
-    {BL_SLICE_INIT("KiB"), 1 << 10}, {BL_SLICE_INIT("K"), 1 << 10}, {BL_SLICE_INIT("MiB"), 1 << 20},
-    {BL_SLICE_INIT("M"), 1 << 20},   {BL_SLICE_INIT("GiB"), 1 << 30}, {BL_SLICE_INIT("G"), 1 << 30},
+    {BL_SLICE_INIT("KiB"), 1 << 10}, {BL_SLICE_INIT("K"), 1 << 10},
+    {BL_SLICE_INIT("MiB"), 1 << 20}, {BL_SLICE_INIT("M"), 1 << 20},
+    {BL_SLICE_INIT("GiB"), 1 << 30}, {BL_SLICE_INIT("G"), 1 << 30},
     {BL_SLICE_INIT("B"), 1},
 };
 
@@ -75,7 +77,8 @@ const char *bl_config_span(int64_t ms, char out[BL_CONFIG_SPAN_MAX])
     while (i-- > 1 && (ms < times[i].worth || ms % times[i].worth != 0))
         ;
     i = i < BL_COUNT(times) ? i : 0;
-    snprintf(out, BL_CONFIG_SPAN_MAX, "%" PRId64 "%.*s", ms / times[i].worth, (int)times[i].name.n, times[i].name.p);
+    snprintf(out, BL_CONFIG_SPAN_MAX, "%" PRId64 "%.*s", ms / times[i].worth, (int)times[i].name.n,
+             times[i].name.p);
     return out;
 }
 

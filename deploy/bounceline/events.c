@@ -1,5 +1,5 @@
-/* Written millions of times, so keys are literals with their punctuation and nothing is formatted.
- */
+/* Written millions of times, so keys are literals with their punctuation and nothing is
+ * formatted. */
 #include "events.h"
 
 #include "bounceline/extract.h"
@@ -87,7 +87,8 @@ void bl_events_put(struct bl_output *out, const bl_event *event, const struct bl
     put_text_if(out, BL_SLICE(",\"orig_recipient\":"), event->orig_recipient);
     put_text_if(out, BL_SLICE(",\"relay_host\":"), event->relay_host);
     put_text_if(out, BL_SLICE(",\"relay_ip\":"), event->relay_ip);
-    put_text_if(out, BL_SLICE(",\"sending_ip\":"), bl_sending_ip(event->relay_ip, event->sending_gap));
+    put_text_if(out, BL_SLICE(",\"sending_ip\":"),
+                bl_sending_ip(event->relay_ip, event->sending_gap));
     if (event->delay_ms >= 0)
         put_delay(out, event->delay_ms);
     put_word(out, BL_SLICE(",\"outcome\":"), bl_outcome_name(event->outcome));

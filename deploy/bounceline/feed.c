@@ -28,7 +28,8 @@ static bool is_change(bl_slice word, enum bl_change change)
 /* As address_change.c writes it. */
 static void read_detail(bl_slice detail, struct bl_feed_entry *entry)
 {
-    bool by_hand = is_change(entry->change, BL_CHANGE_ADD) || is_change(entry->change, BL_CHANGE_REMOVE);
+    bool by_hand =
+        is_change(entry->change, BL_CHANGE_ADD) || is_change(entry->change, BL_CHANGE_REMOVE);
     bl_slice by;
 
     entry->version = (uint64_t)number_of(take_field(&detail), 0);
@@ -50,7 +51,8 @@ static struct bl_feed_entry read_entry(bl_slice id, const redisReply *fields)
 
     entry.time_ms = entry.written_ms = number_of(bl_slice_head(id, bl_slice_find_byte(id, '-')), 0);
     for (size_t i = 0; i + 1 < fields->elements; i += 2) {
-        bl_slice name = bl_reply_slice(fields->element[i]), value = bl_reply_slice(fields->element[i + 1]);
+        bl_slice name = bl_reply_slice(fields->element[i]),
+                 value = bl_reply_slice(fields->element[i + 1]);
 
         if (bl_slice_eq(name, BL_SLICE("a")))
             entry.address = value;
@@ -73,7 +75,8 @@ static enum bl_code read_page(struct bl_session *session, const char *key, char 
     enum bl_code rc;
 
     snprintf(count, sizeof count, "%d", BL_SESSION_PAGE);
-    rc = bl_session_ask(session, BL_REPLY_ENTRIES, &reply, err, "XRANGE", key, id, "+", "COUNT", count, NULL);
+    rc = bl_session_ask(session, BL_REPLY_ENTRIES, &reply, err, "XRANGE", key, id, "+", "COUNT",
+                        count, NULL);
     if (rc != BL_OK)
         return rc;
     *more = reply->elements == BL_SESSION_PAGE;
@@ -84,7 +87,9 @@ static enum bl_code read_page(struct bl_session *session, const char *key, char 
 
         if (!(first && bl_slice_eq(name, (bl_slice){id, strlen(id)}))) {
             entry = read_entry(name, at->element[1]);
-            if (!bl_slice_eq(entry.change, BL_SLICE("noted")) && !fn(arg, &entry)) { /* that is for other hosts */
+            if (!bl_slice_eq(entry.change, BL_SLICE("noted")) && !fn(arg, &entry)) { /* that is for
+                                                                                        other hosts
+                                                                                      */
                 *more = false;
                 break;
             }
@@ -96,8 +101,8 @@ static enum bl_code read_page(struct bl_session *session, const char *key, char 
     return BL_OK;
 }
 
-enum bl_code bl_feed_read(struct bl_session *session, int partition, int64_t from_ms, bl_feed_fn *fn,
-                          void *arg, bl_err *err)
+enum bl_code bl_feed_read(struct bl_session *session, int partition, int64_t from_ms,
+                          bl_feed_fn *fn, void *arg, bl_err *err)
 {
     unsigned first = partition == BL_FEED_ALL ? 0 : (unsigned)partition;
     unsigned end = partition == BL_FEED_ALL ? session->keys.partitions : first + 1;

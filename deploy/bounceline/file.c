@@ -26,7 +26,8 @@ static const char *kind_of(const struct stat *st)
 
 static bool is_plain(const struct stat *st)
 {
-    return S_ISREG(st->st_mode) || (S_ISCHR(st->st_mode) && st->st_rdev == makedev(NULL_MAJOR, NULL_MINOR));
+    return S_ISREG(st->st_mode) ||
+           (S_ISCHR(st->st_mode) && st->st_rdev == makedev(NULL_MAJOR, NULL_MINOR));
 }
 
 /* O_NONBLOCK, so that a FIFO does not hold us before we see what it is. */
@@ -48,7 +49,8 @@ static enum bl_code open_any(const char *path, int *out, struct stat *st, bl_err
 static enum bl_code refuse(const char *path, int fd, const struct stat *st, bl_err *err)
 {
     close(fd);
-    return bl_fail(err, BL_NO_INPUT, EINVAL, "cannot read '%.150s': it is %s, not a file", path, kind_of(st));
+    return bl_fail(err, BL_NO_INPUT, EINVAL, "cannot read '%.150s': it is %s, not a file", path,
+                   kind_of(st));
 }
 
 /* --- a small one --- */
@@ -59,8 +61,8 @@ static enum bl_code no_memory(const char *path, bl_err *err)
 }
 
 /* Room for one byte more than was read, so that the end is seen. */
-static enum bl_code read_all(int fd, const char *path, size_t first_bytes, size_t max_bytes, char **out, size_t *out_n,
-                             bl_err *err)
+static enum bl_code read_all(int fd, const char *path, size_t first_bytes, size_t max_bytes,
+                             char **out, size_t *out_n, bl_err *err)
 {
     size_t room = (first_bytes < max_bytes ? first_bytes : max_bytes) + 1, n = 0;
     char *text = bl_malloc(room), *more;
@@ -85,15 +87,18 @@ static enum bl_code read_all(int fd, const char *path, size_t first_bytes, size_
         return no_memory(path, err);
     if (got < 0 || n > max_bytes) {
         bl_free(text);
-        return got < 0 ? bl_fail(err, BL_IO, errno, "cannot read '%.150s': %s", path, strerror(errno))
-                       : bl_fail(err, BL_LIMIT, 0, "'%.150s' is longer than %zu bytes", path, max_bytes);
+        return got < 0
+                   ? bl_fail(err, BL_IO, errno, "cannot read '%.150s': %s", path, strerror(errno))
+                   : bl_fail(err, BL_LIMIT, 0, "'%.150s' is longer than %zu bytes", path,
+                             max_bytes);
     }
     *out = text;
     *out_n = n;
     return BL_OK;
 }
 
-enum bl_code bl_file_read(const char *path, size_t max_bytes, char **out, size_t *out_n, bl_err *err)
+enum bl_code bl_file_read(const char *path, size_t max_bytes, char **out, size_t *out_n,
+                          bl_err *err)
 {
     struct stat st;
     int fd = -1;
@@ -118,7 +123,8 @@ static bool starts(const char *path, const char *with)
 /* What its name stands for is a descriptor of this process. */
 static bool is_open_already(const char *path)
 {
-    return starts(path, "/dev/fd/") || starts(path, "/proc/self/fd/") || strcmp(path, "/dev/stdin") == 0;
+    return starts(path, "/dev/fd/") || starts(path, "/proc/self/fd/") ||
+           strcmp(path, "/dev/stdin") == 0;
 }
 
 enum bl_code bl_file_open_log(const char *path, int *out, struct stat *st, bl_err *err)
@@ -131,7 +137,8 @@ enum bl_code bl_file_open_log(const char *path, int *out, struct stat *st, bl_er
     if (S_ISDIR(st->st_mode) || !(is_plain(st) || is_open_already(path))) {
         if (S_ISFIFO(st->st_mode)) {
             close(fd);
-            return bl_fail(err, BL_NO_INPUT, EINVAL, "cannot read '%.80s': it is a FIFO: cat it | bounceline scan -", path);
+            return bl_fail(err, BL_NO_INPUT, EINVAL,
+                           "cannot read '%.80s': it is a FIFO: cat it | bounceline scan -", path);
         }
         return refuse(path, fd, st, err);
     }

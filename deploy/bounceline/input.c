@@ -10,7 +10,8 @@
 #include "file.h"
 #include "options.h"
 
-static enum bl_code open_file(const char *path, bool standard, int *out, struct stat *st, bl_err *err)
+static enum bl_code open_file(const char *path, bool standard, int *out, struct stat *st,
+                              bl_err *err)
 {
     enum bl_code rc = BL_OK;
     int fd = -1;
@@ -30,7 +31,8 @@ static enum bl_code open_file(const char *path, bool standard, int *out, struct 
     return BL_OK;
 }
 
-enum bl_code bl_input_open(struct bl_input *input, const char *path, uint64_t generation, bl_err *err)
+enum bl_code bl_input_open(struct bl_input *input, const char *path, uint64_t generation,
+                           bl_err *err)
 {
     const bl_position start = {.generation = generation};
     bool standard = strcmp(path, "-") == 0;
@@ -57,19 +59,21 @@ void bl_input_close(struct bl_input *input)
     bl_unpack_close(input->unpack); /* and the file */
 }
 
-/* Where a plain file ended against its size at the start: by the descriptor, as standard input may have begun
- * in the middle.  A packed one that was cut is damaged. */
+/* Where a plain file ended against its size at the start: by the descriptor, as standard input may
+ * have begun in the middle.  A packed one that was cut is damaged. */
 static enum bl_code check_end(const struct bl_input *input, bl_err *err)
 {
     off_t at = bl_unpack_packing(input->unpack) == BL_PLAIN ? lseek(input->fd, 0, SEEK_CUR) : -1;
 
     if (at < 0 || (uint64_t)at >= input->size_bytes)
         return BL_OK;
-    return bl_fail(err, BL_NO_INPUT, 0, "'%s' was cut while it was read: %" PRIu64 " bytes of it are missing",
+    return bl_fail(err, BL_NO_INPUT, 0,
+                   "'%s' was cut while it was read: %" PRIu64 " bytes of it are missing",
                    input->name, input->size_bytes - (uint64_t)at);
 }
 
-enum bl_code bl_input_read(struct bl_input *input, struct bl_pipeline *pipeline, bl_input_fn *fn, void *arg, bl_err *err)
+enum bl_code bl_input_read(struct bl_input *input, struct bl_pipeline *pipeline, bl_input_fn *fn,
+                           void *arg, bl_err *err)
 {
     struct bl_block *block = NULL;
     enum bl_code rc = BL_OK;
@@ -87,7 +91,8 @@ enum bl_code bl_input_read(struct bl_input *input, struct bl_pipeline *pipeline,
         rc = bl_unpack_read(input->unpack, to, room, &got, err);
         if (got == 0 && rc != BL_OK)
             break; /* the line that a damaged archive ends in is half a line */
-        if (got ? bl_splitter_fill(&input->splitter, block, got) : bl_splitter_finish(&input->splitter, block)) {
+        if (got ? bl_splitter_fill(&input->splitter, block, got)
+                : bl_splitter_finish(&input->splitter, block)) {
             bl_pipeline_submit(pipeline, block);
             block = NULL;
         }

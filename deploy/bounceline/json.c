@@ -7,8 +7,8 @@
 
 static const uint64_t ones = 0x0101010101010101U, highs = 0x8080808080808080U;
 
-/* High bit of each byte that is zero.  Exact for the lowest such byte, which is all that is asked.
- */
+/* High bit of each byte that is zero.  Exact for the lowest such byte, which is all that is
+ * asked. */
 static uint64_t zero_bytes(uint64_t x)
 {
     return (x - ones) & ~x & highs;
@@ -54,12 +54,23 @@ static void put_odd(struct bl_output *out, bl_slice text, bl_utf8 first)
         return;
     }
     switch (first.point) {
-    case '"':  bl_output_put(out, BL_SLICE("\\\"")); return;
-    case '\\': bl_output_put(out, BL_SLICE("\\\\")); return;
-    case '\n': bl_output_put(out, BL_SLICE("\\n")); return;
-    case '\r': bl_output_put(out, BL_SLICE("\\r")); return;
-    case '\t': bl_output_put(out, BL_SLICE("\\t")); return;
-    default: break;
+    case '"':
+        bl_output_put(out, BL_SLICE("\\\""));
+        return;
+    case '\\':
+        bl_output_put(out, BL_SLICE("\\\\"));
+        return;
+    case '\n':
+        bl_output_put(out, BL_SLICE("\\n"));
+        return;
+    case '\r':
+        bl_output_put(out, BL_SLICE("\\r"));
+        return;
+    case '\t':
+        bl_output_put(out, BL_SLICE("\\t"));
+        return;
+    default:
+        break;
     }
     if (bl_utf8_is_control(first.point))
         put_escape(out, first.point);
@@ -181,7 +192,9 @@ void bl_json_time(struct bl_json *json, bl_slice key, int64_t time_ms)
     char text[BL_STAMP_TEXT_MAX];
 
     /* Out of Redis comes any number; the border is shown for what is beyond it. */
-    time_ms = time_ms > INT64_MAX / 1000 ? INT64_MAX / 1000 : time_ms < INT64_MIN / 1000 ? INT64_MIN / 1000 : time_ms;
+    time_ms = time_ms > INT64_MAX / 1000   ? INT64_MAX / 1000
+              : time_ms < INT64_MIN / 1000 ? INT64_MIN / 1000
+                                           : time_ms;
     if (time_ms)
         bl_json_text(json, key, (bl_slice){text, bl_stamp_text(time_ms * 1000, text)});
 }

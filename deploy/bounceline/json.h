@@ -18,7 +18,7 @@
 
 struct bl_json {
     struct bl_output *out;
-    bool              comma; /* a member stands before */
+    bool comma; /* a member stands before */
 };
 
 void bl_json_init(struct bl_json *json, struct bl_output *out);

@@ -56,10 +56,12 @@ static void make_printable(char *text)
 
 static bool is_local(char c)
 {
-    return isalnum((unsigned char)c) || (unsigned char)c >= 0x80 || (c && strchr("!#$%&*+-.=?^_`|~", c));
+    return isalnum((unsigned char)c) || (unsigned char)c >= 0x80 ||
+           (c && strchr("!#$%&*+-.=?^_`|~", c));
 }
 
-/* Who mails whom is not for a log that many may read.  The user of redis://user@host is nobody's mailbox. */
+/* Who mails whom is not for a log that many may read.  The user of redis://user@host is nobody's
+ * mailbox. */
 static void mask_addresses(const char *text, char *out, size_t cap)
 {
     size_t n = 0;
@@ -69,7 +71,8 @@ static void mask_addresses(const char *text, char *out, size_t cap)
 
         while (is_local(p[word]))
             word++;
-        if (word && p[word] == '@' && is_local(p[word + 1]) && !(p - text >= 3 && memcmp(p - 3, "://", 3) == 0)) {
+        if (word && p[word] == '@' && is_local(p[word + 1]) &&
+            !(p - text >= 3 && memcmp(p - 3, "://", 3) == 0)) {
             n += (size_t)snprintf(out + n, cap - n, "%c***", *p);
             n = n < cap ? n : cap - 1;
             p += word;
@@ -90,7 +93,8 @@ static bool is_journal(void)
 
     if (!said || fstat(STDERR_FILENO, &st) != 0)
         return false;
-    return strtoull(said, &end, 10) == st.st_dev && *end == ':' && strtoull(end + 1, NULL, 10) == st.st_ino;
+    return strtoull(said, &end, 10) == st.st_dev && *end == ':' &&
+           strtoull(end + 1, NULL, 10) == st.st_ino;
 }
 
 static size_t put_head(int level, time_t now_s, char *out, size_t cap)
@@ -103,7 +107,8 @@ static size_t put_head(int level, time_t now_s, char *out, size_t cap)
         return (size_t)snprintf(out, cap, "<%d>", level);
     if (atomic_load_explicit(&is_daemon, memory_order_relaxed) && gmtime_r(&now_s, &tm))
         strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ ", &tm);
-    return (size_t)snprintf(out, cap, "%sbounceline: %s", stamp, level >= 3 && level <= 7 ? word[level - 3] : "");
+    return (size_t)snprintf(out, cap, "%sbounceline: %s", stamp,
+                            level >= 3 && level <= 7 ? word[level - 3] : "");
 }
 
 /* One write, so that lines of several processes stay whole. */
@@ -137,7 +142,8 @@ static void tell_repeated(time_t now_s)
 
     if (repeated == 0)
         return;
-    snprintf(text, sizeof text, "the line before came %lu more time%s", repeated, repeated == 1 ? "" : "s");
+    snprintf(text, sizeof text, "the line before came %lu more time%s", repeated,
+             repeated == 1 ? "" : "s");
     repeated = 0;
     write_line(last_level, now_s, text);
 }

@@ -17,8 +17,10 @@ static const struct command {
     {"run", cmd_run, "follow logs, keep counters and the suppression list in Redis"},
     {"scan", cmd_scan, "report on logs: what failed, why, whose fault, where"},
     {"classify", cmd_classify, "the verdict on SMTP replies"},
-    {"explain", cmd_explain, "why a reply, a log line or a code means what it means, and what to do"},
-    {"rules", cmd_rules, "list the rules, check and test your own, find replies that none explains"},
+    {"explain", cmd_explain,
+     "why a reply, a log line or a code means what it means, and what to do"},
+    {"rules", cmd_rules,
+     "list the rules, check and test your own, find replies that none explains"},
     {"stats", cmd_stats, "totals, rates, categories and domains out of Redis"},
     {"suppress", cmd_suppress, "look at the suppression list and change it"},
     {"verify", cmd_verify, "check that what Redis holds adds up"},
@@ -27,30 +29,32 @@ static const struct command {
 
 static void help(FILE *to)
 {
-    fputs("bounceline reads what mail servers log and says why mail fails, and whom to stop mailing.\n"
-          "\n"
-          "  bounceline scan /var/log/mail.log*                    a report on your logs\n"
-          "  bounceline classify '550 5.1.1 User unknown'          the verdict on one reply\n"
-          "  bounceline run /var/log/mail.log                      follow a log, keep Redis up to date\n"
-          "  bounceline stats --since 1h                           what happened in the last hour\n"
-          "  bounceline suppress check ana@example.org && echo do not mail\n"
-          "\n"
-          "Commands (bounceline COMMAND --help says more):\n",
-          to);
+    fputs(
+        "bounceline reads what mail servers log and says why mail fails, and whom to stop mailing.\n"
+        "\n"
+        "  bounceline scan /var/log/mail.log*                    a report on your logs\n"
+        "  bounceline classify '550 5.1.1 User unknown'          the verdict on one reply\n"
+        "  bounceline run /var/log/mail.log                      follow a log, keep Redis up to date\n"
+        "  bounceline stats --since 1h                           what happened in the last hour\n"
+        "  bounceline suppress check ana@example.org && echo do not mail\n"
+        "\n"
+        "Commands (bounceline COMMAND --help says more):\n",
+        to);
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         fprintf(to, "  %-13s %s\n", commands[i].name, commands[i].what);
-    fputs("\n"
-          "On every command that needs them:\n"
-          "  --redis URL   unix:/path or redis://[user[:password]@]host[:port][/db]; without it a private\n"
-          "                redis-server in the state directory        (or BOUNCELINE_REDIS)\n"
-          "  --state DIR   the state directory                        (or BOUNCELINE_STATE)\n"
-          "  --node NAME   this host's name in Redis                  (or BOUNCELINE_NODE)\n"
-          "  --config FILE the configuration, /etc/bounceline/bounceline.yaml when it is there\n"
-          "                                                           (or BOUNCELINE_CONFIG)\n"
-          "\n"
-          "Exit codes: 0 done, 1 a clean no, 64 usage, 65 bad data, 66 no such input, 69 Redis unavailable,\n"
-          "74 input or output error, 78 configuration.\n",
-          to);
+    fputs(
+        "\n"
+        "On every command that needs them:\n"
+        "  --redis URL   unix:/path or redis://[user[:password]@]host[:port][/db]; without it a private\n"
+        "                redis-server in the state directory        (or BOUNCELINE_REDIS)\n"
+        "  --state DIR   the state directory                        (or BOUNCELINE_STATE)\n"
+        "  --node NAME   this host's name in Redis                  (or BOUNCELINE_NODE)\n"
+        "  --config FILE the configuration, /etc/bounceline/bounceline.yaml when it is there\n"
+        "                                                           (or BOUNCELINE_CONFIG)\n"
+        "\n"
+        "Exit codes: 0 done, 1 a clean no, 64 usage, 65 bad data, 66 no such input, 69 Redis unavailable,\n"
+        "74 input or output error, 78 configuration.\n",
+        to);
 }
 
 /* What the design has and this version lacks. */
@@ -64,11 +68,13 @@ static bool is_later(const char *name)
     return false;
 }
 
-/* --redis, --state, --node and --config may also stand before the command: they become the environment's.  Returns
- * how many words were taken, -1 when the value is missing. */
+/* --redis, --state, --node and --config may also stand before the command: they become the
+ * environment's.  Returns how many words were taken, -1 when the value is missing. */
 static int take_leading(int argc, char **argv, int at)
 {
-    static const struct { const char *option, *variable; } leading[] = {
+    static const struct {
+        const char *option, *variable;
+    } leading[] = {
         {"--redis", "BOUNCELINE_REDIS"},
         {"--state", "BOUNCELINE_STATE"},
         {"--node", "BOUNCELINE_NODE"},
@@ -96,7 +102,8 @@ static int take_leading(int argc, char **argv, int at)
 
 static int complain_of_command(const char *typed)
 {
-    static const char *const options[] = {"--help", "--version", "--redis", "--state", "--node", "--config"};
+    static const char *const options[] = {"--help",  "--version", "--redis",
+                                          "--state", "--node",    "--config"};
     const char *names[sizeof commands / sizeof *commands], *near;
     bool option = typed[0] == '-';
     char shown[64];
@@ -107,12 +114,15 @@ static int complain_of_command(const char *typed)
     near = option ? bl_suggest(typed, options, sizeof options / sizeof *options)
                   : bl_suggest(typed, names, sizeof names / sizeof *names);
     if (is_later(typed))
-        fprintf(stderr, "bounceline: '%s' is not in this version; bounceline --help lists what is\n", shown);
-    else if (near)
-        fprintf(stderr, "bounceline: there is no %s '%s'; did you mean '%s'?\n", option ? "option" : "command", shown, near);
-    else
-        fprintf(stderr, "bounceline: there is no %s '%s'; bounceline --help lists them\n", option ? "option" : "command",
+        fprintf(stderr,
+                "bounceline: '%s' is not in this version; bounceline --help lists what is\n",
                 shown);
+    else if (near)
+        fprintf(stderr, "bounceline: there is no %s '%s'; did you mean '%s'?\n",
+                option ? "option" : "command", shown, near);
+    else
+        fprintf(stderr, "bounceline: there is no %s '%s'; bounceline --help lists them\n",
+                option ? "option" : "command", shown);
     return BL_EXIT_USAGE;
 }
 

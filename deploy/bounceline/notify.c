@@ -34,7 +34,8 @@ static void take_address(const char *path)
 
 void bl_notify_start(void)
 {
-    const char *path = getenv("NOTIFY_SOCKET"), *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
+    const char *path = getenv("NOTIFY_SOCKET"), *usec = getenv("WATCHDOG_USEC"),
+               *pid = getenv("WATCHDOG_PID");
 
     if (path)
         take_address(path);
@@ -62,8 +63,8 @@ void bl_notify(const char *format, ...)
     n = vsnprintf(text, sizeof text, format, args);
     va_end(args);
     if (n > 0)
-        (void)sendto(sock, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1, MSG_NOSIGNAL,
-                     (const struct sockaddr *)&address, address_n);
+        (void)sendto(sock, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1,
+                     MSG_NOSIGNAL, (const struct sockaddr *)&address, address_n);
 }
 
 void bl_notify_reloading(void)

@@ -1,7 +1,7 @@
 /* notify.h -- what systemd is told
  *
- * A datagram to the socket named by NOTIFY_SOCKET; without one, nothing.  Our own few lines instead of
- * libsystemd, for a daemon that also runs where there is none.
+ * A datagram to the socket named by NOTIFY_SOCKET; without one, nothing.  Our own few lines instead
+ * of libsystemd, for a daemon that also runs where there is none.
  *
  * Shapes     "READY=1", "STATUS=...", several separated by newlines
  * Units      microseconds where systemd has them
@@ -15,7 +15,8 @@
 
 #include <stdint.h>
 
-/* Reads the environment, and takes what is for us alone out of it: children are not to speak for us. */
+/* Reads the environment, and takes what is for us alone out of it: children are not to speak for
+ * us. */
 void bl_notify_start(void);
 
 __attribute__((format(printf, 1, 2))) void bl_notify(const char *format, ...);

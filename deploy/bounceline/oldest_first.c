@@ -45,7 +45,7 @@ void bl_oldest_first(char **paths, size_t n)
 
             if (!bl_slice_eq(mine.rotated.stem, other.rotated.stem))
                 continue;
-            if (!older(&mine, &other))  {
+            if (!older(&mine, &other)) {
                 if (to == i)
                     to = k + 1;
                 break;

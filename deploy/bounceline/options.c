@@ -83,7 +83,8 @@ void bl_where_init(struct bl_where *where)
 {
     const char *state = environment("BOUNCELINE_STATE"), *node = environment("BOUNCELINE_NODE");
 
-    *where = (struct bl_where){.redis = environment("BOUNCELINE_REDIS"), .node_given = node != NULL};
+    *where =
+        (struct bl_where){.redis = environment("BOUNCELINE_REDIS"), .node_given = node != NULL};
     default_state(where->state_room, sizeof where->state_room);
     if (gethostname(where->node_room, sizeof where->node_room) != 0 || !where->node_room[0])
         strcpy(where->node_room, "localhost");
@@ -169,16 +170,26 @@ enum bl_code bl_where_redis(const struct bl_where *where, struct bl_redis_url *o
 int bl_exit_code(enum bl_code code)
 {
     switch (code) {
-    case BL_OK:          return 0;
-    case BL_NO_MEMORY:   return BL_EXIT_OS;
-    case BL_BAD_INPUT:   return BL_EXIT_DATA;
-    case BL_NO_INPUT:    return BL_EXIT_NO_INPUT;
-    case BL_IO:          return BL_EXIT_IO;
-    case BL_UNAVAILABLE: return BL_EXIT_UNAVAILABLE;
-    case BL_CONFLICT:    return BL_EXIT_UNAVAILABLE;
-    case BL_LIMIT:       return BL_EXIT_DATA;
-    case BL_USAGE:       return BL_EXIT_USAGE;
-    case BL_CONFIG:      return BL_EXIT_CONFIG;
+    case BL_OK:
+        return 0;
+    case BL_NO_MEMORY:
+        return BL_EXIT_OS;
+    case BL_BAD_INPUT:
+        return BL_EXIT_DATA;
+    case BL_NO_INPUT:
+        return BL_EXIT_NO_INPUT;
+    case BL_IO:
+        return BL_EXIT_IO;
+    case BL_UNAVAILABLE:
+        return BL_EXIT_UNAVAILABLE;
+    case BL_CONFLICT:
+        return BL_EXIT_UNAVAILABLE;
+    case BL_LIMIT:
+        return BL_EXIT_DATA;
+    case BL_USAGE:
+        return BL_EXIT_USAGE;
+    case BL_CONFIG:
+        return BL_EXIT_CONFIG;
     }
     return BL_EXIT_OS;
 }
@@ -188,8 +199,9 @@ int bl_complain(enum bl_code code, const bl_err *err)
     char text[4 * sizeof err->text];
 
     fprintf(stderr, "bounceline: %s\n",
-            err && err->text[0] ? bl_text_message(text, sizeof text, err->text)
-            : code == BL_NO_MEMORY ? "out of memory" : "failed");
+            err && err->text[0]    ? bl_text_message(text, sizeof text, err->text)
+            : code == BL_NO_MEMORY ? "out of memory"
+                                   : "failed");
     return bl_exit_code(code);
 }
 
@@ -206,11 +218,13 @@ int bl_usage(const char *command, const char *format, ...)
     return BL_EXIT_USAGE;
 }
 
-int bl_usage_known(const char *command, const struct option *known, int argc, char **argv, int returned)
+int bl_usage_known(const char *command, const struct option *known, int argc, char **argv,
+                   int returned)
 {
     enum { NAMES_MAX = 64, NAME_MAX_BYTES = 64 };
     char letter[] = {'-', (char)optopt, 0}, word[NAME_MAX_BYTES];
-    const char *typed = optind > 0 && optind <= argc ? argv[optind - 1] : "", *names[NAMES_MAX], *near = NULL;
+    const char *typed = optind > 0 && optind <= argc ? argv[optind - 1] : "", *names[NAMES_MAX],
+               *near = NULL;
     const char *name = optopt > 0 && optopt < 256 ? letter : typed;
     size_t n = 0;
 
@@ -243,11 +257,20 @@ static bool read_span(bl_slice text, int64_t *out_ms)
     if (!bl_slice_take_u64(&text, &count) || text.n != 1 || count > 1000000)
         return false;
     switch (text.p[0]) {
-    case 's': unit = 1000; break;
-    case 'm': unit = 60000; break;
-    case 'h': unit = 3600000; break;
-    case 'd': unit = 86400000; break;
-    default: return false;
+    case 's':
+        unit = 1000;
+        break;
+    case 'm':
+        unit = 60000;
+        break;
+    case 'h':
+        unit = 3600000;
+        break;
+    case 'd':
+        unit = 86400000;
+        break;
+    default:
+        return false;
     }
     *out_ms = (int64_t)count * unit;
     return true;
@@ -303,15 +326,16 @@ bool bl_option_rules(const char *command, const char *path, struct bl_rules_path
     return false;
 }
 
-bool bl_circumstances_take(struct bl_circumstances *given, const char *command, int option, const char *value,
-                           int *exit_code)
+bool bl_circumstances_take(struct bl_circumstances *given, const char *command, int option,
+                           const char *value, int *exit_code)
 {
     switch (option) {
     case BL_OPTION_PHASE:
         given->has_phase = bl_phase_from_name((bl_slice){value, strlen(value)}, &given->phase);
         if (!given->has_phase)
-            *exit_code = bl_usage(command, "'%s' is no phase; dns connect helo tls auth mail rcpt data eod local are",
-                                  value);
+            *exit_code = bl_usage(
+                command, "'%s' is no phase; dns connect helo tls auth mail rcpt data eod local are",
+                value);
         return true;
     case BL_OPTION_RELAY:
         given->relay = (bl_slice){value, strlen(value)};

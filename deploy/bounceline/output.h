@@ -19,16 +19,16 @@
 enum { BL_OUTPUT_BYTES = 64 << 10 };
 
 struct bl_output {
-    int        fd;
-    size_t     n;
-    atomic_int
-        sys; /* errno of the first write that failed; a hint to other threads, hence relaxed */
-    char       buf[BL_OUTPUT_BYTES];
+    int fd;
+    size_t n;
+    /* errno of the first write that failed; a hint to other threads, hence relaxed */
+    atomic_int sys;
+    char buf[BL_OUTPUT_BYTES];
 };
 
 void bl_output_init(struct bl_output *out, int fd);
 bool bl_output_flush(struct bl_output *out);
-int  bl_output_failed(const struct bl_output *out); /* errno, or 0 */
+int bl_output_failed(const struct bl_output *out); /* errno, or 0 */
 
 /* Flushes and turns the state into an exit code: 0, or 74 having said why (not for a broken pipe:
  * the reader has left and knows). */

@@ -6,7 +6,7 @@
 #include "bounceline/alloc.h"
 
 struct bl_relays {
-    size_t          n;
+    size_t n;
     struct bl_relay v[];
 };
 
@@ -114,7 +114,8 @@ bool bl_relays_has(const struct bl_relays *relays, bl_slice host, bl_slice ip)
     for (size_t i = 0; i < relays->n; i++) {
         const struct bl_relay *relay = &relays->v[i];
 
-        if (relay->family ? known && relay->family == family && is_within(relay, address) : is_named(relay, host))
+        if (relay->family ? known && relay->family == family && is_within(relay, address)
+                          : is_named(relay, host))
             return true;
     }
     return false;

@@ -15,51 +15,52 @@ enum {
     HOUR_S = 3600,
     DAY_S = 86400,
     REPLY_BYTES = 160,
-    SPAN_BUCKETS = 33 * 8 /* a time in seconds to about an eighth: its power of two and three bits more */
+    SPAN_BUCKETS = 33 * 8 /* a time in seconds to about an eighth: its power of two and three bits
+                             more */
 };
 
 struct sample {
     uint16_t n;
-    char     text[SAMPLE_BYTES];
+    char text[SAMPLE_BYTES];
 };
 
 /* What one rule decided, in one of the ways it shows: how often, and the first reply. */
 struct decided {
     uint64_t count;
-    uint8_t  n;
-    char     reply[REPLY_BYTES];
+    uint8_t n;
+    char reply[REPLY_BYTES];
 };
 
 struct day {
-    int64_t  number;
+    int64_t number;
     uint64_t outcome[BL_OUTCOMES];
 };
 
 struct bl_report {
     const struct bl_rules *rules;
-    struct bl_tally       *tally;
+    struct bl_tally *tally;
     struct bl_address_set *addresses;
-    bool     addresses_full;
+    bool addresses_full;
     uint64_t lines, unparsed, long_lines, repeats_cut, headless;
     uint64_t null_outcome[BL_OUTCOMES];
-    int64_t  first_us, last_us;
-    bool     has_time, has_mta[BL_MTA_EXIM + 1];
-    int64_t  hour_s; /* where the hour of the last event begins: nearly always the next one's too */
-    size_t   hour_of_day;
+    int64_t first_us, last_us;
+    bool has_time, has_mta[BL_MTA_EXIM + 1];
+    int64_t hour_s; /* where the hour of the last event begins: nearly always the next one's too */
+    size_t hour_of_day;
     uint64_t hour[24][BL_OUTCOMES];
     struct day day[BL_SUMMARY_DAYS], other_days; /* in order of appearance */
-    struct day *today; /* of the last event */
-    size_t   days;
+    struct day *today;                           /* of the last event */
+    size_t days;
     struct bl_summary_then then;
     uint64_t span[SPAN_BUCKETS]; /* of deferrals that got through: how many took how long */
     struct sample host[HOSTS];
-    size_t   hosts, last_host;
-    bool     more_hosts;
+    size_t hosts, last_host;
+    bool more_hosts;
     struct decided *decided; /* by rule, BL_SUMMARY_WAYS each */
-    size_t   rules_n;
+    size_t rules_n;
     struct sample unparsed_sample[BL_REPORT_SAMPLES];
     uint64_t shape[BL_REPORT_SAMPLES]; /* what they look like without their numbers */
-    size_t   samples;
+    size_t samples;
 };
 
 struct bl_report *bl_report_new(const struct bl_rules *rules)
@@ -166,7 +167,8 @@ static void note_time(struct bl_report *report, const bl_event *event)
     if (!report->has_time || event->time_us > report->last_us)
         report->last_us = event->time_us;
     report->has_time = true;
-    if (second < report->hour_s || second >= report->hour_s + HOUR_S || report->hour_s == INT64_MIN) {
+    if (second < report->hour_s || second >= report->hour_s + HOUR_S ||
+        report->hour_s == INT64_MIN) {
         report->hour_s = floor_to(second, HOUR_S);
         report->hour_of_day = (size_t)((report->hour_s / HOUR_S % 24 + 24) % 24);
         report->today = find_day(report, floor_to(second, DAY_S) / DAY_S);
@@ -206,15 +208,19 @@ static enum bl_summary_way way_of(enum bl_outcome outcome)
 {
     switch (outcome) {
     case BL_BOUNCED:
-    case BL_EXPIRED:  return BL_SUMMARY_FINAL;
-    case BL_DEFERRED: return BL_SUMMARY_DEFERRED;
-    case BL_REJECTED: return BL_SUMMARY_REJECTED;
+    case BL_EXPIRED:
+        return BL_SUMMARY_FINAL;
+    case BL_DEFERRED:
+        return BL_SUMMARY_DEFERRED;
+    case BL_REJECTED:
+        return BL_SUMMARY_REJECTED;
     case BL_DELIVERED:
     case BL_RELAYED:
     case BL_DROPPED:
     case BL_DISCARDED:
     case BL_OUTCOMES:
-    default:          return BL_SUMMARY_WAYS;
+    default:
+        return BL_SUMMARY_WAYS;
     }
 }
 
@@ -263,8 +269,8 @@ void bl_report_earlier(void *arg, const bl_event *event)
 
     if (!event->retried)
         *waiting += event->outcome == BL_DEFERRED;
-    else if (event->outcome == BL_DELIVERED || event->outcome == BL_RELAYED || event->outcome == BL_BOUNCED ||
-             event->outcome == BL_EXPIRED)
+    else if (event->outcome == BL_DELIVERED || event->outcome == BL_RELAYED ||
+             event->outcome == BL_BOUNCED || event->outcome == BL_EXPIRED)
         *waiting -= *waiting > 0;
 }
 
@@ -471,10 +477,18 @@ void bl_report_summarise(const struct bl_report *report, struct bl_summary *summ
         case BL_DIM_ALL:
             summarise_all(report, entity, summary);
             break;
-        case BL_DIM_DOMAIN:   summarise_entity(report, entity, &summary->domains); break;
-        case BL_DIM_PROVIDER: summarise_entity(report, entity, &summary->providers); break;
-        case BL_DIM_SENDER:   summarise_entity(report, entity, &summary->senders); break;
-        case BL_DIM_INSTANCE: summarise_entity(report, entity, &summary->instances); break;
+        case BL_DIM_DOMAIN:
+            summarise_entity(report, entity, &summary->domains);
+            break;
+        case BL_DIM_PROVIDER:
+            summarise_entity(report, entity, &summary->providers);
+            break;
+        case BL_DIM_SENDER:
+            summarise_entity(report, entity, &summary->senders);
+            break;
+        case BL_DIM_INSTANCE:
+            summarise_entity(report, entity, &summary->instances);
+            break;
         case BL_DIMENSIONS:
             break;
         }
@@ -493,8 +507,9 @@ void bl_report_print_period(const struct bl_report *report, bool part, struct bl
     char from[BL_TEXT_NUMBER_MAX], to[BL_TEXT_NUMBER_MAX];
 
     if (!report->has_time) {
-        bl_output_put(out, part ? BL_SLICE("no result of a delivery in it within the time asked for\n")
-                                : BL_SLICE("no result of a delivery in it\n"));
+        bl_output_put(out,
+                      part ? BL_SLICE("no result of a delivery in it within the time asked for\n")
+                           : BL_SLICE("no result of a delivery in it\n"));
         return;
     }
     bl_output_format(out, "%s .. %s UTC%s", bl_text_time(report->first_us / 1000, from),
@@ -519,8 +534,10 @@ void bl_report_print_unparsed(const struct bl_report *report, struct bl_output *
 
     if (report->unparsed == 0)
         return;
-    bl_output_format(out, report->unparsed == 1 ? "%s line looks like a delivery and was not understood:\n"
-                                                : "%s lines look like deliveries and were not understood:\n",
+    bl_output_format(out,
+                     report->unparsed == 1
+                         ? "%s line looks like a delivery and was not understood:\n"
+                         : "%s lines look like deliveries and were not understood:\n",
                      bl_text_number(report->unparsed, number));
     for (size_t i = 0; i < report->samples; i++) {
         bl_output_put(out, BL_SLICE("  "));

@@ -28,7 +28,7 @@ enum {
 struct bl_report;
 
 struct bl_report *bl_report_new(const struct bl_rules *rules);
-void              bl_report_free(struct bl_report *report);
+void bl_report_free(struct bl_report *report);
 
 void bl_report_block(struct bl_report *report, const struct bl_block *block);
 void bl_report_event(void *report, const bl_event *event); /* a bl_event_fn */
@@ -38,7 +38,8 @@ void bl_report_earlier(void *report, const bl_event *event); /* a bl_event_fn */
 /* Valid until the next event; the rows borrow from the report. */
 void bl_report_summarise(const struct bl_report *report, struct bl_summary *summary);
 
-/* "2026-11-15 00:00:02 .. 2026-11-22 04:26:51 UTC   host mx1   postfix" and a newline.  `part`: of a part of the log. */
+/* "2026-11-15 00:00:02 .. 2026-11-22 04:26:51 UTC   host mx1   postfix" and a newline.  `part`: of
+ * a part of the log. */
 void bl_report_print_period(const struct bl_report *report, bool part, struct bl_output *out);
 /* There were lines, and none had a syslog head that is read. */
 bool bl_report_is_headless(const struct bl_report *report);

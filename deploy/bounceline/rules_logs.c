@@ -1,5 +1,5 @@
-/* The path of `scan` without threads: unpack, split, parse, join; what fails is counted by its rule, and by its shape
- * when no words explain it. */
+/* The path of `scan` without threads: unpack, split, parse, join; what fails is counted by its
+ * rule, and by its shape when no words explain it. */
 #include "rules_logs.h"
 
 #include <stdlib.h>
@@ -15,13 +15,13 @@ enum { JOIN_ENTRIES = 16384, JOIN_TEXT_BYTES = 4 << 20, SLOTS = 2 * BL_SHAPES };
 
 struct bl_rules_logs {
     const struct bl_rules *rules;
-    struct bl_join        *join;
-    uint64_t              *hits;
-    uint64_t               missed;
+    struct bl_join *join;
+    uint64_t *hits;
+    uint64_t missed;
     struct bl_shape_count *shapes;
-    size_t                 shapes_n;
-    uint32_t               slots[SLOTS]; /* 1 + index; 0: free */
-    uint64_t               files;
+    size_t shapes_n;
+    uint32_t slots[SLOTS]; /* 1 + index; 0: free */
+    uint64_t files;
 };
 
 struct bl_rules_logs *bl_rules_logs_new(const struct bl_rules *rules)
@@ -80,7 +80,8 @@ static void index_again(struct bl_rules_logs *logs)
         *slot_of(logs, (bl_slice){logs->shapes[i].text, logs->shapes[i].n}) = (uint32_t)i + 1;
 }
 
-/* Drops the rarer half; whoever comes back begins anew, and may be low by what the largest of them had. */
+/* Drops the rarer half; whoever comes back begins anew, and may be low by what the largest of them
+ * had. */
 static void make_room(struct bl_rules_logs *logs)
 {
     qsort(logs->shapes, logs->shapes_n, sizeof *logs->shapes, by_count);
@@ -91,7 +92,8 @@ static void make_room(struct bl_rules_logs *logs)
 
 static void count_shape(struct bl_rules_logs *logs, const bl_event *event)
 {
-    const bl_slice names[] = {event->recipient, event->orig_recipient, event->sender, event->relay_host, event->host};
+    const bl_slice names[] = {event->recipient, event->orig_recipient, event->sender,
+                              event->relay_host, event->host};
     struct bl_shape_count *shape;
     char text[BL_SHAPE_MAX];
     uint32_t *slot;
@@ -157,7 +159,8 @@ static bool go_on(void *arg, size_t bytes)
 
 enum bl_code bl_rules_logs_read(struct bl_rules_logs *logs, const char *path, bl_err *err)
 {
-    struct bl_pipeline_options options = {.rules = logs->rules, .consume = consume, .arg = logs, .blocks = 1};
+    struct bl_pipeline_options options = {
+        .rules = logs->rules, .consume = consume, .arg = logs, .blocks = 1};
     struct bl_pipeline *pipeline = NULL;
     struct bl_input input;
     enum bl_code rc = bl_input_open(&input, path, ++logs->files, err);

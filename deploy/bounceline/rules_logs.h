@@ -1,7 +1,9 @@
-/* rules_logs.h -- rules against real logs: which decide how often, and which replies none of them explains
+/* rules_logs.h -- rules against real logs: which decide how often, and which replies none of them
+ * explains
  *
- * Shapes     at most BL_SHAPES shapes at a time: when they are full, the rarest make room (lossy counting), so a count
- *            may be too low by what bl_rules_logs_missed says, and never too high
+ * Shapes     at most BL_SHAPES shapes at a time: when they are full, the rarest make room (lossy
+ *            counting), so a count may be too low by what bl_rules_logs_missed says, and never too
+ *            high
  * Units      -
  * Ownership  as usual; rules are borrowed
  * Threads    one at a time
@@ -21,12 +23,12 @@ struct bl_rules_logs;
 struct bl_shape_count {
     uint64_t count;
     uint32_t rule; /* what decided it the first time: a code, or nothing */
-    size_t   n;
-    char     text[BL_SHAPE_MAX];
+    size_t n;
+    char text[BL_SHAPE_MAX];
 };
 
 struct bl_rules_logs *bl_rules_logs_new(const struct bl_rules *rules);
-void                  bl_rules_logs_free(struct bl_rules_logs *logs);
+void bl_rules_logs_free(struct bl_rules_logs *logs);
 
 /* A log, plain or packed, or "-". */
 enum bl_code bl_rules_logs_read(struct bl_rules_logs *logs, const char *path, bl_err *err);

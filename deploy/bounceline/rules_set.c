@@ -43,7 +43,8 @@ enum bl_code bl_rules_file_read(struct bl_rules_files *files, const char *path, 
 
 static int is_wanted(const struct dirent *entry)
 {
-    static const char *const tables[] = {"categories.tsv", "codes.tsv", "providers.tsv", "words.tsv", "extract.tsv"};
+    static const char *const tables[] = {"categories.tsv", "codes.tsv", "providers.tsv",
+                                         "words.tsv", "extract.tsv"};
     bl_slice name = {entry->d_name, strlen(entry->d_name)};
 
     if (name.p[0] == '.')
@@ -87,10 +88,12 @@ static enum bl_code add_path(struct bl_rules_files *files, const char *path, bl_
 
     if (stat(path, &st) != 0)
         return bl_fail(err, BL_NO_INPUT, errno, "cannot open '%s': %s", path, strerror(errno));
-    return S_ISDIR(st.st_mode) ? add_directory(files, path, err) : bl_rules_file_read(files, path, err);
+    return S_ISDIR(st.st_mode) ? add_directory(files, path, err)
+                               : bl_rules_file_read(files, path, err);
 }
 
-enum bl_code bl_rules_files_read(const struct bl_rules_paths *paths, struct bl_rules_files *out, bl_err *err)
+enum bl_code bl_rules_files_read(const struct bl_rules_paths *paths, struct bl_rules_files *out,
+                                 bl_err *err)
 {
     const char *otherwise = getenv("BOUNCELINE_RULES");
     struct stat st;
@@ -119,7 +122,8 @@ void bl_rules_files_release(struct bl_rules_files *files)
     files->n = 0;
 }
 
-enum bl_code bl_rules_set_load(const struct bl_rules_paths *paths, const struct bl_rules **out, bl_err *err)
+enum bl_code bl_rules_set_load(const struct bl_rules_paths *paths, const struct bl_rules **out,
+                               bl_err *err)
 {
     struct bl_rules_sources sources = {0};
     struct bl_rules *rules = NULL;

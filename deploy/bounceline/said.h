@@ -1,6 +1,7 @@
 /* said.h -- what somebody pasted, as a reply
  *
- * People paste what they have: the reply alone, what Postfix logs in brackets, a line of a log or a part of one.
+ * People paste what they have: the reply alone, what Postfix logs in brackets, a line of a log or a
+ * part of one.
  *
  * Shapes     any bytes; cut to BL_LINE_MAX
  * Units      -

@@ -46,14 +46,22 @@ static bool is_page(const redisReply *reply)
 static bool has_shape(const redisReply *reply, enum bl_reply_shape shape)
 {
     switch (shape) {
-    case BL_REPLY_STATUS: return reply->type == REDIS_REPLY_STATUS;
-    case BL_REPLY_NUMBER: return reply->type == REDIS_REPLY_INTEGER;
-    case BL_REPLY_VALUE: return is_value(reply);
-    case BL_REPLY_VALUES: return is_list_of(reply, is_value);
-    case BL_REPLY_TEXTS: return is_list_of(reply, is_text);
-    case BL_REPLY_PAGE: return is_page(reply);
-    case BL_REPLY_ENTRIES: return is_list_of(reply, is_page);
-    case BL_REPLY_LIST: return reply->type == REDIS_REPLY_ARRAY;
+    case BL_REPLY_STATUS:
+        return reply->type == REDIS_REPLY_STATUS;
+    case BL_REPLY_NUMBER:
+        return reply->type == REDIS_REPLY_INTEGER;
+    case BL_REPLY_VALUE:
+        return is_value(reply);
+    case BL_REPLY_VALUES:
+        return is_list_of(reply, is_value);
+    case BL_REPLY_TEXTS:
+        return is_list_of(reply, is_text);
+    case BL_REPLY_PAGE:
+        return is_page(reply);
+    case BL_REPLY_ENTRIES:
+        return is_list_of(reply, is_page);
+    case BL_REPLY_LIST:
+        return reply->type == REDIS_REPLY_ARRAY;
     }
     return false;
 }
@@ -67,7 +75,8 @@ enum bl_code bl_session_call(struct bl_session *session, enum bl_reply_shape sha
     if (rc != BL_OK)
         return rc;
     if (reply->type == REDIS_REPLY_ERROR)
-        rc = bl_fail(err, BL_UNAVAILABLE, 0, "Redis refuses %s: %.*s", argv[0], (int)reply->len, reply->str);
+        rc = bl_fail(err, BL_UNAVAILABLE, 0, "Redis refuses %s: %.*s", argv[0], (int)reply->len,
+                     reply->str);
     else if (!has_shape(reply, shape))
         rc = bl_fail(err, BL_UNAVAILABLE, 0, "Redis answers %s with something else", argv[0]);
     if (rc == BL_OK)
@@ -93,7 +102,8 @@ enum bl_code bl_session_ask(struct bl_session *session, enum bl_reply_shape shap
 
 bool bl_scan_next(struct bl_scan *scan, struct bl_session *session, enum bl_code *rc, bl_err *err)
 {
-    const char *cursor = scan->reply ? scan->reply->element[0]->str : "0", *argv[7] = {scan->command};
+    const char *cursor = scan->reply ? scan->reply->element[0]->str : "0",
+               *argv[7] = {scan->command};
     redisReply *reply = NULL;
     char count[16];
     int argc = 1;
@@ -141,7 +151,8 @@ static enum bl_code read_meta(struct bl_session *session, bl_err *err)
     enum bl_code rc;
 
     session->empty = false;
-    rc = bl_session_ask(session, BL_REPLY_VALUES, &reply, err, "HMGET", key.text, "schema", "partitions", NULL);
+    rc = bl_session_ask(session, BL_REPLY_VALUES, &reply, err, "HMGET", key.text, "schema",
+                        "partitions", NULL);
     if (rc != BL_OK)
         return rc;
     if (reply->elements != 2) {
@@ -174,17 +185,20 @@ static enum bl_code find_server(struct bl_session *session, const struct bl_wher
     if (where->redis)
         return bl_where_redis(where, out, err);
     if (!begins && access(where->state, F_OK) != 0 && errno == ENOENT)
-        return bl_fail(err, BL_NO_INPUT, ENOENT,
-                       "nothing was counted in '%.150s' yet: bounceline run does; --state or --redis name another place",
-                       where->state);
-    rc = bl_redis_private_open(&session->server, where->state, where->config->redis.memory_bytes, PRIVATE_WAIT_MS, err);
+        return bl_fail(
+            err, BL_NO_INPUT, ENOENT,
+            "nothing was counted in '%.150s' yet: bounceline run does; --state or --redis name another place",
+            where->state);
+    rc = bl_redis_private_open(&session->server, where->state, where->config->redis.memory_bytes,
+                               PRIVATE_WAIT_MS, err);
     if (rc != BL_OK)
         return rc;
     snprintf(url, sizeof url, "unix:%s", bl_redis_private_socket(session->server));
     return bl_redis_url_parse(url, out, err);
 }
 
-enum bl_code bl_session_open(struct bl_session *session, const struct bl_where *where, bool begins, bl_err *err)
+enum bl_code bl_session_open(struct bl_session *session, const struct bl_where *where, bool begins,
+                             bl_err *err)
 {
     struct bl_redis_options options = {.retry = false};
     const struct bl_redis_events events = {0};
@@ -231,7 +245,8 @@ void bl_session_close(struct bl_session *session)
 /* ---- what several commands ask ---- */
 
 /* A name that nobody counts under is a typing error more often than an idle node. */
-static enum bl_code find_node(struct bl_session *session, const char *node, bool *found, bl_err *err)
+static enum bl_code find_node(struct bl_session *session, const char *node, bool *found,
+                              bl_err *err)
 {
     bl_redis_key totals = bl_session_node_key(session, node, "t");
     bl_redis_key nodes = bl_redis_key_global(&session->keys, "nodes");
@@ -258,7 +273,8 @@ static enum bl_code say_nodes(struct bl_session *session, const char *missing, b
     rc = bl_session_ask(session, BL_REPLY_TEXTS, &reply, err, "ZRANGE", key.text, "0", "7", NULL);
     if (rc != BL_OK)
         return rc;
-    fprintf(stderr, "bounceline: there is no node '%s'; ", bl_text_message(shown, sizeof shown, missing));
+    fprintf(stderr, "bounceline: there is no node '%s'; ",
+            bl_text_message(shown, sizeof shown, missing));
     fputs(reply->elements ? "these are:" : "nothing is counted yet", stderr);
     for (size_t i = 0; i < reply->elements; i++)
         fprintf(stderr, " %s", bl_text_message(shown, sizeof shown, reply->element[i]->str));
@@ -267,16 +283,17 @@ static enum bl_code say_nodes(struct bl_session *session, const char *missing, b
     return BL_OK;
 }
 
-enum bl_code bl_session_nodes(struct bl_session *session, const struct bl_where *where, bool *found, bl_err *err)
+enum bl_code bl_session_nodes(struct bl_session *session, const struct bl_where *where, bool *found,
+                              bl_err *err)
 {
     bl_redis_key key = bl_redis_key_global(&session->keys, "nodes");
     enum bl_code rc;
     size_t n = 1;
 
     *found = true;
-    rc = where->node_given
-             ? find_node(session, where->node, found, err)
-             : bl_session_ask(session, BL_REPLY_TEXTS, &session->node_reply, err, "ZRANGE", key.text, "0", "-1", NULL);
+    rc = where->node_given ? find_node(session, where->node, found, err)
+                           : bl_session_ask(session, BL_REPLY_TEXTS, &session->node_reply, err,
+                                            "ZRANGE", key.text, "0", "-1", NULL);
     if (rc == BL_OK && !*found)
         return say_nodes(session, where->node, err);
     if (rc != BL_OK)
@@ -320,7 +337,8 @@ enum bl_code bl_session_suppressed(struct bl_session *session, uint64_t *out, bl
         redisReply *reply = NULL;
         enum bl_code rc;
 
-        rc = bl_session_ask(session, BL_REPLY_NUMBER, &reply, err, "ZCOUNT", key.text, now, "+inf", NULL);
+        rc = bl_session_ask(session, BL_REPLY_NUMBER, &reply, err, "ZCOUNT", key.text, now, "+inf",
+                            NULL);
         if (rc != BL_OK)
             return rc;
         *out += (uint64_t)reply->integer;

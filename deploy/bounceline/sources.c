@@ -58,7 +58,8 @@ static enum bl_code hand_over(struct bl_sources **out, struct bl_sources *s, enu
     return rc;
 }
 
-enum bl_code bl_sources_of_config(struct bl_sources **out, const struct bl_config *config, bl_err *err)
+enum bl_code bl_sources_of_config(struct bl_sources **out, const struct bl_config *config,
+                                  bl_err *err)
 {
     struct bl_sources *s = NULL;
     size_t names = 0;
@@ -75,13 +76,18 @@ enum bl_code bl_sources_of_config(struct bl_sources **out, const struct bl_confi
             char *text;
 
             memcpy(&text, &how->file[j], sizeof text); /* only read */
-            rc = name(s, &(struct bl_named){.text = text, .is_pattern = strpbrk(text, "*?[") != NULL,
-                                            .from_end = how->from_end, .known_only = how->trust == BL_TRUST_JOIN}, err);
+            rc = name(s,
+                      &(struct bl_named){.text = text,
+                                         .is_pattern = strpbrk(text, "*?[") != NULL,
+                                         .from_end = how->from_end,
+                                         .known_only = how->trust == BL_TRUST_JOIN},
+                      err);
         }
     return hand_over(out, s, rc);
 }
 
-enum bl_code bl_sources_of_arguments(struct bl_sources **out, char *const *path, size_t n, bool from_end, bl_err *err)
+enum bl_code bl_sources_of_arguments(struct bl_sources **out, char *const *path, size_t n,
+                                     bool from_end, bl_err *err)
 {
     struct bl_sources *s = NULL;
     enum bl_code rc = new_set(&s, n, err);
@@ -123,7 +129,7 @@ struct files {
     const char **path;
     size_t *named; /* what brought each */
     size_t *log;   /* which it belongs to */
-    size_t  n, cap;
+    size_t n, cap;
 };
 
 static enum bl_code add_file(struct files *files, const char *path, size_t named)
@@ -166,12 +172,14 @@ static enum bl_code add_matches(struct files *files, const struct bl_sources *s,
     return rc;
 }
 
-static enum bl_code list_files(struct files *files, const struct bl_sources *s, const struct bl_sources *before)
+static enum bl_code list_files(struct files *files, const struct bl_sources *s,
+                               const struct bl_sources *before)
 {
     enum bl_code rc = BL_OK;
 
     for (size_t i = 0; i < s->named_n && rc == BL_OK; i++)
-        rc = s->named[i].is_pattern ? add_matches(files, s, i, before) : add_file(files, s->named[i].text, i);
+        rc = s->named[i].is_pattern ? add_matches(files, s, i, before)
+                                    : add_file(files, s->named[i].text, i);
     files->log = bl_calloc(files->n + 1, sizeof *files->log);
     return files->log ? rc : BL_NO_MEMORY;
 }
@@ -207,9 +215,10 @@ static bool is_rotated(const char *path, const char *of)
            bl_rotated_of((bl_slice){of, strlen(of)}, (bl_slice){path, strlen(path)}, &rotated);
 }
 
-/* Which log of the set before it is, or is a rotated file of; NULL: it is a new one.  A log of which only rotated
- * files were named is another one when its own file is there. */
-static const struct bl_source *find_before(const struct bl_sources *before, const struct bl_log *log)
+/* Which log of the set before it is, or is a rotated file of; NULL: it is a new one.  A log of
+ * which only rotated files were named is another one when its own file is there. */
+static const struct bl_source *find_before(const struct bl_sources *before,
+                                           const struct bl_log *log)
 {
     for (size_t i = 0; before && i < before->n; i++)
         if (strcmp(before->v[i].path, log->path) == 0 && (!before->v[i].alone || log->alone))
@@ -221,9 +230,11 @@ static const struct bl_source *find_before(const struct bl_sources *before, cons
 }
 
 /* Takes what the log holds. */
-static void take_log(struct bl_sources *s, struct bl_log *log, char *path, size_t named, bool is_new)
+static void take_log(struct bl_sources *s, struct bl_log *log, char *path, size_t named,
+                     bool is_new)
 {
-    s->v[s->n] = (struct bl_source){.path = path, .alone = log->alone, .named = named, .is_new = is_new};
+    s->v[s->n] =
+        (struct bl_source){.path = path, .alone = log->alone, .named = named, .is_new = is_new};
     s->logs[s->n++] = *log;
     *log = (struct bl_log){0};
 }
@@ -245,12 +256,13 @@ static enum bl_code keep(struct bl_sources *s, const struct bl_source *source, s
 struct folded {
     struct bl_log *log;
     size_t n;
-    size_t *named; /* what brought each */
+    size_t *named;                  /* what brought each */
     const struct bl_source **known; /* in the set before; NULL: new */
 };
 
 /* Those before, in their order, as far as something still names them. */
-static enum bl_code keep_known(struct bl_sources *s, const struct bl_sources *before, const struct folded *folded)
+static enum bl_code keep_known(struct bl_sources *s, const struct bl_sources *before,
+                               const struct folded *folded)
 {
     enum bl_code rc = BL_OK;
 
@@ -270,7 +282,8 @@ static enum bl_code keep_known(struct bl_sources *s, const struct bl_sources *be
     return rc;
 }
 
-/* mail.log.1 that was a log of its own before mail.log came is not read once more as a file of it. */
+/* mail.log.1 that was a log of its own before mail.log came is not read once more as a file of
+ * it. */
 static void leave_out_known(struct bl_log *log, const struct bl_sources *before)
 {
     size_t left = 0;
@@ -284,7 +297,8 @@ static void leave_out_known(struct bl_log *log, const struct bl_sources *before)
     log->named_n = left;
 }
 
-static enum bl_code add_new(struct bl_sources *s, const struct bl_sources *before, struct bl_log *log, size_t named)
+static enum bl_code add_new(struct bl_sources *s, const struct bl_sources *before,
+                            struct bl_log *log, size_t named)
 {
     char *path;
 
@@ -296,18 +310,20 @@ static enum bl_code add_new(struct bl_sources *s, const struct bl_sources *befor
     if (!path)
         return BL_NO_MEMORY;
     leave_out_known(log, before);
-    log->from_end = s->named[named].from_end &&
-                    !(s->named[named].is_pattern && find_name(before, s->named[named].text) != SIZE_MAX);
+    log->from_end =
+        s->named[named].from_end &&
+        !(s->named[named].is_pattern && find_name(before, s->named[named].text) != SIZE_MAX);
     log->may_end = s->named[named].is_pattern;
     take_log(s, log, path, named, true);
     return BL_OK;
 }
 
 /* `logs` were folded from the files; those that are new are taken over. */
-static enum bl_code gather(struct bl_sources *s, const struct bl_sources *before, const struct files *files,
-                           struct bl_log *logs, size_t n)
+static enum bl_code gather(struct bl_sources *s, const struct bl_sources *before,
+                           const struct files *files, struct bl_log *logs, size_t n)
 {
-    struct folded folded = {logs, n, bl_calloc(n + 1, sizeof *folded.named), bl_calloc(n + 1, sizeof *folded.known)};
+    struct folded folded = {logs, n, bl_calloc(n + 1, sizeof *folded.named),
+                            bl_calloc(n + 1, sizeof *folded.known)};
     enum bl_code rc = BL_NO_MEMORY;
 
     s->v = bl_calloc(BL_SOURCES_MAX, sizeof *s->v);
@@ -315,7 +331,8 @@ static enum bl_code gather(struct bl_sources *s, const struct bl_sources *before
     if (!folded.named || !folded.known || !s->v || !s->logs)
         goto out;
     for (size_t i = files->n; i-- > 0;)
-        folded.named[files->log[i]] = files->named[i]; /* the first that names it says how it is read */
+        folded.named[files->log[i]] = files->named[i]; /* the first that names it says how it is
+                                                          read */
     for (size_t i = 0; i < n; i++)
         folded.known[i] = find_before(before, &logs[i]);
     rc = keep_known(s, before, &folded);
@@ -361,11 +378,13 @@ bool bl_sources_differ(const struct bl_sources *a, const struct bl_sources *b)
     if (a->n != b->n || a->named_n != b->named_n || a->over != b->over)
         return true;
     for (size_t i = 0; i < a->named_n; i++)
-        if (strcmp(a->named[i].text, b->named[i].text) != 0 || a->named[i].from_end != b->named[i].from_end ||
+        if (strcmp(a->named[i].text, b->named[i].text) != 0 ||
+            a->named[i].from_end != b->named[i].from_end ||
             a->named[i].known_only != b->named[i].known_only)
             return true;
     for (size_t i = 0; i < a->n; i++)
-        if (strcmp(a->v[i].path, b->v[i].path) != 0 || a->v[i].alone != b->v[i].alone || a->v[i].named != b->v[i].named)
+        if (strcmp(a->v[i].path, b->v[i].path) != 0 || a->v[i].alone != b->v[i].alone ||
+            a->v[i].named != b->v[i].named)
             return true;
     return false;
 }

@@ -25,8 +25,8 @@ static enum bl_code take_lock(struct bl_state *state, bl_err *err)
     if (state->lock_fd < 0)
         return bl_fail(err, BL_IO, errno, "cannot open '%s': %s", path, strerror(errno));
     if (flock(state->lock_fd, LOCK_EX | LOCK_NB) != 0)
-        return bl_fail(err, BL_CONFLICT, errno, "another bounceline run uses the state directory '%s'",
-                       state->dir);
+        return bl_fail(err, BL_CONFLICT, errno,
+                       "another bounceline run uses the state directory '%s'", state->dir);
     return BL_OK;
 }
 
@@ -78,7 +78,8 @@ static size_t list_snapshots(const struct bl_state *state, uint64_t *number, siz
     for (struct dirent *entry; n < cap && (entry = readdir(dir)) != NULL;) {
         bl_slice name = {entry->d_name, strlen(entry->d_name)};
 
-        if (bl_slice_take(&name, BL_SLICE("join.")) && bl_slice_take_u64(&name, &number[n]) && name.n == 0)
+        if (bl_slice_take(&name, BL_SLICE("join.")) && bl_slice_take_u64(&name, &number[n]) &&
+            name.n == 0)
             n++;
     }
     closedir(dir);
@@ -150,7 +151,8 @@ static void name_temporary(const struct bl_state *state, char path[PATH_ROOM])
     snprintf(path, PATH_ROOM, "%s/join.tmp", state->dir);
 }
 
-enum bl_code bl_state_write_snapshot(struct bl_state *state, const struct bl_snapshot *snapshot, bl_err *err)
+enum bl_code bl_state_write_snapshot(struct bl_state *state, const struct bl_snapshot *snapshot,
+                                     bl_err *err)
 {
     char path[PATH_ROOM];
     struct bl_snapshot_file file = {0};
@@ -176,7 +178,8 @@ enum bl_code bl_state_publish_snapshot(struct bl_state *state, bl_err *err)
     size_t n;
 
     name_temporary(state, temporary);
-    snprintf(path, sizeof path, "%s/join.%llu", state->dir, (unsigned long long)state->next_snapshot);
+    snprintf(path, sizeof path, "%s/join.%llu", state->dir,
+             (unsigned long long)state->next_snapshot);
     if (rename(temporary, path) != 0)
         return bl_fail(err, BL_IO, errno, "cannot write '%s': %s", path, strerror(errno));
     sync_folder(state->dir);
@@ -214,8 +217,9 @@ struct bl_snapshot *bl_state_load_snapshot(struct bl_state *state, uint64_t data
 
         snprintf(path, sizeof path, "%s/join.%llu", state->dir, (unsigned long long)number[i]);
         snapshot = read_snapshot(path);
-        if (snapshot && (n == 0 || (snapshot->dataset == dataset && bl_snapshot_usable(snapshot, slots, n) &&
-                                     bl_stage_reads(snapshot))))
+        if (snapshot &&
+            (n == 0 || (snapshot->dataset == dataset && bl_snapshot_usable(snapshot, slots, n) &&
+                        bl_stage_reads(snapshot))))
             return snapshot;
         bl_snapshot_free(snapshot);
     }

@@ -116,8 +116,7 @@ static int compare_causes(const void *left, const void *right)
 /* Of equals the first by text, so that the choice depends on nothing but the log. */
 static bool is_before(uint64_t count, bl_slice text, const struct bl_summary_reply *than)
 {
-    return count > than->count ||
-           (count == than->count && bl_slice_compare(text, than->text) < 0);
+    return count > than->count || (count == than->count && bl_slice_compare(text, than->text) < 0);
 }
 
 void bl_summary_add_reply(struct bl_summary_cause *cause, enum bl_summary_way way, uint64_t count,
@@ -301,7 +300,8 @@ static void json_hours(struct bl_json *json, const struct bl_summary *summary)
     bl_json_close(json);
 }
 
-void bl_summary_json(const struct bl_summary *summary, const struct bl_rules *rules, struct bl_output *out)
+void bl_summary_json(const struct bl_summary *summary, const struct bl_rules *rules,
+                     struct bl_output *out)
 {
     uint64_t outcome[BL_OUTCOMES];
     struct bl_json json;

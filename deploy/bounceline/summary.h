@@ -3,8 +3,8 @@
  * One shape for both, whether the numbers come from a log or out of Redis.
  *
  * Shapes     tables hold the BL_SUMMARY_ROWS largest rows; the rest is added up under `~other`
- * Units      counts of recipient outcomes; *_ms: milliseconds since 1970 UTC, *_s: seconds; columns: of a
- *            terminal
+ * Units      counts of recipient outcomes; *_ms: milliseconds since 1970 UTC, *_s: seconds;
+ *            columns: of a terminal
  * Ownership  names and samples are borrowed from whoever fills it in, until it was printed
  * Threads    one at a time
  * Errors     bl_summary_new: NULL
@@ -35,10 +35,10 @@ struct bl_summary_row {
 
 struct bl_summary_table {
     struct bl_summary_row row[BL_SUMMARY_ROWS]; /* a heap until bl_summary_finish, then sorted */
-    size_t                n;
-    uint64_t              names; /* all that were added */
-    bool                  has_other;
-    uint64_t              other[BL_OUTCOMES];
+    size_t n;
+    uint64_t names; /* all that were added */
+    bool has_other;
+    uint64_t other[BL_OUTCOMES];
 };
 
 /* How a failure shows; final: bounced and expired. */
@@ -60,42 +60,43 @@ struct bl_summary_cause {
 /* What became of recipients that were deferred at first. */
 struct bl_summary_then {
     uint64_t recipients, delivered, relayed, bounced, expired;
-    uint64_t half_s, most_s, longest_s; /* from arrival to delivery: half of them, nine of ten, all */
+    /* from arrival to delivery: half of them, nine of ten, all */
+    uint64_t half_s, most_s, longest_s;
     uint64_t timed; /* delivered ones whose time the log gives */
 };
 
 struct bl_summary {
-    bool     has_lines; /* lines and unparsed are known */
+    bool has_lines; /* lines and unparsed are known */
     uint64_t lines, unparsed, long_lines, repeats_cut;
-    int64_t  from_ms, to_ms; /* 0: not known */
+    int64_t from_ms, to_ms; /* 0: not known */
     uint64_t outcome[BL_OUTCOMES];
     uint64_t null_outcome[BL_OUTCOMES]; /* of these, mail from the null sender */
     uint64_t no_attempt; /* of the deferred ones, those that nothing was tried for: in no rate */
     struct bl_summary_cause cause[BL_SUMMARY_CAUSES];
-    size_t   causes;
+    size_t causes;
     struct bl_summary_table domains, providers, senders, instances;
-    struct bl_summary_then  then;
+    struct bl_summary_then then;
     struct {
         const char *name, *short_name; /* "1 hour", "1h" */
-        uint64_t    outcome[BL_OUTCOMES]; /* null sender left out */
+        uint64_t outcome[BL_OUTCOMES]; /* null sender left out */
     } window[BL_SUMMARY_WINDOWS];
-    size_t   windows;
+    size_t windows;
     struct {
-        int64_t  number; /* since 1970, UTC */
+        int64_t number; /* since 1970, UTC */
         uint64_t outcome[BL_OUTCOMES];
     } day[BL_SUMMARY_DAYS]; /* ascending */
-    size_t   days;
+    size_t days;
     uint64_t other_days[BL_OUTCOMES];
-    const char *hours_title; /* NULL: hours are not known */
-    unsigned first_hour;     /* the list begins with it */
+    const char *hours_title;        /* NULL: hours are not known */
+    unsigned first_hour;            /* the list begins with it */
     uint64_t hour[24][BL_OUTCOMES]; /* hour of the day, UTC */
     uint64_t suppressed;
-    bool     suppressed_at_least; /* more addresses than were kept count of */
+    bool suppressed_at_least;     /* more addresses than were kept count of */
     const char *suppressed_words; /* "would be suppressed", "suppressed now" */
 };
 
 struct bl_summary *bl_summary_new(void);
-void               bl_summary_free(struct bl_summary *summary);
+void bl_summary_free(struct bl_summary *summary);
 
 /* The cause of that name, made when it is new; the last one stands for all that do not fit. */
 struct bl_summary_cause *bl_summary_cause(struct bl_summary *summary, bl_slice name);
@@ -120,12 +121,13 @@ void bl_summary_add_reply(struct bl_summary_cause *cause, enum bl_summary_way wa
                           bl_slice text);
 
 struct bl_summary_style {
-    bool   colour;
+    bool colour;
     size_t columns; /* 60 at least */
     size_t rows;    /* of each table; 0: a default that fits it */
 };
 
-void bl_summary_json(const struct bl_summary *summary, const struct bl_rules *rules, struct bl_output *out);
+void bl_summary_json(const struct bl_summary *summary, const struct bl_rules *rules,
+                     struct bl_output *out);
 void bl_summary_print(const struct bl_summary *summary, const struct bl_rules *rules,
                       const struct bl_summary_style *style, struct bl_output *out);
 

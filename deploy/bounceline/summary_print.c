@@ -1,5 +1,6 @@
-/* The report of `scan` and `stats`.  Columns of numbers keep their width; names, replies and remarks share
- * what the terminal leaves, and the reason of a row goes first when it leaves little. */
+/* The report of `scan` and `stats`.  Columns of numbers keep their width; names, replies and
+ * remarks share what the terminal leaves, and the reason of a row goes first when it leaves
+ * little. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -20,11 +21,11 @@ enum {
 
 struct page {
     struct bl_output *out;
-    const char       *bold, *red, *dim, *off;
-    size_t            columns, rows;
-    size_t            name; /* columns of a name in tables */
-    bool              reasons; /* there is room for them */
-    bool              actions;
+    const char *bold, *red, *dim, *off;
+    size_t columns, rows;
+    size_t name;  /* columns of a name in tables */
+    bool reasons; /* there is room for them */
+    bool actions;
 };
 
 static bl_slice words(const char *text)
@@ -89,7 +90,10 @@ static double share(uint64_t part, uint64_t whole)
 
 static void print_outcomes(const struct page *page, const struct bl_summary *summary)
 {
-    static const struct { enum bl_outcome outcome; const char *note; } rows[] = {
+    static const struct {
+        enum bl_outcome outcome;
+        const char *note;
+    } rows[] = {
         {BL_DELIVERED, NULL},
         {BL_BOUNCED, NULL},
         {BL_EXPIRED, NULL},
@@ -117,7 +121,8 @@ static void print_outcomes(const struct page *page, const struct bl_summary *sum
     }
     if (!summary->no_attempt)
         return;
-    snprintf(text, sizeof text, "%s of the deferred ones were not tried; they count in no rate and no table",
+    snprintf(text, sizeof text,
+             "%s of the deferred ones were not tried; they count in no rate and no table",
              bl_text_number(summary->no_attempt, number));
     remark(page, 0, 2, text);
 }
@@ -152,11 +157,12 @@ static void print_rates(const struct page *page, const struct bl_summary *summar
 
     bl_summary_rate_outcomes(summary, outcome);
     heading(page, "Rates", 0, "");
-    print_rate(page, "bounce", bl_summary_bounce_rate, outcome, "bounced or expired, of final outcomes:");
+    print_rate(page, "bounce", bl_summary_bounce_rate, outcome,
+               "bounced or expired, of final outcomes:");
     print_rate(page, "deferral", bl_summary_deferral_rate, outcome, "deferred, of answers:");
     for (size_t i = 0; i < summary->windows; i++)
-        print_rate(page, summary->window[i].name, bl_summary_bounce_rate, summary->window[i].outcome,
-                   "bounce rate of the last, of final outcomes:");
+        print_rate(page, summary->window[i].name, bl_summary_bounce_rate,
+                   summary->window[i].outcome, "bounce rate of the last, of final outcomes:");
     if (!null)
         return;
     snprintf(text, sizeof text, "null sender left out of the rates: %s outcome%s",
@@ -224,7 +230,8 @@ static size_t cause_columns(const struct page *page)
 /* What is tried again or refused at our door never moves an address, so the action is said of final
  * failures only. */
 static void print_cause(const struct page *page, const struct bl_rules *rules,
-                        const struct bl_summary_cause *cause, enum bl_summary_way way, uint64_t whole)
+                        const struct bl_summary_cause *cause, enum bl_summary_way way,
+                        uint64_t whole)
 {
     const struct bl_category *category = NULL;
     bool final = way == BL_SUMMARY_FINAL;
@@ -253,7 +260,7 @@ static void print_cause(const struct page *page, const struct bl_rules *rules,
 /* A cause by its place in another order than that of the summary. */
 struct ranked {
     uint64_t count;
-    size_t   at;
+    size_t at;
 };
 
 static int compare_ranked(const void *left, const void *right)
@@ -266,7 +273,8 @@ static int compare_ranked(const void *left, const void *right)
 }
 
 static void print_causes(const struct page *page, const struct bl_rules *rules,
-                         const struct bl_summary *summary, const char *title, enum bl_summary_way way)
+                         const struct bl_summary *summary, const char *title,
+                         enum bl_summary_way way)
 {
     static const char *const columns[BL_SUMMARY_WAYS] = {
         [BL_SUMMARY_FINAL] = "       count     share   at fault     action",
@@ -307,8 +315,8 @@ static void print_causes(const struct page *page, const struct bl_rules *rules,
 
 /* ---- deferred, then ---- */
 
-static void print_then_row(const struct page *page, const char *name, uint64_t count, uint64_t whole,
-                           const char *note)
+static void print_then_row(const struct page *page, const char *name, uint64_t count,
+                           uint64_t whole, const char *note)
 {
     char number[BL_TEXT_NUMBER_MAX];
 
@@ -322,7 +330,8 @@ static void print_then_row(const struct page *page, const char *name, uint64_t c
 static void print_then(const struct page *page, const struct bl_summary_then *then)
 {
     uint64_t settled = then->delivered + then->relayed + then->bounced + then->expired;
-    char half[BL_TEXT_NUMBER_MAX], most[BL_TEXT_NUMBER_MAX], longest[BL_TEXT_NUMBER_MAX], text[160] = "";
+    char half[BL_TEXT_NUMBER_MAX], most[BL_TEXT_NUMBER_MAX], longest[BL_TEXT_NUMBER_MAX],
+        text[160] = "";
 
     if (!then->recipients)
         return;
@@ -504,7 +513,8 @@ static void print_cuts(const struct bl_summary *summary, struct bl_output *out)
 void bl_summary_print(const struct bl_summary *summary, const struct bl_rules *rules,
                       const struct bl_summary_style *style, struct bl_output *out)
 {
-    struct page page = {.out = out, .bold = "", .red = "", .dim = "", .off = "", .rows = style->rows};
+    struct page page = {
+        .out = out, .bold = "", .red = "", .dim = "", .off = "", .rows = style->rows};
     char number[BL_TEXT_NUMBER_MAX];
 
     if (style->colour) {

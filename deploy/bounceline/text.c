@@ -182,8 +182,14 @@ const char *bl_text_time(int64_t time_ms, char to[BL_TEXT_NUMBER_MAX])
 
 const char *bl_text_span(int64_t span_ms, char to[BL_TEXT_NUMBER_MAX])
 {
-    static const struct { int64_t ms; const char *name; } units[] = {
-        {86400000, "day"}, {3600000, "hour"}, {60000, "minute"}, {1000, "second"},
+    static const struct {
+        int64_t ms;
+        const char *name;
+    } units[] = {
+        {86400000, "day"},
+        {3600000, "hour"},
+        {60000, "minute"},
+        {1000, "second"},
     };
     size_t i = 0;
 

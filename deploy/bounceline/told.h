@@ -27,7 +27,8 @@ static inline bl_slice bl_told_remedy(const struct bl_rules *rules, const bl_ver
 {
     const struct bl_codes *codes = bl_rules_codes(rules, verdict->rule);
 
-    return codes && codes->remedy.n ? codes->remedy : bl_rules_category(rules, verdict->category)->remedy;
+    return codes && codes->remedy.n ? codes->remedy
+                                    : bl_rules_category(rules, verdict->category)->remedy;
 }
 
 static inline void bl_told_word(struct bl_json *json, bl_slice key, const char *word)

@@ -9,25 +9,25 @@
 enum { FIRST_BUCKETS = 1024 };
 
 struct cause {
-    struct cause   *next;
-    bl_slice        category;
+    struct cause *next;
+    bl_slice category;
     enum bl_outcome outcome;
-    uint64_t        count;
+    uint64_t count;
 };
 
 struct entry {
-    struct entry     *next;
-    uint64_t          hash;
+    struct entry *next;
+    uint64_t hash;
     enum bl_dimension dimension;
-    bl_slice          key;
-    uint64_t          outcome[BL_OUTCOMES];
-    struct cause     *causes;
+    bl_slice key;
+    uint64_t outcome[BL_OUTCOMES];
+    struct cause *causes;
 };
 
 struct bl_totals {
     struct bl_arena arena;
-    struct entry  **bucket;
-    size_t          buckets, n;
+    struct entry **bucket;
+    size_t buckets, n;
 };
 
 struct bl_totals *bl_totals_new(void)
@@ -233,8 +233,8 @@ static bool is_final(const struct cause *cause)
     return cause->outcome == BL_BOUNCED || cause->outcome == BL_EXPIRED;
 }
 
-/* As in a scan: the most frequent one; of equals the first by name, so that it is always the same.
- */
+/* As in a scan: the most frequent one; of equals the first by name, so that it is always the
+ * same. */
 static void find_reason(const struct entry *entry, struct bl_summary_row *row)
 {
     for (const struct cause *outer = entry->causes; outer; outer = outer->next) {
@@ -244,8 +244,8 @@ static void find_reason(const struct entry *entry, struct bl_summary_row *row)
              inner = inner->next)
             sum +=
                 is_final(inner) && bl_slice_eq(inner->category, outer->category) ? inner->count : 0;
-        if (sum > row->reason_n || (sum && sum == row->reason_n &&
-                                    bl_slice_compare(outer->category, row->reason) < 0)) {
+        if (sum > row->reason_n ||
+            (sum && sum == row->reason_n && bl_slice_compare(outer->category, row->reason) < 0)) {
             row->reason_n = sum;
             row->reason = outer->category;
         }
@@ -275,10 +275,18 @@ void bl_totals_summarise(const struct bl_totals *totals, struct bl_summary *summ
                     summary->outcome[k] += entry->outcome[k];
                 summarise_causes(entry, summary);
                 break;
-            case BL_DIM_DOMAIN:   summarise_entry(entry, &summary->domains); break;
-            case BL_DIM_PROVIDER: summarise_entry(entry, &summary->providers); break;
-            case BL_DIM_SENDER:   summarise_entry(entry, &summary->senders); break;
-            case BL_DIM_INSTANCE: summarise_entry(entry, &summary->instances); break;
+            case BL_DIM_DOMAIN:
+                summarise_entry(entry, &summary->domains);
+                break;
+            case BL_DIM_PROVIDER:
+                summarise_entry(entry, &summary->providers);
+                break;
+            case BL_DIM_SENDER:
+                summarise_entry(entry, &summary->senders);
+                break;
+            case BL_DIM_INSTANCE:
+                summarise_entry(entry, &summary->instances);
+                break;
             case BL_DIMENSIONS:
                 break;
             }

@@ -4,7 +4,8 @@
  * Units      bytes
  * Ownership  borrows
  * Threads    pure
- * Errors     an ill-formed sequence is reported with its length, as long as Unicode's "maximal subpart"
+ * Errors     an ill-formed sequence is reported with its length, as long as Unicode's "maximal
+ *            subpart"
  * Source     Unicode 15, table 3-7 and section 3.9
  */
 #ifndef BOUNCELINE_UTF8_H
@@ -14,8 +15,8 @@
 
 typedef struct bl_utf8 {
     uint32_t point; /* when `valid` */
-    uint8_t  n;     /* bytes it takes: 1..4 */
-    bool     valid;
+    uint8_t n;      /* bytes it takes: 1..4 */
+    bool valid;
 } bl_utf8;
 
 /* Reads the first character of a slice that is not empty. */

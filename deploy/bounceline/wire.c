@@ -4,18 +4,20 @@
  *     ▲                                                        │
  *     └──────────── start(resume) ◄──── ready(positions) ◄─────┘
  *
- * The store says `ready` with the positions that Redis has: a new run begins.  A RESET block goes down
- * the pipeline, so that the stage starts from the newest usable snapshot, and the tail starts reading.
- * When the store says `lost`, the tail is paused and every batch of that run is void; `ready` follows.
+ * The store says `ready` with the positions that Redis has: a new run begins.  A RESET block goes
+ * down the pipeline, so that the stage starts from the newest usable snapshot, and the tail starts
+ * reading. When the store says `lost`, the tail is paused and every batch of that run is void;
+ * `ready` follows.
  *
  *   STARTING ──ready──► RUNNING ──end of input or a signal──► DRAINING ──all committed──► CLOSING
  *     ▲ ▲                  │ lost     or other sources           │
  *     │ └──────────────────┘                                     │ (other sources)
  *     └──────────────────────────── lost ◄── the claims anew ◄───┘
  *
- * The sources of a run are fixed.  When there are others the run is drained as for a stop and the slots are
- * claimed anew: the next run begins where this one ended.  What came since the last snapshot is read once more for the
- * join alone; a snapshot goes with the last batch, if one is open then.
+ * The sources of a run are fixed.  When there are others the run is drained as for a stop and the
+ * slots are claimed anew: the next run begins where this one ended.  What came since the last
+ * snapshot is read once more for the join alone; a snapshot goes with the last batch, if one is
+ * open then.
  *
  * What changes while it runs is wire_reload.c's, what people and systemd hear wire_say.c's. */
 #include "wire_parts.h"
@@ -38,8 +40,8 @@
 
 enum {
     BATCHES = 8,
-    RING = 32,              /* a power of two above BATCHES */
-    FLUSH_MS = 1000,        /* a batch closes after this long at most */
+    RING = 32,       /* a power of two above BATCHES */
+    FLUSH_MS = 1000, /* a batch closes after this long at most */
     SNAPSHOT_FLUSHES = 5,
     SNAPSHOT_BLOCKS = 8192, /* about two gigabytes of log */
     BATCH_FIELDS = 48000,
@@ -51,7 +53,7 @@ enum {
     SWEEP_MS = 1000,
     GRACE_MS = 60000,
     WARM_UP_BYTES = 1 << 20,
-    STATUS_S = 5, /* systemd's status line */
+    STATUS_S = 5,   /* systemd's status line */
     NEW_LOGS_S = 5, /* how often patterns are looked through for logs that came later */
     REFUSED_S = 600 /* the log's word on what `trust: join` refused, if there is more of it */
 };
@@ -126,8 +128,10 @@ static void on_done(void *arg, struct bl_batch *batch)
         d->counted_lines += batch->range[i].lines;
     }
     if (batch->ranges)
-        bl_log(7, "every slot has a batch of %zu ranges; %" PRIu64 " lines, %" PRIu64 " bytes until now", batch->ranges,
-               d->counted_lines, d->counted_bytes);
+        bl_log(7,
+               "every slot has a batch of %zu ranges; %" PRIu64 " lines, %" PRIu64
+               " bytes until now",
+               batch->ranges, d->counted_lines, d->counted_bytes);
     bl_wire_save_done(d, batch);
     lend(d, batch);
     bl_wire_pump(d);
@@ -154,14 +158,18 @@ static void submit_due(struct daemon *d)
 
 /* --- store events --- */
 
-/* Redis is new or came back empty: what was read into the one before is read again, as far as it exists. */
+/* Redis is new or came back empty: what was read into the one before is read again, as far as it
+ * exists. */
 static void remember(struct daemon *d, struct bl_resume *resume)
 {
     struct bl_snapshot *newest = bl_state_load_snapshot(d->options->state, 0, NULL, 0);
 
     if (newest && newest->dataset != resume->dataset && newest->positions.n) {
-        bl_log(4, "this Redis knows nothing of node '%s': the %zu log files that were read into the one before are "
-               "read again from their start, as far as they are still there", d->options->node, newest->positions.n);
+        bl_log(
+            4,
+            "this Redis knows nothing of node '%s': the %zu log files that were read into the one before are "
+            "read again from their start, as far as they are still there",
+            d->options->node, newest->positions.n);
         resume->remembered = newest->positions;
         newest->positions = (struct bl_positions){0};
     }
@@ -239,7 +247,8 @@ static void on_ready(void *arg, struct bl_resume *resume, struct bl_address_hash
         d->renewing = false;
         bl_wire_tell_status(d);
     }
-    if (d->state == DRAINING) { /* stopping, and what was under way is void: it will be read again */
+    /* stopping, and what was under way is void: it will be read again */
+    if (d->state == DRAINING) {
         close_all(d);
         return;
     }
@@ -309,7 +318,9 @@ static void on_addresses(void *arg, struct bl_address_hashes *more)
         d->addresses = more;
     } else {
         if (!join_addresses(d->addresses, more))
-            bl_log(3, "no memory for %zu addresses that others wrote: their deliveries may go unseen", more->n);
+            bl_log(3,
+                   "no memory for %zu addresses that others wrote: their deliveries may go unseen",
+                   more->n);
         bl_address_hashes_free(more);
     }
     bl_wire_pump(d);
@@ -346,8 +357,8 @@ static void on_refuse(void *arg, struct bl_block *block)
     bl_pipeline_return(d->pipeline, block);
 }
 
-/* A file's first block is committed at once: from then on the file is known and found again wherever a
- * rotation takes it. */
+/* A file's first block is committed at once: from then on the file is known and found again
+ * wherever a rotation takes it. */
 static void on_block(void *arg, struct bl_block *block)
 {
     struct daemon *d = arg;
@@ -393,8 +404,8 @@ static bool send_control(struct daemon *d, enum bl_block_kind kind, void *payloa
     return true;
 }
 
-/* With --once the logs end where they were read to: whatever waits for further lines waits in vain.  False as long
- * as there is no block to say so with. */
+/* With --once the logs end where they were read to: whatever waits for further lines waits in vain.
+ * False as long as there is no block to say so with. */
 static bool send_ends(struct daemon *d)
 {
     for (; d->options->once && !d->stopping && d->ended < d->sources->n; d->ended++) {
@@ -421,7 +432,8 @@ static void send_controls(struct daemon *d)
         d->reset = NULL;
     if (!d->reset && d->addresses && send_control(d, BL_BLOCK_ADDRESSES, d->addresses, false))
         d->addresses = NULL;
-    /* Lines go behind both: without the known addresses every delivery would seem to be of no account. */
+    /* Lines go behind both: without the known addresses every delivery would seem to be of no
+     * account. */
     if (d->start && !d->reset && !d->addresses && d->state == RUNNING) {
         bl_tail_start(d->tail, d->start);
         bl_resume_free(d->start);
@@ -457,8 +469,8 @@ void bl_wire_change_run(struct daemon *d)
 
 static void settle(struct daemon *d)
 {
-    /* Acquire: pairs with consume(); all batches are in `due` or beyond.  A last FLUSH of an earlier run,
-     * passing late, ends nothing. */
+    /* Acquire: pairs with consume(); all batches are in `due` or beyond.  A last FLUSH of an
+     * earlier run, passing late, ends nothing. */
     if (d->state != DRAINING || atomic_load_explicit(&d->drained, memory_order_acquire) != d->run)
         return;
     submit_due(d);
@@ -531,7 +543,7 @@ static void on_signal(uv_signal_t *signal, int number)
     bl_log(6, "signal %d: stopping", number);
     bl_notify("STOPPING=1\nSTATUS=committing what was read");
     if (d->options->once)
-        d->exit_code = EX_TEMPFAIL; /* it was to reach the end */
+        d->exit_code = EX_TEMPFAIL;            /* it was to reach the end */
     if (d->stopping || d->state == STARTING) { /* a second one, or nothing under way */
         if (d->state == STARTING)
             bl_log(5, "stopped without Redis: what is not committed will be read again");
@@ -668,7 +680,8 @@ static void init_handles(struct daemon *d)
 
 static enum bl_code start_tail(struct daemon *d, bl_err *err)
 {
-    static const struct bl_tail_events events = {on_want, on_refuse, on_block, on_end, on_tail_note};
+    static const struct bl_tail_events events = {on_want, on_refuse, on_block, on_end,
+                                                 on_tail_note};
     struct bl_tail_options options = {
         .once = d->options->once,
         .watch = true,
@@ -710,8 +723,13 @@ static void offer_local_positions(struct daemon *d)
 static enum bl_code start_store(struct daemon *d, bl_err *err)
 {
     static const struct bl_store_events events = {
-        .ready = on_ready, .done = on_done, .void_ = on_void, .lost = on_lost,
-        .addresses = on_addresses, .note = on_store_note, .refused = on_refused,
+        .ready = on_ready,
+        .done = on_done,
+        .void_ = on_void,
+        .lost = on_lost,
+        .addresses = on_addresses,
+        .note = on_store_note,
+        .refused = on_refused,
     };
     const struct bl_config *config = d->options->config;
     const struct bl_counter_limits limits = {
@@ -755,9 +773,12 @@ static void release(struct daemon *d)
     if (stats.events_lost)
         bl_log(3, "%" PRIu64 " address events were lost for want of memory", stats.events_lost);
     if (stats.join.evicted)
-        bl_log(4, "%" PRIu64 " queue ids were given up for want of room: their senders are unknown", stats.join.evicted);
+        bl_log(4, "%" PRIu64 " queue ids were given up for want of room: their senders are unknown",
+               stats.join.evicted);
     if (stats.join_cold)
-        bl_log(4, "%" PRIu64 " joins of a snapshot were damaged: senders of mail then under way are unknown",
+        bl_log(4,
+               "%" PRIu64
+               " joins of a snapshot were damaged: senders of mail then under way are unknown",
                stats.join_cold);
     bl_stage_free(d->stage);
     while (d->due.items && (batch = bl_ring_take(&d->due)) != NULL)
@@ -784,8 +805,9 @@ static void say_start(const struct daemon *d)
     if (d->options->once)
         return;
     bl_redis_url_text(&d->options->redis, place, sizeof place);
-    bl_log(6, "bounceline " BL_VERSION ": following %zu log%s as node %s, Redis at %s", bl_tail_sources(d->tail),
-           bl_tail_sources(d->tail) == 1 ? "" : "s", d->options->node, place);
+    bl_log(6, "bounceline " BL_VERSION ": following %zu log%s as node %s, Redis at %s",
+           bl_tail_sources(d->tail), bl_tail_sources(d->tail) == 1 ? "" : "s", d->options->node,
+           place);
     bl_notify("READY=1\nSTATUS=waiting for Redis");
 }
 

@@ -21,24 +21,25 @@
 struct bl_sources;
 
 struct bl_daemon_options {
-    const struct bl_config  *config;
-    const struct bl_rules   *rules; /* taken over: the daemon frees them */
+    const struct bl_config *config;
+    const struct bl_rules *rules; /* taken over: the daemon frees them */
     /* Reads the configuration again; in libuv's pool. */
     enum bl_code (*reread)(void *arg, struct bl_config **out, bl_err *err);
-    void                *reread_arg;
+    void *reread_arg;
     struct bl_rules_paths rules_given; /* on the command line: the configuration's do not count */
-    bool                 level_given; /* on the command line: the configuration's does not count */
-    struct bl_sources   *sources; /* taken over: the daemon frees them */
-    bool                 sources_given; /* on the command line: the configuration's do not count */
-    bool                 once;
-    unsigned             workers;      /* at least 1 */
-    struct bl_redis_url  redis;
+    bool level_given;                  /* on the command line: the configuration's does not count */
+    struct bl_sources *sources;        /* taken over: the daemon frees them */
+    bool sources_given;                /* on the command line: the configuration's do not count */
+    bool once;
+    unsigned workers; /* at least 1 */
+    struct bl_redis_url redis;
     struct bl_redis_private *own_redis; /* the private server behind `redis`, or NULL */
-    const char          *node;
-    struct bl_state     *state;
-    uint64_t             patience_ms;  /* once: how long to wait for Redis */
-    uint64_t             vacant_ms;    /* a log that a pattern brought goes when it was gone, and quiet, for so long */
-    bool                 no_fence, no_slot_positions; /* negative controls of the tests */
+    const char *node;
+    struct bl_state *state;
+    uint64_t patience_ms; /* once: how long to wait for Redis */
+    uint64_t vacant_ms;   /* a log that a pattern brought goes when it was gone, and quiet, for so
+                             long */
+    bool no_fence, no_slot_positions; /* negative controls of the tests */
 };
 
 int bl_daemon_run(const struct bl_daemon_options *options);

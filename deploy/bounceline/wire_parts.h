@@ -28,16 +28,17 @@
 
 /* What a running daemon takes over between two blocks. */
 struct change {
-    struct bl_config      *config; /* NULL: the one it was started with */
+    struct bl_config *config; /* NULL: the one it was started with */
     const struct bl_rules *rules;
-    struct bl_relays      *relays;
+    struct bl_relays *relays;
 };
 
 /* A snapshot that is being written; wire_save.c. */
 struct saving {
     enum { SAVE_IDLE, SAVE_WRITING, SAVE_WRITTEN, SAVE_PUBLISHING } state;
     uv_work_t work;
-    struct bl_batch *batch;       /* behind which it was taken, while not every slot has that; it owns the snapshot */
+    struct bl_batch *batch; /* behind which it was taken, while not every slot has that; it owns the
+                               snapshot */
     struct bl_snapshot *snapshot; /* without a batch: our own */
     bool dropped;                 /* the batch is void */
     enum bl_code code;
@@ -60,31 +61,32 @@ struct daemon {
     /* The stage thread's; the loop touches it only while the pipeline does not run. */
     struct bl_stage *stage;
     const struct bl_relays *relays;
-    struct bl_ring lent;     /* loop -> stage: empty batches */
-    struct bl_ring due;      /* stage -> loop: full ones */
-    uv_sem_t lent_sem;       /* counts what is in `lent` */
-    atomic_bool abandon;     /* the pipeline is being stopped: the stage takes no more lines */
-    atomic_uint drained;     /* the run whose last FLUSH has passed the stage; 0: none */
-    uv_async_t wake;         /* stage -> loop */
+    struct bl_ring lent; /* loop -> stage: empty batches */
+    struct bl_ring due;  /* stage -> loop: full ones */
+    uv_sem_t lent_sem;   /* counts what is in `lent` */
+    atomic_bool abandon; /* the pipeline is being stopped: the stage takes no more lines */
+    atomic_uint drained; /* the run whose last FLUSH has passed the stage; 0: none */
+    uv_async_t wake;     /* stage -> loop */
 
     /* Control blocks that wait for a free block. */
     struct bl_resume *reset;
-    struct bl_resume *start;             /* for the tail, once the RESET is on its way */
+    struct bl_resume *start; /* for the tail, once the RESET is on its way */
     struct bl_address_hashes *addresses;
     bool flush, last_flush, last_sent;
-    bl_position end[BL_SOURCES_MAX]; /* of the last lines of each source that were submitted in this run */
-    size_t ended;                    /* so many of them were told that their log ends there: at the end of --once */
+    bl_position end[BL_SOURCES_MAX]; /* of the last lines of each source that were submitted in this
+                                        run */
+    size_t ended; /* so many of them were told that their log ends there: at the end of --once */
 
-    struct change now;      /* what holds */
-    struct change next;     /* read, and not yet on its way (`next_sent`) or not yet through */
+    struct change now;  /* what holds */
+    struct change next; /* read, and not yet on its way (`next_sent`) or not yet through */
     bool has_next, next_sent;
 
     struct bl_sources *sources;      /* of this run, or the next one */
     struct bl_sources *next_sources; /* when everything read of the present ones is committed */
     bool renewing;                   /* the claim on its way is for them */
 
-    /* A job in the pool that reads configuration and rules, or only looks which logs there are.  None is begun while
-     * `next_sources` waits: it would go by what is about to change. */
+    /* A job in the pool that reads configuration and rules, or only looks which logs there are.
+     * None is begun while `next_sources` waits: it would go by what is about to change. */
     uv_work_t work;
     bool work_running, reread_again;
     struct bl_sources *found;
@@ -95,7 +97,7 @@ struct daemon {
     atomic_bool stage_waits; /* for an empty batch; relaxed: only the watchdog looks */
     atomic_ullong refused;   /* by `trust: join`; the stage's; relaxed: for people */
     unsigned long long refused_said;
-    uint64_t fed_mark;       /* submitted when the watchdog was fed last */
+    uint64_t fed_mark; /* submitted when the watchdog was fed last */
     unsigned unfed_s;
 
     uv_timer_t flush_timer, patience;
@@ -120,15 +122,16 @@ void bl_wire_change_run(struct daemon *d);
 
 /* ---- wire_reload.c ---- */
 
-void bl_wire_reread(struct daemon *d);      /* configuration and rules; again, if one is under way */
+void bl_wire_reread(struct daemon *d); /* configuration and rules; again, if one is under way */
 void bl_wire_move_change(struct daemon *d); /* a change that was read goes its way */
 void bl_wire_free_change(struct change *change);
 void bl_wire_look_for_logs(struct daemon *d);
-bool bl_wire_take_sources(struct daemon *d); /* between two runs: `next_sources`, if there are any; false: no memory */
+bool bl_wire_take_sources(struct daemon *d); /* between two runs: `next_sources`, if there are any;
+                                                false: no memory */
 
 /* ---- wire_save.c ---- */
 
-void bl_wire_save(struct daemon *d, struct bl_batch *batch);      /* a batch is about to be submitted */
+void bl_wire_save(struct daemon *d, struct bl_batch *batch); /* a batch is about to be submitted */
 void bl_wire_save_done(struct daemon *d, struct bl_batch *batch); /* every slot has it */
 void bl_wire_save_drop(struct daemon *d, struct bl_batch *batch); /* it is going to be emptied */
 bool bl_wire_is_saving(const struct daemon *d);

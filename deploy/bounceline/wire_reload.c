@@ -1,12 +1,13 @@
 /* What changes while the daemon runs.
  *
- * A reload reads configuration and rules in libuv's pool.  Every block carries the rules it is parsed and joined by;
- * what else the stage goes by follows in a CHANGE block, the first one with the new rules.  So blocks before it are
- * read by the old, blocks behind it by the new, whatever the number of workers.  When it was consumed nobody looks at
- * the old ones any more, and they are freed.
+ * A reload reads configuration and rules in libuv's pool.  Every block carries the rules it is
+ * parsed and joined by; what else the stage goes by follows in a CHANGE block, the first one with
+ * the new rules.  So blocks before it are read by the old, blocks behind it by the new, whatever
+ * the number of workers.  When it was consumed nobody looks at the old ones any more, and they are
+ * freed.
  *
- * Which logs are followed changes between two runs (wire.c), so that the sources of a run are fixed, and nothing has to
- * be exact but what is exact anyway: where a run begins. */
+ * Which logs are followed changes between two runs (wire.c), so that the sources of a run are
+ * fixed, and nothing has to be exact but what is exact anyway: where a run begins. */
 #include "wire_parts.h"
 
 #include "log.h"
@@ -46,7 +47,8 @@ static enum bl_code find_sources(struct daemon *d, bl_err *err)
     if (d->options->sources_given)
         rc = bl_sources_of_same(&d->found, d->sources, err);
     else if (config->sources == 0)
-        rc = bl_fail(err, BL_CONFIG, 0, "%s names no 'sources'", config->path ? config->path : "it");
+        rc =
+            bl_fail(err, BL_CONFIG, 0, "%s names no 'sources'", config->path ? config->path : "it");
     else
         rc = bl_sources_of_config(&d->found, config, err);
     return rc == BL_OK ? bl_sources_look(d->found, d->sources, err) : rc;
@@ -84,8 +86,9 @@ static void end_reload(struct daemon *d)
         bl_wire_reread(d);
 }
 
-/* What was found is what the next run follows, if it is anything else.  The job is over before: where no run is under
- * way the next one takes its sources at once, and then may read everything again. */
+/* What was found is what the next run follows, if it is anything else.  The job is over before:
+ * where no run is under way the next one takes its sources at once, and then may read everything
+ * again. */
 static void take_found(struct daemon *d)
 {
     struct bl_sources *found = d->found;
@@ -105,7 +108,8 @@ static void reread_done(uv_work_t *work, int status)
     struct daemon *d = work->data;
 
     (void)status;
-    /* Known before anything else happens: while there is a change nobody reads another one over it. */
+    /* Known before anything else happens: while there is a change nobody reads another one over
+     * it. */
     d->has_next = d->state != CLOSING && d->work_code == BL_OK;
     if (d->work_code != BL_OK)
         bl_log(3, "the configuration stays as it was: %s", d->work_err.text);
@@ -189,7 +193,8 @@ static void looked(uv_work_t *work, int status)
 
 void bl_wire_look_for_logs(struct daemon *d)
 {
-    if (d->options->once || d->state == CLOSING || d->work_running || d->has_next || d->next_sources)
+    if (d->options->once || d->state == CLOSING || d->work_running || d->has_next ||
+        d->next_sources)
         return;
     for (size_t i = 0; i < d->sources->n; i++)
         d->sources->v[i].vacant = bl_tail_source_ended(d->tail, i);
@@ -205,7 +210,8 @@ static void say_sources(const struct bl_sources *before, const struct bl_sources
         if (!bl_sources_has(now, before->v[i].path))
             bl_log(5, "a log is not followed any more: %s", before->v[i].path);
     if (now->over > before->over)
-        bl_log(4, "%zu logs that match are not followed: %d are the most", now->over, BL_SOURCES_MAX);
+        bl_log(4, "%zu logs that match are not followed: %d are the most", now->over,
+               BL_SOURCES_MAX);
 }
 
 bool bl_wire_take_sources(struct daemon *d)

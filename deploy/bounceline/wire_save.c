@@ -5,9 +5,10 @@
  *                               |            |
  *                               '------------'--- the batch is void ---> IDLE
  *
- * A snapshot may only be found once no slot lies before it.  But to write one takes longer than to commit its batch, so
- * it is written under a name that nobody looks for while Redis is at work, and gets its own when every slot has the
- * batch.  One at a time; a snapshot that comes meanwhile is left out, since the next one will do. */
+ * A snapshot may only be found once no slot lies before it.  But to write one takes longer than to
+ * commit its batch, so it is written under a name that nobody looks for while Redis is at work, and
+ * gets its own when every slot has the batch.  One at a time; a snapshot that comes meanwhile is
+ * left out, since the next one will do. */
 #include "wire_parts.h"
 
 #include "bounceline/snapshot.h"

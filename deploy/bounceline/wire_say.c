@@ -1,8 +1,8 @@
 /* What people and systemd hear of the daemon.
  *
- * The watchdog is fed only when everything that was submitted before the last feeding was consumed, and a
- * FLUSH is submitted every second: so a loop, worker or stage that hangs ends the feeding.  A stage that waits
- * for Redis to take its batches hangs not. */
+ * The watchdog is fed only when everything that was submitted before the last feeding was consumed,
+ * and a FLUSH is submitted every second: so a loop, worker or stage that hangs ends the feeding.  A
+ * stage that waits for Redis to take its batches hangs not. */
 #include "wire_parts.h"
 
 #include <inttypes.h>
@@ -39,7 +39,10 @@ void bl_wire_say_refused(struct daemon *d)
 
     if (refused == d->refused_said)
         return;
-    bl_log(5, "results that moved no address, for nothing else told of their queue ids (trust: join): %llu", refused);
+    bl_log(
+        5,
+        "results that moved no address, for nothing else told of their queue ids (trust: join): %llu",
+        refused);
     d->refused_said = refused;
 }
 
@@ -58,11 +61,13 @@ void bl_wire_tell_status(struct daemon *d)
     if (d->sources->over)
         snprintf(over, sizeof over, " (%zu more match)", d->sources->over);
     tail = bl_tail_stats(d->tail);
-    bl_notify("STATUS=following %zu log%s%s, %" PRIu64 " lines counted, %" PRIu64 " MiB behind%s", d->sources->n,
-              d->sources->n == 1 ? "" : "s", over, d->counted_lines, tail.lag_bytes >> 20, refused);
+    bl_notify("STATUS=following %zu log%s%s, %" PRIu64 " lines counted, %" PRIu64 " MiB behind%s",
+              d->sources->n, d->sources->n == 1 ? "" : "s", over, d->counted_lines,
+              tail.lag_bytes >> 20, refused);
 }
 
-/* With --once somebody waits: a line that is written over on a terminal, else one every ten seconds. */
+/* With --once somebody waits: a line that is written over on a terminal, else one every ten
+ * seconds. */
 void bl_wire_show_progress(struct daemon *d)
 {
     enum { EVERY_S = 10, MIB = 1 << 20 };
@@ -72,11 +77,11 @@ void bl_wire_show_progress(struct daemon *d)
         return;
     tail = bl_tail_stats(d->tail);
     if (d->on_terminal)
-        fprintf(stderr, "\rcounted %" PRIu64 " lines, %" PRIu64 " MiB; %" PRIu64 " MiB to go   ", d->counted_lines,
-                d->counted_bytes / MIB, tail.lag_bytes / MIB);
+        fprintf(stderr, "\rcounted %" PRIu64 " lines, %" PRIu64 " MiB; %" PRIu64 " MiB to go   ",
+                d->counted_lines, d->counted_bytes / MIB, tail.lag_bytes / MIB);
     else
-        bl_log(6, "counted %" PRIu64 " lines, %" PRIu64 " MiB; %" PRIu64 " MiB to go", d->counted_lines,
-               d->counted_bytes / MIB, tail.lag_bytes / MIB);
+        bl_log(6, "counted %" PRIu64 " lines, %" PRIu64 " MiB; %" PRIu64 " MiB to go",
+               d->counted_lines, d->counted_bytes / MIB, tail.lag_bytes / MIB);
 }
 
 void bl_wire_end_progress(const struct daemon *d)

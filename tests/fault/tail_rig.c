@@ -28,7 +28,8 @@ int rig_setup(void **state)
 
     if (!rig)
         return -1;
-    snprintf(rig->dir, sizeof rig->dir, "%s/bl-tail-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+    snprintf(rig->dir, sizeof rig->dir, "%s/bl-tail-XXXXXX",
+             getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
     if (!mkdtemp(rig->dir))
         return -1;
     chmod(rig->dir, 0755);
@@ -76,8 +77,11 @@ static struct bl_block *want(void *arg)
     if (rig->blocks <= rig->withheld)
         return NULL;
     block = rig->block[--rig->blocks];
-    clean = (struct bl_block){.bytes = block->bytes, .respelled = block->respelled, .before = block->before,
-                              .records = block->records, .records_cap = block->records_cap};
+    clean = (struct bl_block){.bytes = block->bytes,
+                              .respelled = block->respelled,
+                              .before = block->before,
+                              .records = block->records,
+                              .records_cap = block->records_cap};
     *block = clean;
     return block;
 }
@@ -124,7 +128,8 @@ static void count_line(struct rig *rig, size_t gen, bl_slice line)
     rig->lines++;
     if (n == UINT32_MAX) {
         if (rig->odd < 8)
-            snprintf(rig->odd_text[rig->odd], 200, "%.*s", (int)(line.n < 190 ? line.n : 190), line.p);
+            snprintf(rig->odd_text[rig->odd], 200, "%.*s", (int)(line.n < 190 ? line.n : 190),
+                     line.p);
         rig->odd++;
         return;
     }
@@ -289,7 +294,8 @@ static void on_tick(uv_timer_t *timer)
     (void)timer;
 }
 
-static bool run_until(struct rig *rig, bool (*done)(struct rig *rig, const void *arg), const void *arg, unsigned ms)
+static bool run_until(struct rig *rig, bool (*done)(struct rig *rig, const void *arg),
+                      const void *arg, unsigned ms)
 {
     uint64_t until = uv_hrtime() + ms * 1000000ull;
 
@@ -326,7 +332,8 @@ void rig_wait(struct rig *rig, uint64_t lines)
     if (run_until(rig, have_lines, &lines, 10000))
         return;
     say_notes(rig);
-    fail_msg("%llu lines came, waited for %llu", (unsigned long long)rig->lines, (unsigned long long)lines);
+    fail_msg("%llu lines came, waited for %llu", (unsigned long long)rig->lines,
+             (unsigned long long)lines);
 }
 
 bool rig_noted(const struct rig *rig, const char *piece)
@@ -377,8 +384,8 @@ void rig_expect_all(struct rig *rig)
     if (lost || rig->doubles || rig->bad_joins || rig->bad_order)
         say_notes(rig);
     if (lost || rig->doubles)
-        fail_msg("of %u lines %u were lost (the first: %u), %llu came twice", rig->next, lost, first,
-                 (unsigned long long)rig->doubles);
+        fail_msg("of %u lines %u were lost (the first: %u), %llu came twice", rig->next, lost,
+                 first, (unsigned long long)rig->doubles);
     assert_int_equal(rig->bad_joins, 0);
     assert_int_equal(rig->bad_order, 0);
 }
@@ -397,10 +404,11 @@ const char *rig_path(struct rig *rig, const char *name)
 
 size_t rig_line(struct rig *rig, char out[256])
 {
-    int n = snprintf(out, 256,
-                     "Nov 22 05:03:37 mx postfix/smtp[1871]: SEQ%u: to=<u%u@example.net>, status=bounced "
-                     "(host mx.example.net said: 550 5.1.1 unknown (in reply to RCPT TO command))\n",
-                     rig->next, rig->next);
+    int n = snprintf(
+        out, 256,
+        "Nov 22 05:03:37 mx postfix/smtp[1871]: SEQ%u: to=<u%u@example.net>, status=bounced "
+        "(host mx.example.net said: 550 5.1.1 unknown (in reply to RCPT TO command))\n",
+        rig->next, rig->next);
 
     rig->next++;
     return (size_t)n;
@@ -503,7 +511,8 @@ void rig_pack(struct rig *rig, const char *from, const char *to)
     if (to[strlen(to) - 1] == 'z') {
         z_stream z = {0};
 
-        assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY), Z_OK);
+        assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY),
+                         Z_OK);
         z.next_in = (unsigned char *)bytes;
         z.avail_in = (unsigned)n;
         z.next_out = (unsigned char *)out;

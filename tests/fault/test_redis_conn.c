@@ -1,17 +1,18 @@
 /* ctest: label=quick timeout=60 */
 /* The connection against a server that refuses, is silent, hangs up, lies, or answers slowly.
- * Negative control of the timeouts: with both set to an hour the silent server is still unanswered after
- * half a second (without_timeouts_a_silent_server_is_never_noticed). */
+ * Negative control of the timeouts: with both set to an hour the silent server is still unanswered
+ * after half a second (without_timeouts_a_silent_server_is_never_noticed). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <arpa/inet.h>
 #include <hiredis/hiredis.h>
-#include <signal.h>
 #include <netdb.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -116,8 +117,11 @@ static int set_up(void **state)
     w->answer_to_auth = w->answer_to_select = "+OK\r\n";
     w->answer_to_ping = "+PONG\r\n";
     w->answer = "+OK\r\n";
-    w->options = (struct bl_redis_options){.connect_ms = 200, .command_ms = 200, .retry_min_ms = 10,
-                                           .retry_max_ms = 40, .retry = true};
+    w->options = (struct bl_redis_options){.connect_ms = 200,
+                                           .command_ms = 200,
+                                           .retry_min_ms = 10,
+                                           .retry_max_ms = 40,
+                                           .retry = true};
     w->options.url.unix_socket = true;
     snprintf(w->options.url.path, sizeof w->options.url.path, "%s", w->path);
     *state = w;
@@ -435,7 +439,10 @@ static void what_is_not_redis_is_dropped(void **state)
         {"*-2\r\n", "not the Redis protocol"},
         {"$99999999999999999999\r\n", "not the Redis protocol"},
         {"%1\r\n+a\r\n+b\r\n", "not the Redis protocol"},
-        {"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n", ""}, /* hiredis 1.x reads on */
+        {"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n",
+         ""}, /* hiredis 1.x
+                 reads
+                 on */
         {":12x\r\n", "not the Redis protocol"},
         {"+OK\r\n+OK\r\n", ""},
         {"*1048576\r\n*1048576\r\n", "more than 1,048,576 elements"},
@@ -568,9 +575,10 @@ static const struct {
 } errors[] = {
     {"NOSCRIPT No matching script. Please use EVAL.", "NOSCRIPT", BL_RESP_NOSCRIPT},
     {"OOM command not allowed when used memory > 'maxmemory'.", "OOM", BL_RESP_HOLD},
-    {"ERR Error running script (call to f_12): @user_script:3: @user_script: 3: -OOM command not allowed", "OOM",
-     BL_RESP_HOLD},
-    {"ERR Error running script (call to f_12): @user_script:3: WRONGTYPE Operation", "WRONGTYPE", BL_RESP_WRONG},
+    {"ERR Error running script (call to f_12): @user_script:3: @user_script: 3: -OOM command not allowed",
+     "OOM", BL_RESP_HOLD},
+    {"ERR Error running script (call to f_12): @user_script:3: WRONGTYPE Operation", "WRONGTYPE",
+     BL_RESP_WRONG},
     {"READONLY You can't write against a read only replica.", "READONLY", BL_RESP_HOLD},
     {"BUSY Redis is busy running a script.", "BUSY", BL_RESP_HOLD},
     {"MISCONF Redis is configured to save RDB snapshots", "MISCONF", BL_RESP_HOLD},

@@ -1,10 +1,11 @@
 /* ctest: label=quick timeout=120
- * The private redis-server: started once, joined by others, stopped by the last, adopted after a kill -9.
- * Users are processes of their own, as in life.
+ * The private redis-server: started once, joined by others, stopped by the last, adopted after a
+ * kill -9. Users are processes of their own, as in life.
  *
- * Negative controls: without_the_lock_file_there_are_two takes the lock away and finds two servers.  And
- * by hand: each of these lines left out of redis_private.c makes cases fail: closing lock_fd in
- * start_if_gone, the shared lock of join_users, asking for the exclusive one in close, closefrom, SETSID. */
+ * Negative controls: without_the_lock_file_there_are_two takes the lock away and finds two servers.
+ * And by hand: each of these lines left out of redis_private.c makes cases fail: closing lock_fd in
+ * start_if_gone, the shared lock of join_users, asking for the exclusive one in close, closefrom,
+ * SETSID. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -39,7 +40,8 @@ static void pause_ms(long ms)
     nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
 }
 
-/* --- the server from outside ---------------------------------------------------------------------- */
+/* --- the server from outside
+ * ---------------------------------------------------------------------- */
 
 static int talk_to(const char *socket_path)
 {
@@ -147,7 +149,8 @@ static size_t times_started(void)
     return count;
 }
 
-/* --- users as processes --------------------------------------------------------------------------- */
+/* --- users as processes
+ * --------------------------------------------------------------------------- */
 
 struct user {
     pid_t pid, server;
@@ -240,7 +243,8 @@ static void user_is_killed(struct user *user)
     close(user->tell);
 }
 
-/* --- the tests ------------------------------------------------------------------------------------ */
+/* --- the tests
+ * ------------------------------------------------------------------------------------ */
 
 static struct bl_redis_private *opened(void)
 {
@@ -407,9 +411,16 @@ static void a_killed_server_can_be_revived_and_has_its_data(void **state)
 static void it_is_set_up_as_documented(void **state)
 {
     struct bl_redis_private *p = opened();
-    static const struct { const char *name, *want; } settings[] = {
-        {"port", "0"}, {"appendonly", "yes"}, {"appendfsync", "everysec"}, {"save", ""},
-        {"maxmemory", "67108864"}, {"maxmemory-policy", "noeviction"}, {"unixsocketperm", "600"},
+    static const struct {
+        const char *name, *want;
+    } settings[] = {
+        {"port", "0"},
+        {"appendonly", "yes"},
+        {"appendfsync", "everysec"},
+        {"save", ""},
+        {"maxmemory", "67108864"},
+        {"maxmemory-policy", "noeviction"},
+        {"unixsocketperm", "600"},
     };
     char text[64], reply[256], want[256], path[PATH_MAX + 16];
     struct stat st;
@@ -637,7 +648,8 @@ static void without_the_lock_file_there_are_two(void **state)
     assert_true(gone_soon(second.server));
 }
 
-/* --- a fresh directory for each ------------------------------------------------------------------- */
+/* --- a fresh directory for each
+ * ------------------------------------------------------------------- */
 
 static int fresh_dir(void **state)
 {

@@ -1,19 +1,21 @@
 /* ctest: label=quick timeout=200 */
-/* The store against a real redis-server that is stopped, killed, refused, flushed, cut off and written to by
- * others.  The oracle is always the same: a log of numbered lines that exists only as arithmetic is read
- * until every slot has it all; then the counters equal the number of lines, by outcome, in every kind of
- * bucket, and each address record equals the one that plain folding of the same lines gives.
+/* The store against a real redis-server that is stopped, killed, refused, flushed, cut off and
+ * written to by others.  The oracle is always the same: a log of numbered lines that exists only as
+ * arithmetic is read until every slot has it all; then the counters equal the number of lines, by
+ * outcome, in every kind of bucket, and each address record equals the one that plain folding of
+ * the same lines gives.
  *
  * BL_TEST='*late*' runs only tests whose name fits.
  *
- * Negative controls: a_late_commit_... with no_fence counts lines twice; cuts_between_slots_... with
- * no_slot_positions ends with other records; changes_by_hand_... with a writer that does not count its changes loses
- * some.  All are run here and must fail.  Half of them fail, too, when newest_text() of store_address.c forgets what the
- * write before makes of a record. */
+ * Negative controls: a_late_commit_... with no_fence counts lines twice; cuts_between_slots_...
+ * with no_slot_positions ends with other records; changes_by_hand_... with a writer that does not
+ * count its changes loses some.  All are run here and must fail.  Half of them fail, too, when
+ * newest_text() of store_address.c forgets what the write before makes of a record. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <hiredis/hiredis.h>
@@ -62,7 +64,7 @@ struct world {
     enum bl_code refused_code;
     char refused_text[512], last_note[512], all_notes[8192];
     size_t known, added, replaced;
-    bool   soft; /* failures are full mailboxes */
+    bool soft;                 /* failures are full mailboxes */
     struct bl_positions local; /* as the daemon would keep them */
     uint64_t dataset;
 };
@@ -88,11 +90,15 @@ static size_t address_of(size_t line, char out[64])
 
 static bl_address_event address_event(const struct world *w, size_t line, bl_slice address)
 {
-    bl_address_event event = {
-        .kind = line % 10 == 0 ? BL_ADDRESS_FAILED : BL_ADDRESS_DELIVERED,
-        .action = w->soft ? BL_ACTION_SOFT : BL_ACTION_SUPPRESS,
-        .time_ms = w->base_ms + (int64_t)line, .code = 550, .hash = bl_address_hash(address), .address = address,
-        .category = BL_SLICE("invalid-recipient"), .rule = BL_SLICE("test/rule"), .reply = BL_SLICE("no such user")};
+    bl_address_event event = {.kind = line % 10 == 0 ? BL_ADDRESS_FAILED : BL_ADDRESS_DELIVERED,
+                              .action = w->soft ? BL_ACTION_SOFT : BL_ACTION_SUPPRESS,
+                              .time_ms = w->base_ms + (int64_t)line,
+                              .code = 550,
+                              .hash = bl_address_hash(address),
+                              .address = address,
+                              .category = BL_SLICE("invalid-recipient"),
+                              .rule = BL_SLICE("test/rule"),
+                              .reply = BL_SLICE("no such user")};
 
     if (event.kind == BL_ADDRESS_DELIVERED)
         event.category = event.rule = event.reply = (bl_slice){0};
@@ -121,9 +127,14 @@ static void add_line(struct world *w, struct bl_batch *batch, size_t line)
 
     if (line >= slot_line(w, 0)) {
         size_t m = (size_t)snprintf(domain, sizeof domain, "x@host%zu.example", line % w->domains);
-        bl_event event = {.time_us = counted_ms(w, line) * 1000, .outcome = outcome_of(line), .attempt = true,
-                          .failed = outcome_of(line) != BL_DELIVERED, .recipient = {domain, m}, .has_sender = true,
-                          .sender = BL_SLICE("a|b%c@news.example"), .instance = BL_SLICE("postfix")};
+        bl_event event = {.time_us = counted_ms(w, line) * 1000,
+                          .outcome = outcome_of(line),
+                          .attempt = true,
+                          .failed = outcome_of(line) != BL_DELIVERED,
+                          .recipient = {domain, m},
+                          .has_sender = true,
+                          .sender = BL_SLICE("a|b%c@news.example"),
+                          .instance = BL_SLICE("postfix")};
 
         bl_tally_event(batch->tally, event.time_us / 60000000, &event, w->options.rules);
         batch->range[0].lines++;
@@ -162,7 +173,8 @@ static void pump(struct world *w)
         batch->partitions = w->partitions;
         batch->ranges = 1;
         batch->range[0] = (struct bl_range){.begin = w->at * LINE_BYTES};
-        batch->range[0].end = (bl_position){.generation = GENERATION, .offset = end * LINE_BYTES, .source = 7};
+        batch->range[0].end =
+            (bl_position){.generation = GENERATION, .offset = end * LINE_BYTES, .source = 7};
         batch->recents = 1;
         batch->recent[0] = (struct bl_recent){1, BL_SLICE("bounced\tsomebody")};
         for (size_t i = w->at; i < end; i++)
@@ -267,7 +279,8 @@ static void on_gone(void *arg)
 
 static void open_store(struct world *w)
 {
-    static const struct bl_store_events events = {on_ready, on_done, on_void, on_lost, on_addresses, on_note, on_refused};
+    static const struct bl_store_events events = {on_ready,     on_done, on_void,   on_lost,
+                                                  on_addresses, on_note, on_refused};
 
     w->gone = false;
     assert_int_equal(bl_store_open(&w->store, &w->loop, &w->options, &events, w, NULL), BL_OK);
@@ -331,7 +344,8 @@ static void run(struct world *w, bool (*there)(const struct world *), uint64_t m
     uv_close((uv_handle_t *)&timer, NULL);
     uv_run(&w->loop, UV_RUN_NOWAIT);
     if (there && over)
-        print_message("at %zu of %zu, out %zu, ready %d, notes:\n%s", w->at, w->lines, w->out, w->ready, w->all_notes);
+        print_message("at %zu of %zu, out %zu, ready %d, notes:\n%s", w->at, w->lines, w->out,
+                      w->ready, w->all_notes);
     if (there)
         assert_false(over);
 }
@@ -401,14 +415,23 @@ static bool counters_are_exact(struct world *w)
     long long lines = (long long)w->lines, bounced = lines_with(w, BL_BOUNCED);
     long long got[] = {
         real_redis_number(&w->server, "HGET bl:{n:mx1}:t %016" PRIx64 "|lines", GENERATION),
-        real_redis_number(&w->server, "HGET bl:{n:mx1}:t %016" PRIx64 "|bytes", GENERATION) / LINE_BYTES,
-        real_redis_number(&w->server, "HGET bl:{n:mx1}:pos mx1|g|%016" PRIx64, GENERATION) / LINE_BYTES,
-        sum_of_buckets(w, 'm', "all|*"), sum_of_buckets(w, 'h', "all|*"), sum_of_buckets(w, 'd', "all|*"),
-        sum_of_domains(w, 'm', ""), sum_of_domains(w, 'h', ""), sum_of_domains(w, 'd', "")};
+        real_redis_number(&w->server, "HGET bl:{n:mx1}:t %016" PRIx64 "|bytes", GENERATION) /
+            LINE_BYTES,
+        real_redis_number(&w->server, "HGET bl:{n:mx1}:pos mx1|g|%016" PRIx64, GENERATION) /
+            LINE_BYTES,
+        sum_of_buckets(w, 'm', "all|*"),
+        sum_of_buckets(w, 'h', "all|*"),
+        sum_of_buckets(w, 'd', "all|*"),
+        sum_of_domains(w, 'm', ""),
+        sum_of_domains(w, 'h', ""),
+        sum_of_domains(w, 'd', "")};
     long long got_bounced[] = {
         real_redis_number(&w->server, "HGET bl:{n:mx1}:t %016" PRIx64 "|bounced", GENERATION),
-        sum_of_buckets(w, 'm', "all|*|bounced"), sum_of_buckets(w, 'd', "all|*|bounced"),
-        sum_of_domains(w, 'm', "|bounced"), sum_of_domains(w, 'h', "|bounced"), sum_of_domains(w, 'd', "|bounced")};
+        sum_of_buckets(w, 'm', "all|*|bounced"),
+        sum_of_buckets(w, 'd', "all|*|bounced"),
+        sum_of_domains(w, 'm', "|bounced"),
+        sum_of_domains(w, 'h', "|bounced"),
+        sum_of_domains(w, 'd', "|bounced")};
     bool exact = true;
 
     for (size_t i = 0; i < BL_COUNT(got); i++)
@@ -495,16 +518,25 @@ static int set_up(void **state)
     real_redis_start(&w->server, w->folder);
     snprintf(w->proxy_path, sizeof w->proxy_path, "%s/proxy.sock", w->folder);
     w->proxy = wire_proxy_start(&w->loop, w->proxy_path, w->server.socket);
-    w->options = (struct bl_store_options){
-        .node = "mx1", .instance = "one", .connect_ms = 300, .command_ms = 300, .policy = bl_suppress_balanced,
-        .rules = bl_rules_builtin(), .partitions = 2, .tick_ms = 40, .retry_max_ms = 200, .wrong_ms = 100, .denied_ms = 300};
+    w->options = (struct bl_store_options){.node = "mx1",
+                                           .instance = "one",
+                                           .connect_ms = 300,
+                                           .command_ms = 300,
+                                           .policy = bl_suppress_balanced,
+                                           .rules = bl_rules_builtin(),
+                                           .partitions = 2,
+                                           .tick_ms = 40,
+                                           .retry_max_ms = 200,
+                                           .wrong_ms = 100,
+                                           .denied_ms = 300};
     w->options.url.unix_socket = true;
     snprintf(w->options.url.path, sizeof w->options.url.path, "%s", w->proxy_path);
     w->lines = 6000;
     w->per_batch = 100;
     w->options.address_events = 20; /* about two batches: others wait, and are read ahead */
     w->domains = 700;
-    w->base_ms = (int64_t)time(NULL) * 1000 - MOST_LINES; /* none lies ahead of the clock: that would count as now */
+    w->base_ms = (int64_t)time(NULL) * 1000 - MOST_LINES; /* none lies ahead of the clock: that
+                                                             would count as now */
     for (size_t i = 0; i < WINDOW; i++) {
         w->spare[w->spares] = bl_batch_new();
         assert_non_null(w->spare[w->spares++]);
@@ -542,9 +574,11 @@ static void everything_is_counted_once(void **state)
     assert_exact(w);
     assert_int_equal(w->losses, 0);
     assert_true(real_redis_number(&w->server, "XLEN bl:{n:mx1}:recent") > 0);
-    assert_int_equal(real_redis_number(&w->server, "ZCARD bl:{n:mx1}:days"), sum_of_buckets(w, 'd', "#|all"));
+    assert_int_equal(real_redis_number(&w->server, "ZCARD bl:{n:mx1}:days"),
+                     sum_of_buckets(w, 'd', "#|all"));
     assert_int_equal(real_redis_number(&w->server, "HGET bl:meta partitions"), 2);
-    assert_true(real_redis_number(&w->server, "TTL bl:{n:mx1}:d:%lld", (long long)(w->base_ms / 86400000)) > 399 * 86400);
+    assert_true(real_redis_number(&w->server, "TTL bl:{n:mx1}:d:%lld",
+                                  (long long)(w->base_ms / 86400000)) > 399 * 86400);
     assert_true(real_redis_number(&w->server, "ZCARD bl:{p00}:x") > 0);
     assert_true(real_redis_number(&w->server, "ZCARD bl:{p01}:x") > 0);
     /* the keys of a sender with a bar and a percent sign can be taken apart */
@@ -583,7 +617,8 @@ static void caps_keep_sums_exact(void **state)
     assert_true(sum_of_buckets(w, 'd', "domain|~other") > 0);
 }
 
-/* As keys_per_day allows it, and more than one reply may hold: read whole by one HGETALL, it kept the store away. */
+/* As keys_per_day allows it, and more than one reply may hold: read whole by one HGETALL, it kept
+ * the store away. */
 static void a_bucket_larger_than_a_reply_is_read(void **state)
 {
     struct world *w = *state;
@@ -592,9 +627,10 @@ static void a_bucket_larger_than_a_reply_is_read(void **state)
     open_store(w);
     finish(w);
     close_store(w);
-    real_redis_do(&w->server, "EVAL %s 1 bl:{n:mx1}:d:%lld",
-                  "for i = 1, 600000 do redis.call('HSET', KEYS[1], 'sender|s' .. i .. '.example', 1) end return 0",
-                  (long long)(w->base_ms / 86400000));
+    real_redis_do(
+        &w->server, "EVAL %s 1 bl:{n:mx1}:d:%lld",
+        "for i = 1, 600000 do redis.call('HSET', KEYS[1], 'sender|s' .. i .. '.example', 1) end return 0",
+        (long long)(w->base_ms / 86400000));
     w->lines += 1000;
     open_store(w);
     finish(w);
@@ -607,8 +643,13 @@ static void old_lines_count_in_their_day_or_in_old(void **state)
 {
     struct world *w = *state;
     const int64_t day_ms = 86400000;
-    static const struct { int64_t days; bool minute, hour, day; } ages[] = {
-        {0, true, true, true}, {5, false, true, true}, {60, false, false, true}, {500, false, false, false}};
+    static const struct {
+        int64_t days;
+        bool minute, hour, day;
+    } ages[] = {{0, true, true, true},
+                {5, false, true, true},
+                {60, false, false, true},
+                {500, false, false, false}};
 
     for (size_t i = 0; i < BL_COUNT(ages); i++) {
         int64_t now_ms = (int64_t)time(NULL) * 1000 - 60000;
@@ -623,7 +664,8 @@ static void old_lines_count_in_their_day_or_in_old(void **state)
         assert_int_equal(sum_of_buckets(w, 'm', "all|*"), ages[i].minute ? 1000 : 0);
         assert_int_equal(sum_of_buckets(w, 'h', "all|*"), ages[i].hour ? 1000 : 0);
         assert_int_equal(sum_of_buckets(w, 'd', "all|*"), 1000); /* "old" among them */
-        assert_int_equal(real_redis_number(&w->server, "HGET bl:{n:mx1}:d:old all|*"), ages[i].day ? 0 : 1000);
+        assert_int_equal(real_redis_number(&w->server, "HGET bl:{n:mx1}:d:old all|*"),
+                         ages[i].day ? 0 : 1000);
         close_store(w);
     }
 }
@@ -653,7 +695,8 @@ static bool was_refused(const struct world *w)
     return w->refused;
 }
 
-/* Negative control: with moves instead of leases while addresses are loaded, their partitions wait for ever. */
+/* Negative control: with moves instead of leases while addresses are loaded, their partitions wait
+ * for ever. */
 static void a_long_load_keeps_the_leases_and_ends(void **state)
 {
     struct world *w = *state;
@@ -715,7 +758,9 @@ static void the_lease_is_kept_and_given_back(void **state)
 static void take_over(struct world *w, unsigned turn)
 {
     if (turn == 2)
-        real_redis_do(&w->server, "HSET bl:{n:mx1}:pos mx1|owner two mx1|lease 99999999999999 mx1|epoch 99999999999999");
+        real_redis_do(
+            &w->server,
+            "HSET bl:{n:mx1}:pos mx1|owner two mx1|lease 99999999999999 mx1|epoch 99999999999999");
 }
 
 static void a_store_whose_node_was_taken_over_stands_down(void **state)
@@ -733,8 +778,9 @@ static void a_store_whose_node_was_taken_over_stands_down(void **state)
 static void data_of_another_kind_is_refused(void **state)
 {
     struct world *w = *state;
-    static const char *const damage[] = {"HSET bl:meta schema 2", "HSET bl:meta dataset xyz", "HSET bl:meta partitions 0",
-                                         "HSET bl:meta partitions 1000", "HSET bl:{p01}:pos dataset 0000000000000001"};
+    static const char *const damage[] = {
+        "HSET bl:meta schema 2", "HSET bl:meta dataset xyz", "HSET bl:meta partitions 0",
+        "HSET bl:meta partitions 1000", "HSET bl:{p01}:pos dataset 0000000000000001"};
 
     for (size_t i = 0; i < BL_COUNT(damage); i++) {
         print_message("%s\n", damage[i]);
@@ -849,7 +895,8 @@ static void stop_and_go(struct world *w, unsigned turn)
         real_redis_signal(&w->server, turn % 2 ? SIGCONT : SIGSTOP);
 }
 
-/* A file that was read to its end long before it is known that it will not grow: the same offset again. */
+/* A file that was read to its end long before it is known that it will not grow: the same offset
+ * again. */
 static void that_a_log_is_finished_arrives_by_itself(void **state)
 {
     struct world *w = *state;
@@ -877,18 +924,24 @@ static void that_a_log_is_finished_arrives_by_itself(void **state)
         assert_true(bl_positions_find(&w->resume->slot[i], GENERATION)->finished);
 }
 
-enum { QUIET = 50 }; /* so many of them, the oldest, are of a log that has not been written for long */
+enum {
+    QUIET = 50
+}; /* so many of them, the oldest, are of a log that has not been written for long */
 
 static void put_generations(struct world *w, const char *key, unsigned n, unsigned finished)
 {
     for (unsigned i = 0; i < n; i++) {
-        bl_position p = {
-            .generation = i + 77, .offset = 50, .seen_s = i + 1, .finished = i < finished, .source = i < QUIET};
+        bl_position p = {.generation = i + 77,
+                         .offset = 50,
+                         .seen_s = i + 1,
+                         .finished = i < finished,
+                         .source = i < QUIET};
         char field[64], text[BL_POSITION_TEXT_MAX];
 
         snprintf(field, sizeof field, "mx1|g|%016" PRIx64, p.generation);
         bl_position_text(&p, text);
-        assert_int_equal(redisAppendCommand(w->server.redis, "HSET %s %s %s", key, field, text), REDIS_OK);
+        assert_int_equal(redisAppendCommand(w->server.redis, "HSET %s %s %s", key, field, text),
+                         REDIS_OK);
     }
     for (unsigned i = 0; i < n; i++) {
         void *reply = NULL;
@@ -906,26 +959,30 @@ static bool knows_generation(struct world *w, const char *key, unsigned generati
     return real_redis_number(&w->server, command) == 1;
 }
 
-/* What was counted of them: 50 bytes, and as many messages discarded as the generation's number says. */
+/* What was counted of them: 50 bytes, and as many messages discarded as the generation's number
+ * says. */
 static void put_totals(struct world *w, unsigned n)
 {
     real_redis_do(&w->server, "EVAL %s 1 bl:{n:mx1}:t %u",
                   "for i = 77, 76 + ARGV[1] do local g = string.format('%016x|', i) "
-                  "redis.call('HSET', KEYS[1], g .. 'bytes', 50, g .. 'discarded', i) end return 0", n);
+                  "redis.call('HSET', KEYS[1], g .. 'bytes', 50, g .. 'discarded', i) end return 0",
+                  n);
 }
 
 /* Of all generations of `pos`, and what went on under "old". */
 static long long sum_of_totals(struct world *w, const char *name)
 {
-    return real_redis_number(&w->server, "EVAL %s 1 bl:{n:mx1}:t %s",
-                             "local all, sum = redis.call('HGETALL', KEYS[1]), 0 for i = 1, #all, 2 do "
-                             "if string.match(all[i], '|(.*)$') == ARGV[1] then sum = sum + all[i + 1] end end "
-                             "return sum",
-                             name);
+    return real_redis_number(
+        &w->server, "EVAL %s 1 bl:{n:mx1}:t %s",
+        "local all, sum = redis.call('HGETALL', KEYS[1]), 0 for i = 1, #all, 2 do "
+        "if string.match(all[i], '|(.*)$') == ARGV[1] then sum = sum + all[i + 1] end end "
+        "return sum",
+        name);
 }
 
-/* A log that rotates for years: without pruning its positions would only become more.  What a log may still have
- * lying there stays, also the few files of one that is quiet: forgotten, they would be new, and counted again. */
+/* A log that rotates for years: without pruning its positions would only become more.  What a log
+ * may still have lying there stays, also the few files of one that is quiet: forgotten, they would
+ * be new, and counted again. */
 static void what_was_finished_long_ago_is_forgotten(void **state)
 {
     struct world *w = *state;
@@ -934,7 +991,8 @@ static void what_was_finished_long_ago_is_forgotten(void **state)
     finish(w);
     close_store(w);
     put_generations(w, "bl:{n:mx1}:pos", 13000, 13000);
-    put_generations(w, "bl:{p00}:pos", 13000, 12900); /* the last hundred are not finished everywhere */
+    put_generations(w, "bl:{p00}:pos", 13000, 12900); /* the last hundred are not finished
+                                                         everywhere */
     put_totals(w, 13000);
     open_store(w);
     run(w, is_ready, 5000, NULL, 0);
@@ -945,17 +1003,21 @@ static void what_was_finished_long_ago_is_forgotten(void **state)
     assert_true(knows_generation(w, "bl:{p00}:pos", 77 + QUIET - 1));
     assert_false(knows_generation(w, "bl:{n:mx1}:pos", 77 + QUIET));
     assert_false(knows_generation(w, "bl:{p00}:pos", 77 + QUIET));
-    /* their totals go with them, into one sum: they stayed for ever, five to ten fields a log file */
+    /* their totals go with them, into one sum: they stayed for ever, five to ten fields a log
+     * file */
     assert_int_equal(sum_of_totals(w, "bytes"), 13000 * 50 + (long long)w->lines * LINE_BYTES);
     assert_int_equal(sum_of_totals(w, "discarded"), 13000ll * (77 + 77 + 12999) / 2);
-    assert_in_range(real_redis_number(&w->server, "HLEN bl:{n:mx1}:t"), 1, 2 * (BL_LOG_FILES_MAX + QUIET) + 30);
-    assert_int_equal(real_redis_number(&w->server, "HGET bl:{n:mx1}:t 000000000000004d|discarded"), 77);
+    assert_in_range(real_redis_number(&w->server, "HLEN bl:{n:mx1}:t"), 1,
+                    2 * (BL_LOG_FILES_MAX + QUIET) + 30);
+    assert_int_equal(real_redis_number(&w->server, "HGET bl:{n:mx1}:t 000000000000004d|discarded"),
+                     77);
     assert_false(knows_generation(w, "bl:{n:mx1}:pos", 77 + 13000 - BL_LOG_FILES_MAX - 1));
     assert_true(knows_generation(w, "bl:{n:mx1}:pos", 77 + 13000 - BL_LOG_FILES_MAX));
     assert_exact(w);
 }
 
-/* More than a list holds, and most of it never finished: the claim takes all of it, and cuts it down. */
+/* More than a list holds, and most of it never finished: the claim takes all of it, and cuts it
+ * down. */
 static void no_number_of_log_files_keeps_a_node_out(void **state)
 {
     struct world *w = *state;
@@ -972,8 +1034,10 @@ static void no_number_of_log_files_keeps_a_node_out(void **state)
     open_store(w);
     run(w, is_ready, 20000, NULL, 0);
     assert_int_equal(w->resume->slot[0].n, BL_GENERATIONS_MAX / 2);
-    assert_in_range(real_redis_number(&w->server, "HLEN bl:{n:mx1}:pos"), BL_GENERATIONS_MAX / 2, BL_GENERATIONS_MAX / 2 + 10);
-    assert_int_equal(real_redis_number(&w->server, "HEXISTS bl:{p00}:pos mx1|g|000000000000004d"), 0);
+    assert_in_range(real_redis_number(&w->server, "HLEN bl:{n:mx1}:pos"), BL_GENERATIONS_MAX / 2,
+                    BL_GENERATIONS_MAX / 2 + 10);
+    assert_int_equal(real_redis_number(&w->server, "HEXISTS bl:{p00}:pos mx1|g|000000000000004d"),
+                     0);
     assert_non_null(strstr(w->all_notes, "not read to their end"));
 }
 
@@ -1013,13 +1077,15 @@ static void thousands_of_positions_move_together(void **state)
     assert_true(real_redis_number(&w->server, "HLEN bl:{p01}:pos") >= BATCHES * BL_BATCH_RANGES);
 }
 
-/* The commit keeps more buckets than it likes rather than one less that an answer will be written into. */
+/* The commit keeps more buckets than it likes rather than one less that an answer will be written
+ * into. */
 static void a_bucket_that_was_asked_for_stays(void **state)
 {
     struct world *w = *state;
     struct bl_commit *commit = bl_commit_new(w->options.rules, w);
     const struct bl_batch *batch = w->spare[0];
-    bl_event event = {.outcome = BL_DELIVERED, .attempt = true, .recipient = BL_SLICE("x@host.example")};
+    bl_event event = {
+        .outcome = BL_DELIVERED, .attempt = true, .recipient = BL_SLICE("x@host.example")};
     struct bl_bucket *bucket, *asked[300];
     size_t n = 0;
 
@@ -1197,7 +1263,8 @@ static void what_redis_refuses_for_a_while_is_held(void **state)
     static const struct refusal refusals[] = {
         {"no memory", "CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", "OOM"},
         {"a replica", "REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE", "READONLY"},
-        {"no replicas", "CONFIG SET min-replicas-to-write 1", "CONFIG SET min-replicas-to-write 0", "NOREPLICAS"},
+        {"no replicas", "CONFIG SET min-replicas-to-write 1", "CONFIG SET min-replicas-to-write 0",
+         "NOREPLICAS"},
         {"no right to scripts", "ACL SETUSER default -eval", "ACL SETUSER default +eval", "NOPERM"},
         {"a foreign bucket", NULL, NULL, "WRONGTYPE"},
     };
@@ -1223,7 +1290,8 @@ static void what_redis_refuses_for_a_while_is_held(void **state)
         refusal = &now;
         open_store(w);
         run(w, is_ready, 2000, NULL, 0);
-        if (strcmp(now.said, "WRONGTYPE") == 0) { /* instead of the first commit, so that nothing is lost with it */
+        if (strcmp(now.said, "WRONGTYPE") == 0) { /* instead of the first commit, so that nothing is
+                                                     lost with it */
             close_store(w);
             real_redis_do(&w->server, "FLUSHALL");
             real_redis_do(&w->server, now.begin);
@@ -1361,18 +1429,23 @@ static void hand_stop(void)
     free(hand);
 }
 
-static enum bl_change change_by_hand(struct world *w, const char *address, enum bl_address_event_kind kind)
+static enum bl_change change_by_hand(struct world *w, const char *address,
+                                     enum bl_address_event_kind kind)
 {
     bl_slice slice = {address, strlen(address)};
     int64_t now_ms = (int64_t)time(NULL) * 1000;
-    bl_address_event event = {.kind = kind, .time_ms = now_ms, .address = slice, .hash = bl_address_hash(slice),
-                              .actor = BL_SLICE("root"), .note = BL_SLICE("test")};
+    bl_address_event event = {.kind = kind,
+                              .time_ms = now_ms,
+                              .address = slice,
+                              .hash = bl_address_hash(slice),
+                              .actor = BL_SLICE("root"),
+                              .note = BL_SLICE("test")};
     struct bl_address_record record;
     enum bl_change change = BL_CHANGE_NONE;
     bl_err err = {0};
 
-    if (bl_address_change_now(hand->conn, &hand->keys, &event, &w->options.policy, now_ms, &record, &change, &err) !=
-        BL_OK)
+    if (bl_address_change_now(hand->conn, &hand->keys, &event, &w->options.policy, now_ms, &record,
+                              &change, &err) != BL_OK)
         print_message("%s\n", err.text);
     hand->changes++;
     hand->written += change != BL_CHANGE_NONE;
@@ -1394,19 +1467,22 @@ static void interfere_unseen(struct world *w, unsigned turn)
 {
     for (unsigned i = 0; i < 4; i++) {
         char address[64];
-        bl_slice text = {address, (size_t)snprintf(address, sizeof address, "u%zu@d%zu.example", draw(USERS),
-                                                   draw(ADDRESS_DOMAINS))};
+        bl_slice text = {address, (size_t)snprintf(address, sizeof address, "u%zu@d%zu.example",
+                                                   draw(USERS), draw(ADDRESS_DOMAINS))};
 
-        if (change_by_hand(w, address, (turn + i) % 2 ? BL_ADDRESS_ADD : BL_ADDRESS_REMOVE) != BL_CHANGE_NONE)
-            real_redis_do(&w->server, "HINCRBY bl:{p%02u}:pos changes -1", bl_address_partition(text, 2));
+        if (change_by_hand(w, address, (turn + i) % 2 ? BL_ADDRESS_ADD : BL_ADDRESS_REMOVE) !=
+            BL_CHANGE_NONE)
+            real_redis_do(&w->server, "HINCRBY bl:{p%02u}:pos changes -1",
+                          bl_address_partition(text, 2));
     }
 }
 
-/* Every record is readable, and each write raised its version by one: nothing was overwritten if they add up to all
- * writes. */
+/* Every record is readable, and each write raised its version by one: nothing was overwritten if
+ * they add up to all writes. */
 static bool versions_add_up(struct world *w)
 {
-    unsigned long long versions = 0, bounced = 0, written = bl_store_stats(w->store).addresses_written + hand->written;
+    unsigned long long versions = 0, bounced = 0,
+                       written = bl_store_stats(w->store).addresses_written + hand->written;
 
     for (size_t i = 0; i < (size_t)7 * USERS * ADDRESS_DOMAINS; i += 7) {
         char address[64];
@@ -1415,16 +1491,19 @@ static bool versions_add_up(struct world *w)
         bl_redis_key key = bl_redis_key_address(&hand->keys, 'a', (bl_slice){address, n});
         redisReply *reply = real_redis_do(&w->server, "GET %b", key.text, key.n);
 
-        assert_int_equal(bl_address_change_read((bl_slice){reply->str, reply->len}, &record, NULL), BL_OK);
+        assert_int_equal(bl_address_change_read((bl_slice){reply->str, reply->len}, &record, NULL),
+                         BL_OK);
         versions += record.version;
         bounced += record.failures;
     }
     assert_true(bounced > 0);
-    print_message("%llu writes, of them %u by hand; versions add up to %llu\n", written, hand->written, versions);
+    print_message("%llu writes, of them %u by hand; versions add up to %llu\n", written,
+                  hand->written, versions);
     return versions == written;
 }
 
-static void write_against_each_other(struct world *w, size_t lines, void (*other)(struct world *w, unsigned turn))
+static void write_against_each_other(struct world *w, size_t lines,
+                                     void (*other)(struct world *w, unsigned turn))
 {
     w->lines = lines;
     w->per_batch = 200;
@@ -1481,9 +1560,15 @@ static void what_others_write_is_heard_of(void **state)
     run(w, heard_of_others, 1000, NULL, 0);
     assert_int_equal(w->added, 3);
     assert_int_equal(w->replaced, 0);
-    assert_int_equal(real_redis_number(&w->server, "EXISTS bl:{p00}:s:new1@other.example bl:{p01}:s:new1@other.example"), 1);
+    assert_int_equal(
+        real_redis_number(&w->server,
+                          "EXISTS bl:{p00}:s:new1@other.example bl:{p01}:s:new1@other.example"),
+        1);
     assert_int_equal(change_by_hand(w, "new1@other.example", BL_ADDRESS_REMOVE), BL_CHANGE_REMOVE);
-    assert_int_equal(real_redis_number(&w->server, "EXISTS bl:{p00}:s:new1@other.example bl:{p01}:s:new1@other.example"), 0);
+    assert_int_equal(
+        real_redis_number(&w->server,
+                          "EXISTS bl:{p00}:s:new1@other.example bl:{p01}:s:new1@other.example"),
+        0);
     /* the feed is cut behind our back: everything is loaded again */
     run(w, NULL, 100, NULL, 0);
     change_by_hand(w, "new4@other.example", BL_ADDRESS_ADD);
@@ -1496,7 +1581,8 @@ static void what_others_write_is_heard_of(void **state)
     hand_stop();
 }
 
-/* Else they would not tell its deliveries.  Negative control: with entries for verdicts alone none is found. */
+/* Else they would not tell its deliveries.  Negative control: with entries for verdicts alone none
+ * is found. */
 static void others_hear_of_a_record_without_a_verdict(void **state)
 {
     struct world *w = *state;
@@ -1519,7 +1605,8 @@ static void verdicts_and_index_say_the_same(void **state)
     open_store(w);
     finish(w);
     for (unsigned p = 0; p < 2; p++) {
-        long long blocked = real_redis_number(&w->server, "ZCOUNT bl:{p%02u}:x %lld +inf", p, (long long)time(NULL) * 1000);
+        long long blocked = real_redis_number(&w->server, "ZCOUNT bl:{p%02u}:x %lld +inf", p,
+                                              (long long)time(NULL) * 1000);
         redisReply *verdicts = real_redis_do(&w->server, "KEYS bl:{p%02u}:s:*", p);
 
         assert_int_equal(verdicts->elements, blocked);

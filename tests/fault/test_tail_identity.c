@@ -101,8 +101,9 @@ static void t7_control_without_the_tail_check_lines_are_lost(void **state)
     assert_true(rig->lines < 250);
 }
 
-/* Both times the offset falls behind "(in reply to RCPT TO command))\n", 32 bytes that are the same in
- * every second bounce; rig_write's lines all end so, and numbers of equal length make it exact. */
+/* Both times the offset falls behind "(in reply to RCPT TO command))\n", 32 bytes that are the same
+ * in every second bounce; rig_write's lines all end so, and numbers of equal length make it
+ * exact. */
 static void t8_the_32_bytes_before_the_offset_are_equal(void **state)
 {
     struct rig *rig = *state;

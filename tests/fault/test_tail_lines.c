@@ -274,8 +274,9 @@ static void a_snapshot_of_the_join_says_where_to_begin(void **state)
     assert_true(a_block_ends_at(rig, line_end(rig, 50)));
 }
 
-/* The source came, or was left and came back, since the snapshot was taken: its positions there are but a copy, and the
- * join of it begins with the first line.  Fails when the plan goes by the positions alone, or takes it for cold. */
+/* The source came, or was left and came back, since the snapshot was taken: its positions there are
+ * but a copy, and the join of it begins with the first line.  Fails when the plan goes by the
+ * positions alone, or takes it for cold. */
 static void a_snapshot_without_the_join_of_a_source_says_nothing_of_it(void **state)
 {
     struct rig *rig = *state;
@@ -297,7 +298,8 @@ static void a_snapshot_without_the_join_of_a_source_says_nothing_of_it(void **st
     assert_true(a_block_ends_at(rig, line_end(rig, 80)));
 }
 
-/* Whoever was not told there is told between the lines before and those behind.  Fails without the cut at told_at. */
+/* Whoever was not told there is told between the lines before and those behind.  Fails without the
+ * cut at told_at. */
 static void where_the_log_once_ended_a_block_ends(void **state)
 {
     struct rig *rig = *state;
@@ -311,7 +313,8 @@ static void where_the_log_once_ended_a_block_ends(void **state)
     assert_true(a_block_ends_at(rig, line_end(rig, 60)));
 }
 
-/* A slot finished a file whose last line had no newline; another is behind: the border must be there. */
+/* A slot finished a file whose last line had no newline; another is behind: the border must be
+ * there. */
 static void a_slot_that_stopped_without_newline_is_a_border_too(void **state)
 {
     struct rig *rig = *state;

@@ -1,11 +1,12 @@
 /* ctest: label=quick timeout=240 threads */
-/* Rotations in the middle of a look.  The names are listed first and opened then; a rotation in between puts
- * another file under each name, and a file never seen could be taken for one that was read.  A log that is
- * copied and truncated in between looks as if it had always begun with what is written next.
+/* Rotations in the middle of a look.  The names are listed first and opened then; a rotation in
+ * between puts another file under each name, and a file never seen could be taken for one that was
+ * read.  A log that is copied and truncated in between looks as if it had always begun with what is
+ * written next.
  *
- * Negative controls: the_checks_are_needed runs the same with the comparison of open_listed() switched off and
- * files begun at first sight, for_a_copy_it_takes_a_second_list with the latter alone; then a whole generation is
- * missing. */
+ * Negative controls: the_checks_are_needed runs the same with the comparison of open_listed()
+ * switched off and files begun at first sight, for_a_copy_it_takes_a_second_list with the latter
+ * alone; then a whole generation is missing. */
 #include "fault/tail_rig.c"
 
 enum { READS = 10, KNOWN = 100, UNSEEN = 871, YOUNG = 7 };
@@ -63,8 +64,8 @@ static void remove_logs(struct rig *rig)
     }
 }
 
-/* One file is read.  While nobody watches it is rotated and another one written.  The next run lists both,
- * and while it compares them with what is known the log is rotated once more. */
+/* One file is read.  While nobody watches it is rotated and another one written.  The next run
+ * lists both, and while it compares them with what is known the log is rotated once more. */
 static uint32_t missing_after(struct rig *rig, void (*rotation)(struct rig *rig), int read)
 {
     uint32_t first = rig->next, missing = 0;
@@ -137,8 +138,8 @@ static void for_a_copy_it_takes_a_second_list(void **state)
     something_is_missing_after(*state, copy_and_truncate);
 }
 
-/* All lines of a second begin alike: the half of one that was seen first tells nothing when the log was copied
- * away and truncated meanwhile.  Returns how many lines are missing. */
+/* All lines of a second begin alike: the half of one that was seen first tells nothing when the log
+ * was copied away and truncated meanwhile.  Returns how many lines are missing. */
 static uint32_t missing_after_half_a_line(struct rig *rig)
 {
     char line[256];
@@ -191,8 +192,9 @@ static void pack(struct rig *rig, const char *name)
     rig_remove(rig, name);
 }
 
-/* Of two unread files the older one cannot be opened at first, and the younger one is packed and deleted before
- * anything is read: it has no name any more, but its archive has, and says where it belongs. */
+/* Of two unread files the older one cannot be opened at first, and the younger one is packed and
+ * deleted before anything is read: it has no name any more, but its archive has, and says where it
+ * belongs. */
 static void a_file_that_was_packed_unread_keeps_its_place(void **state)
 {
     struct rig *rig = *state;

@@ -1,6 +1,6 @@
 /* ctest: label=quick timeout=240 threads */
-/* Rotation in all its forms, every test once with inotify and once by the sweep alone (T24).  The numbers
- * are those of the failure matrix in the notes on ingest. */
+/* Rotation in all its forms, every test once with inotify and once by the sweep alone (T24).  The
+ * numbers are those of the failure matrix in the notes on ingest. */
 #include "fault/tail_rig.c"
 
 /* --- T1 --- */

@@ -1,6 +1,6 @@
 /* ctest: label=quick timeout=120 threads */
-/* The world around the logs: late, unreadable, failing files; lost events; back-pressure; pauses; --once
- * and --from end. */
+/* The world around the logs: late, unreadable, failing files; lost events; back-pressure; pauses;
+ * --once and --from end. */
 #include "fault/tail_rig.c"
 
 #include <stdatomic.h>
@@ -108,7 +108,8 @@ static void not_a_regular_file_is_waited_out(void **state)
     rig_expect_all(rig);
 }
 
-/* While running: a folder takes the log's place, a FIFO the folder's, and then there is a log again. */
+/* While running: a folder takes the log's place, a FIFO the folder's, and then there is a log
+ * again. */
 static void what_takes_the_place_of_the_log_is_said_once_and_waited_out(void **state)
 {
     struct rig *rig = *state;
@@ -126,7 +127,8 @@ static void what_takes_the_place_of_the_log_is_said_once_and_waited_out(void **s
     assert_int_equal(mkfifo(rig->log, 0644), 0);
     rig_wait_note(rig, "not a regular file");
     rig_spin(rig, 200);
-    assert_int_equal(notes_with(rig, "cannot be read"), 2); /* each once, however often it was tried */
+    /* each once, however often it was tried */
+    assert_int_equal(notes_with(rig, "cannot be read"), 2);
     assert_int_equal(bl_tail_stats(rig->tail).missing, 1);
     rig_remove(rig, "mail.log");
     rig_write(rig, "mail.log", 10);
@@ -136,7 +138,8 @@ static void what_takes_the_place_of_the_log_is_said_once_and_waited_out(void **s
     assert_int_equal(bl_tail_stats(rig->tail).missing, 0);
 }
 
-/* What is rotated is moved to another file system and linked; then the log itself is a link to there. */
+/* What is rotated is moved to another file system and linked; then the log itself is a link to
+ * there. */
 static void files_on_another_file_system(void **state)
 {
     struct rig *rig = *state;
@@ -177,8 +180,8 @@ static void files_on_another_file_system(void **state)
     assert_int_equal(rmdir(there), 0);
 }
 
-/* The store forgets files that were finished long ago.  One that is there after all is older than what is known,
- * and no news; but it is no loss either. */
+/* The store forgets files that were finished long ago.  One that is there after all is older than
+ * what is known, and no news; but it is no loss either. */
 static void files_whose_positions_were_forgotten_are_not_read_again(void **state)
 {
     struct rig *rig = *state;
@@ -418,8 +421,9 @@ static void begin_again(struct rig *rig)
     bl_resume_free(resume);
 }
 
-/* One file that a slot knows and one that none has heard of, both unread and deleted: their descriptors are all
- * there is of them, and must outlive the run.  (When each run opened its files anew, forty lines were lost.) */
+/* One file that a slot knows and one that none has heard of, both unread and deleted: their
+ * descriptors are all there is of them, and must outlive the run.  (When each run opened its files
+ * anew, forty lines were lost.) */
 static void a_new_run_keeps_what_was_deleted_unread(void **state)
 {
     struct rig *rig = *state;
@@ -475,7 +479,8 @@ static void a_loss_is_told_once_however_often_a_run_begins(void **state)
     assert_int_equal(bl_tail_stats(rig->tail).lost_bytes, lost);
 }
 
-/* A file that goes before anybody knew that it would not grow.  Fails when a loss of 0 bytes is told as one. */
+/* A file that goes before anybody knew that it would not grow.  Fails when a loss of 0 bytes is
+ * told as one. */
 static void of_a_file_that_was_read_to_its_end_no_bytes_are_lost(void **state)
 {
     struct rig *rig = *state;
@@ -494,7 +499,8 @@ static void of_a_file_that_was_read_to_its_end_no_bytes_are_lost(void **state)
     assert_int_equal(bl_tail_stats(rig->tail).lost_bytes, 0);
 }
 
-/* Nothing was committed yet, so the new run is a first one again; where the end was is not asked twice. */
+/* Nothing was committed yet, so the new run is a first one again; where the end was is not asked
+ * twice. */
 static void a_new_run_does_not_move_the_end_that_was_begun_from(void **state)
 {
     struct rig *rig = *state;
@@ -544,9 +550,9 @@ static void two_logs_do_not_mix(void **state)
     rig_expect_all(rig);
 }
 
-/* Redis came back empty: no slot knows anything, but the copy of the positions does.  What is still there is read
- * again, also under other names and packed, in order, and what was there before the first start is not; of what
- * is gone the bytes are said. */
+/* Redis came back empty: no slot knows anything, but the copy of the positions does.  What is still
+ * there is read again, also under other names and packed, in order, and what was there before the
+ * first start is not; of what is gone the bytes are said. */
 static void t37_what_was_read_into_another_redis_is_read_again(void **state)
 {
     struct rig *rig = *state;
@@ -563,7 +569,8 @@ static void t37_what_was_read_into_another_redis_is_read_again(void **state)
         rig_stop(rig);
         for (int k = 3; k > 1; k--)
             if (access(rig_path(rig, k == 3 ? "mail.log.2" : "mail.log.1"), F_OK) == 0)
-                rig_rename(rig, k == 3 ? "mail.log.2" : "mail.log.1", k == 3 ? "mail.log.3" : "mail.log.2");
+                rig_rename(rig, k == 3 ? "mail.log.2" : "mail.log.1",
+                           k == 3 ? "mail.log.3" : "mail.log.2");
         rig_rename(rig, "mail.log", "mail.log.1");
         rig_write(rig, "mail.log", 10);
     }
@@ -686,7 +693,10 @@ static void once_with_an_archive_that_is_not_read(void **state)
 
     rig->options.once = true;
     rig_write(rig, "mail.log", 10);
-    rig_append(rig, "mail.log.1.xz", "\xfd" "7zXZ\0 SEQ999998\n", 17);
+    rig_append(rig, "mail.log.1.xz",
+               "\xfd"
+               "7zXZ\0 SEQ999998\n",
+               17);
     rig_append(rig, "mail.log.2.bz2", "BZh91AY SEQ999999\n", 18);
     rig_start(rig, names);
     wait_end(rig);
@@ -768,7 +778,8 @@ static void from_end_skips_what_is_there_and_nothing_later(void **state)
         assert_int_equal(stat(rig_path(rig, names[i]), &st), 0);
         size += (uint64_t)st.st_size;
     }
-    rig_append(rig, "mail.log", "SEQ2", 4); /* the line that is being written belongs to the new ones */
+    rig_append(rig, "mail.log", "SEQ2", 4); /* the line that is being written belongs to the new
+                                               ones */
     rig_start(rig, names);
     rig_settle(rig);
     assert_int_equal(rig->lines, 0);
@@ -819,12 +830,14 @@ static void next_run(struct rig *rig, const char *const *names)
     bl_resume_free(resume);
 }
 
-/* One comes and is read from its start; the other one goes on, with a file that only we have; then it is left, and
- * its descriptor with it. */
+/* One comes and is read from its start; the other one goes on, with a file that only we have; then
+ * it is left, and its descriptor with it. */
 static void other_logs_from_the_next_run_on(void **state)
 {
     struct rig *rig = *state;
-    static const char *const both[] = {"mail.log", "sub/other.log", NULL}, *const other[] = {"sub/other.log", NULL};
+    static const char *const both[] = {"mail.log", "sub/other.log", NULL}, *const other[] = {
+                                                                               "sub/other.log",
+                                                                               NULL};
     int deleted = rig_open(rig, "mail.log");
     uint64_t inode = rig_inode(rig, "mail.log");
 
@@ -853,8 +866,9 @@ static void other_logs_from_the_next_run_on(void **state)
     close(deleted);
 }
 
-/* Deleted, and its writer still there: it ends when it was quiet for long, not before; a log that may not end is kept
- * for ever.  What came between is counted, and the position says that there is no more. */
+/* Deleted, and its writer still there: it ends when it was quiet for long, not before; a log that
+ * may not end is kept for ever.  What came between is counted, and the position says that there is
+ * no more. */
 static void a_log_that_may_end_ends_when_nothing_of_it_is_left(void **state)
 {
     for (int may_end = 0; may_end < 2; may_end++) {

@@ -1,9 +1,9 @@
 /* fuzz_address.c -- the text form of an address record, and the addresses themselves
  *
- * As text, the input must be refused, or be exactly what writing the parsed record gives.  As a stream
- * of numbers and texts it makes a record, which must come back from its text as it was.  As an address
- * it must be refused, or be a fixed point of normalising, whatever the case of ASCII.  A domain's A-label must be a
- * name of letters, digits and signs, and the domain of the same address.
+ * As text, the input must be refused, or be exactly what writing the parsed record gives.  As a
+ * stream of numbers and texts it makes a record, which must come back from its text as it was.  As
+ * an address it must be refused, or be a fixed point of normalising, whatever the case of ASCII.  A
+ * domain's A-label must be a name of letters, digits and signs, and the domain of the same address.
  * ctest: label=quick timeout=120 */
 #include <stdlib.h>
 
@@ -24,7 +24,9 @@ static void as_text(bl_slice in)
 {
     static struct bl_address_record record;
     static char text[BL_ADDRESS_TEXT_MAX];
-    bl_address_event event = {.kind = BL_ADDRESS_FAILED, .action = BL_ACTION_SUPPRESS, .reply = in,
+    bl_address_event event = {.kind = BL_ADDRESS_FAILED,
+                              .action = BL_ACTION_SUPPRESS,
+                              .reply = in,
                               .time_ms = 1700000000000};
 
     if (bl_address_parse(in, &record, NULL) != BL_OK)
@@ -49,7 +51,8 @@ static void as_record(struct byte_source in)
     static char text[BL_ADDRESS_TEXT_MAX];
 
     source_record(&in, &record);
-    demand(bl_address_parse((bl_slice){text, bl_address_text(&record, text)}, &again, NULL) == BL_OK);
+    demand(bl_address_parse((bl_slice){text, bl_address_text(&record, text)}, &again, NULL) ==
+           BL_OK);
     demand(record_eq(&record, &again));
 }
 

@@ -1,4 +1,4 @@
-/* The classifier on any reply: two bytes of codes, one of phase, then relay host, NUL, text.  Alone,
+/* The classifier on any reply: two bytes of codes, one of phase, then relay host, NUL, text. Alone,
  * side by side and remembered must agree, and the deciding bytes lie inside the text. */
 #include "bounceline/memo.h"
 #include "bounceline/rules.h"

@@ -2,10 +2,10 @@
  * join in two halves with a snapshot between them, which must say what the whole says. */
 #include <stdlib.h>
 
+#include "../support/join_records.h"
 #include "bounceline/alloc.h"
 #include "bounceline/exim.h"
 #include "bounceline/join.h"
-#include "../support/join_records.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -37,9 +37,11 @@ static void read_line(bl_slice line, size_t left)
     if (!bl_exim_head(line, &stamper, &head) && !bl_syslog_read(line, &stamper, &head))
         return;
     if (bl_exim_read(&head, &room, &r, &reply) == BL_EXIM_RECORD) {
-        const bl_slice texts[] = {r.host,   r.service,   r.queue_id, r.recipient, r.orig_recipient,
-                                  r.sender, r.peer_host, r.peer_ip, r.text,
-                                  bl_sending_ip(r.peer_ip, r.sending_gap)};
+        const bl_slice texts[] = {r.host,           r.service,
+                                  r.queue_id,       r.recipient,
+                                  r.orig_recipient, r.sender,
+                                  r.peer_host,      r.peer_ip,
+                                  r.text,           bl_sending_ip(r.peer_ip, r.sending_gap)};
 
         for (size_t i = 0; i < BL_COUNT(texts); i++)
             check(may_stand(texts[i], line, bytes));

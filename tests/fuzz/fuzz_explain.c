@@ -1,5 +1,6 @@
-/* The explanation of any reply: two bytes of codes, one of phase, then relay host, NUL, text.  It decides as
- * bl_classify does; what was beaten comes by rank, each rule once, and lies inside the text. */
+/* The explanation of any reply: two bytes of codes, one of phase, then relay host, NUL, text.  It
+ * decides as bl_classify does; what was beaten comes by rank, each rule once, and lies inside the
+ * text. */
 #include "bounceline/explain.h"
 
 #include <stdlib.h>
@@ -8,11 +9,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static void check_match(const struct bl_match *match, const bl_reply *reply)
 {
-    if (match->verdict.match_at + match->verdict.match_n > reply->text.n || match->why > BL_BEATEN_VETO)
+    if (match->verdict.match_at + match->verdict.match_n > reply->text.n ||
+        match->why > BL_BEATEN_VETO)
         abort();
 }
 
-static void check(const struct bl_rules *rules, const bl_reply *reply, const struct bl_explanation *e)
+static void check(const struct bl_rules *rules, const bl_reply *reply,
+                  const struct bl_explanation *e)
 {
     bl_verdict verdict = bl_classify(rules, reply);
 

@@ -1,5 +1,6 @@
-/* Counted messages: what is whole does not depend on what follows, lines fit where the messages were,
- * there are as many newlines as messages; from the end, a newline stands before lines that are whole. */
+/* Counted messages: what is whole does not depend on what follows, lines fit where the messages
+ * were, there are as many newlines as messages; from the end, a newline stands before lines that
+ * are whole. */
 #include <stdlib.h>
 
 #include "bounceline/framing.h"

@@ -25,7 +25,8 @@ static void check_record(const struct bl_block *block, const bl_record *r)
                               r->sender, r->peer_host, r->peer_ip,  r->text};
 
     for (size_t i = 0; i < BL_COUNT(texts); i++) {
-        check(inside(block, texts[i]) || (r->mta == BL_MTA_EXIM && bl_slice_eq(texts[i], BL_SLICE("exim"))));
+        check(inside(block, texts[i]) ||
+              (r->mta == BL_MTA_EXIM && bl_slice_eq(texts[i], BL_SLICE("exim"))));
         check(texts[i].n == 0 || memchr(texts[i].p, '\n', texts[i].n) == NULL);
     }
     check(r->service.n > 0);

@@ -1,5 +1,5 @@
-/* What a hostile server sends: the first byte says how large the pieces are in which the rest arrives.  Every
- * reply is walked and classified; after BAD nothing more comes. */
+/* What a hostile server sends: the first byte says how large the pieces are in which the rest
+ * arrives.  Every reply is walked and classified; after BAD nothing more comes. */
 #include <hiredis/hiredis.h>
 #include <stdlib.h>
 

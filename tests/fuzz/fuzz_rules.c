@@ -40,16 +40,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         {BL_SLICE_INIT("providers.tsv"), BL_SLICE_INIT("suffix\tprovider\nexample.com\tBig\n")},
     };
     static const struct bl_rules_file shipped[] = {
-        {BL_SLICE_INIT("s.rules"), BL_SLICE_INIT("[specific]\na: \"no such user\" -> gone ; s\n = 550 no such user\n")},
-        {BL_SLICE_INIT("codes.tsv"), BL_SLICE_INIT("basic\tenhanced\tstrength\tcategory\tsource\n550\t\tgeneric\tspam\tRFC\n")},
-        {BL_SLICE_INIT("categories.tsv"), BL_SLICE_INIT("category\tscope\ttype\taction\n"
-                                                        "gone\trecipient\thard\tsuppress\n"
-                                                        "spam\tmessage\tsoft\tnone\n"
-                                                        "unclassified\tlocal\tundetermined\tnone\n")},
+        {BL_SLICE_INIT("s.rules"),
+         BL_SLICE_INIT("[specific]\na: \"no such user\" -> gone ; s\n = 550 no such user\n")},
+        {BL_SLICE_INIT("codes.tsv"),
+         BL_SLICE_INIT("basic\tenhanced\tstrength\tcategory\tsource\n550\t\tgeneric\tspam\tRFC\n")},
+        {BL_SLICE_INIT("categories.tsv"),
+         BL_SLICE_INIT("category\tscope\ttype\taction\n"
+                       "gone\trecipient\thard\tsuppress\n"
+                       "spam\tmessage\tsoft\tnone\n"
+                       "unclassified\tlocal\tundetermined\tnone\n")},
     };
     size_t problems = 0;
-    struct bl_rules_sources over = {.shipped = shipped, .shipped_n = BL_COUNT(shipped), .own = files, .own_n = 2,
-                                    .problem = count_problem, .arg = &problems};
+    struct bl_rules_sources over = {.shipped = shipped,
+                                    .shipped_n = BL_COUNT(shipped),
+                                    .own = files,
+                                    .own_n = 2,
+                                    .problem = count_problem,
+                                    .arg = &problems};
     struct bl_rules *rules = NULL;
     bl_err err = {0};
     enum bl_code rc = bl_rules_compile_over(&over, &rules, &err);

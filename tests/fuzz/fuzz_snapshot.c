@@ -1,10 +1,10 @@
 /* The snapshot file as a hostile one: any bytes, and any bytes behind a right checksum. */
 #include <stdlib.h>
 
+#include "../support/snapshot_file.h"
 #include "bounceline/alloc.h"
 #include "bounceline/hash.h"
 #include "bounceline/snapshot.h"
-#include "../support/snapshot_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

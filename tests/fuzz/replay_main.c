@@ -1,4 +1,5 @@
-/* replay_main.c -- runs a fuzz target over the files of its corpus, so that every ordinary test run does
+/* replay_main.c -- runs a fuzz target over the files of its corpus, so that every ordinary test run
+ * does
  *
  * Each file is handed over in a block of its own size, so that ASan sees one byte too many. */
 #include <dirent.h>

@@ -1,9 +1,11 @@
-/* rules_score -- the verdict of a part of the rules on labelled replies; folds.py and confusion.py ask it
+/* rules_score -- the verdict of a part of the rules on labelled replies; folds.py and confusion.py
+ * ask it
  *
  *   rules_score RULES.. -- [REPLIES.tsv [PHASE]] < LEFT_OUT
  *
  * Standard input lists alternatives to leave out, as printed: FILE:LINE:COLUMN.  One line a reply:
- * id, wanted category and type, category, type, action, rule, FILE:LINE:COLUMN.  PHASE is what `classify
+ * id, wanted category and type, category, type, action, rule, FILE:LINE:COLUMN.  PHASE is what
+ * `classify
  * --phase` would be given; without it what the text itself tells counts.  Without REPLIES: all
  * FILE:LINE:COLUMN, each with its rule. */
 #include "../../core/match/compile.h"
@@ -80,7 +82,8 @@ static void list_places(const struct bl_rules *rules)
     }
 }
 
-static void judge(const struct bl_rules *rules, const bl_slice *field, bool given, enum bl_phase phase)
+static void judge(const struct bl_rules *rules, const bl_slice *field, bool given,
+                  enum bl_phase phase)
 {
     bl_reply reply = {0};
     const struct bl_rule_info *rule;
@@ -95,9 +98,9 @@ static void judge(const struct bl_rules *rules, const bl_slice *field, bool give
     place(rule, key, sizeof key);
     printf("%.*s\t%.*s\t%.*s\t%.*s\t%s\t%s\t%.*s\t%s\n", (int)field[ID].n, field[ID].p,
            (int)field[CATEGORY].n, field[CATEGORY].p, (int)field[TYPE].n, field[TYPE].p,
-           (int)bl_rules_category(rules, v.category)->name.n, bl_rules_category(rules, v.category)->name.p,
-           bl_type_name((enum bl_type)v.type), bl_action_name((enum bl_action)v.action), (int)rule->id.n,
-           rule->id.p, key);
+           (int)bl_rules_category(rules, v.category)->name.n,
+           bl_rules_category(rules, v.category)->name.p, bl_type_name((enum bl_type)v.type),
+           bl_action_name((enum bl_action)v.action), (int)rule->id.n, rule->id.p, key);
 }
 
 int main(int argc, char **argv)
@@ -112,7 +115,8 @@ int main(int argc, char **argv)
 
     for (; i < argc && strcmp(argv[i], "--") != 0 && n < FILES_MAX; i++)
         files[n++] = (struct bl_rules_file){{argv[i], strlen(argv[i])}, read_whole(argv[i])};
-    if (i >= argc || (i + 2 < argc && !bl_phase_from_name((bl_slice){argv[i + 2], strlen(argv[i + 2])}, &phase))) {
+    if (i >= argc || (i + 2 < argc &&
+                      !bl_phase_from_name((bl_slice){argv[i + 2], strlen(argv[i + 2])}, &phase))) {
         fprintf(stderr, "usage: rules_score RULES.. -- [REPLIES.tsv [PHASE]] < LEFT_OUT\n");
         return 64;
     }

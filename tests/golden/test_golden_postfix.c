@@ -1,8 +1,8 @@
 /* ctest: label=quick timeout=30
  *
- * golden/NAME.log read as one block, against golden/NAME.want: a line for each record with everything it
- * says, but for the category, which is the rules' business.  `test_golden_postfix --update` writes the files
- * anew; the commit then shows what changed.
+ * golden/NAME.log read as one block, against golden/NAME.want: a line for each record with
+ * everything it says, but for the category, which is the rules' business.  `test_golden_postfix
+ * --update` writes the files anew; the commit then shows what changed.
  *
  * Negative control: the comparison is shown the text with one byte changed. */
 #include <setjmp.h>
@@ -50,9 +50,9 @@ static void put(struct out *out, const char *label, bl_slice s)
 
 static void put_record(struct out *out, const bl_record *r)
 {
-    static const char *const kinds[] = {"",         "OPEN",    "ARRIVAL", "MESSAGE_ID", "QUEUED",
-                                        "DELIVERY", "EXPIRED", "REMOVED", "REJECT",     "PIECE",
-                                        "HELD"};
+    static const char *const kinds[] = {"",       "OPEN",     "ARRIVAL", "MESSAGE_ID",
+                                        "QUEUED", "DELIVERY", "EXPIRED", "REMOVED",
+                                        "REJECT", "PIECE",    "HELD"};
     bool outcome = r->kind == BL_RECORD_DELIVERY || r->kind == BL_RECORD_REJECT;
     char stamp[BL_STAMP_TEXT_MAX], status[BL_STATUS_TEXT_MAX];
 

@@ -83,8 +83,10 @@ static const char *const exim_bodies[] = {
     "[1/2] 1xUzl1-0000Ab-1l Completed",
 };
 static const char *const ietf[] = {"<22>1 2026-11-22T05:03:37.532042+00:00",
-                                   "<22>1 2026-11-22T05:03:37.532043+00:00", "<22>1 -",
-                                   "<20>1 2026-11-22T05:03:37Z", "<13>1 2026-11-22T05:03:37Z",
+                                   "<22>1 2026-11-22T05:03:37.532043+00:00",
+                                   "<22>1 -",
+                                   "<20>1 2026-11-22T05:03:37Z",
+                                   "<13>1 2026-11-22T05:03:37Z",
                                    "<134>1 2026-11-22T05:03:37Z"};
 static const char *const ietf_ends[] = {"1382 - -  ", "1 - - ", "- - - \xEF\xBB\xBF",
                                         "1 id [a b=\"\\]\"][c] ", "1 - [a"};
@@ -171,15 +173,17 @@ static size_t make_json(char *out, size_t room)
     }
     escaped[n] = '\0';
     if (draw(2))
-        return (size_t)snprintf(out, room,
-                                "{\"MESSAGE\":\"%s\",\"_HOSTNAME\":\"%s\",\"SYSLOG_IDENTIFIER\":\"%s\","
-                                "\"__REALTIME_TIMESTAMP\":\"1795323817532042\"}",
-                                escaped, PICK(hosts), PICK(programs));
-    return (size_t)snprintf(out, room,
-                            "{ \"X\" : [1, 2], \"MESSAGE\" : \"%s\", \"_HOSTNAME\" : [\"%s\",\"b\"], "
-                            "\"N\" : null, \"SYSLOG_IDENTIFIER\" : \"%s\", "
-                            "\"__REALTIME_TIMESTAMP\" : \"1795323817532042\", \"SYSLOG_FACILITY\":\"2\" }",
-                            escaped, PICK(hosts), PICK(programs));
+        return (size_t)snprintf(
+            out, room,
+            "{\"MESSAGE\":\"%s\",\"_HOSTNAME\":\"%s\",\"SYSLOG_IDENTIFIER\":\"%s\","
+            "\"__REALTIME_TIMESTAMP\":\"1795323817532042\"}",
+            escaped, PICK(hosts), PICK(programs));
+    return (size_t)snprintf(
+        out, room,
+        "{ \"X\" : [1, 2], \"MESSAGE\" : \"%s\", \"_HOSTNAME\" : [\"%s\",\"b\"], "
+        "\"N\" : null, \"SYSLOG_IDENTIFIER\" : \"%s\", "
+        "\"__REALTIME_TIMESTAMP\" : \"1795323817532042\", \"SYSLOG_FACILITY\":\"2\" }",
+        escaped, PICK(hosts), PICK(programs));
 }
 
 /* One line, whole or with some bytes changed, inserted or cut. */
@@ -189,9 +193,9 @@ static size_t make_line(char *out, size_t room)
     size_t n = draw(3) == 0
                    ? (size_t)snprintf(out, room, "%s%s", PICK(exim_heads), PICK(exim_bodies))
                : draw(4) ? (size_t)snprintf(out, room, "%s %s %s%s%s", PICK(stamps), PICK(hosts),
-                                          PICK(programs), PICK(tag_ends), PICK(bodies))
-                       : (size_t)snprintf(out, room, "%s %s %s %s%s", PICK(ietf), PICK(hosts),
-                                          PICK(programs), PICK(ietf_ends), PICK(bodies));
+                                            PICK(programs), PICK(tag_ends), PICK(bodies))
+                         : (size_t)snprintf(out, room, "%s %s %s %s%s", PICK(ietf), PICK(hosts),
+                                            PICK(programs), PICK(ietf_ends), PICK(bodies));
 
     if (draw(8) == 0)
         n = make_json(out, room);
@@ -229,8 +233,8 @@ static void make_block(struct bl_block *block)
     while (block->n < target)
         block->n += make_line(block->bytes + block->n, 2048);
     block->n -= draw(3) == 0; /* the last newline may be missing */
-    memset(block->bytes + block->n, draw(2) ? ' ' : ']',
-           BL_BLOCK_SLACK); /* what windows see behind it must not matter */
+    memset(block->bytes + block->n, draw(2) ? ' ' : ']', BL_BLOCK_SLACK); /* what windows see behind
+                                                                             it must not matter */
     block->reference_s = 1795323817;
 }
 
@@ -244,8 +248,9 @@ static bool same_slice(bl_slice a, const char *a_base, bl_slice b, const char *b
 /* Records point into the block's bytes, those of JSON lines into respelled. */
 static const char *base_of(const struct bl_block *block, bl_slice s)
 {
-    return s.p >= block->respelled && s.p <= block->respelled + BL_RESPELLED_BYTES ? block->respelled
-                                                                                  : block->bytes;
+    return s.p >= block->respelled && s.p <= block->respelled + BL_RESPELLED_BYTES
+               ? block->respelled
+               : block->bytes;
 }
 
 static bool same_record(const bl_record *a, const char *a_base, const bl_record *b,
@@ -264,8 +269,9 @@ static bool same_record(const bl_record *a, const char *a_base, const bl_record 
                                   : !same_slice(*x[i], a_base, *y[i], b_base))
             return false;
     return a->key == b->key && a->key2 == b->key2 && a->time_us == b->time_us &&
-           (!(a->flags & BL_RECORD_REPEATED) || a->repeats == b->repeats) && a->kind == b->kind && a->mta == b->mta && a->outcome == b->outcome &&
-           a->flags == b->flags && a->phase == b->phase && a->sending_gap == b->sending_gap && a->code == b->code &&
+           (!(a->flags & BL_RECORD_REPEATED) || a->repeats == b->repeats) && a->kind == b->kind &&
+           a->mta == b->mta && a->outcome == b->outcome && a->flags == b->flags &&
+           a->phase == b->phase && a->sending_gap == b->sending_gap && a->code == b->code &&
            a->provider == b->provider && bl_status_eq(a->enhanced, b->enhanced) &&
            a->delay_ms == b->delay_ms && memcmp(&a->verdict, &b->verdict, sizeof a->verdict) == 0;
 }
@@ -334,7 +340,8 @@ static enum bl_postfix_line read_alone(const struct bl_rules *rules, bl_slice li
             return read_alone(rules, bl_slice_drop(line, 1), record, unparsed);
         if (!nul)
             return without_head(line);
-        *unparsed += without_head(bl_slice_head(line, (size_t)(nul - line.p))) == BL_POSTFIX_UNPARSED;
+        *unparsed +=
+            without_head(bl_slice_head(line, (size_t)(nul - line.p))) == BL_POSTFIX_UNPARSED;
         return read_alone(rules, bl_slice_drop(line, (size_t)(nul - line.p) + 1), record, unparsed);
     }
     if (is_exims(head.program))
@@ -368,7 +375,8 @@ static void compare_alone(const struct bl_rules *rules, const struct bl_block *b
         unparsed += kind == BL_POSTFIX_UNPARSED;
         if (kind == BL_POSTFIX_RECORD) {
             assert_true(next < block->records_n);
-            bool json = record.host.p < copy.p || record.host.p > copy.p + n; /* then host is where its text begins */
+            bool json = record.host.p < copy.p || record.host.p > copy.p + n; /* then host is where
+                                                                                 its text begins */
             const bl_record *other = &block->records[next];
 
             if (!same_record(&record, json ? record.host.p : copy.p, other,
@@ -408,12 +416,11 @@ static void a_block_is_read_as_its_lines_are_alone(void **state)
         assert_int_equal(wide->unparsed, plain->unparsed);
         assert_int_equal(wide->samples, plain->samples);
         for (size_t i = 0; i < wide->samples; i++)
-            assert_true(same_slice(wide->sample[i], base_of(wide, wide->sample[i]), plain->sample[i],
-                                   base_of(plain, plain->sample[i])));
+            assert_true(same_slice(wide->sample[i], base_of(wide, wide->sample[i]),
+                                   plain->sample[i], base_of(plain, plain->sample[i])));
         for (size_t i = 0; i < wide->records_n; i++)
-            assert_true(
-                same_record(&wide->records[i], base_of(wide, wide->records[i].service),
-                            &plain->records[i], base_of(plain, plain->records[i].service)));
+            assert_true(same_record(&wide->records[i], base_of(wide, wide->records[i].service),
+                                    &plain->records[i], base_of(plain, plain->records[i].service)));
         compare_alone(rules, wide);
         records += wide->records_n;
         unparsed += wide->unparsed;

@@ -1,13 +1,14 @@
 /* ctest: label=quick timeout=120
  *
- * What commit.c says to Redis against plain addition: random results over hours and days, past keeping too, a few keys
- * to a bucket, tallies so small that they have ~other of their own.  The model adds entity after entity to one flat
- * table; the program's fields are put into another, as commit.lua would.  In between memory runs out in the middle of a
- * commit, or its answer never comes: then all that was known is forgotten, read back and committed again, once.
+ * What commit.c says to Redis against plain addition: random results over hours and days, past
+ * keeping too, a few keys to a bucket, tallies so small that they have ~other of their own.  The
+ * model adds entity after entity to one flat table; the program's fields are put into another, as
+ * commit.lua would.  In between memory runs out in the middle of a commit, or its answer never
+ * comes: then all that was known is forgotten, read back and committed again, once.
  *
- * Negative controls, each made once by hand, each failing here: strangers of one minute that are added to the next one's
- * buckets, one without its categories, sums that a failed commit leaves behind, and a stranger of the day with a place
- * of its own in the hour. */
+ * Negative controls, each made once by hand, each failing here: strangers of one minute that are
+ * added to the next one's buckets, one without its categories, sums that a failed commit leaves
+ * behind, and a stranger of the day with a place of its own in the hour. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +21,15 @@
 #include "bounceline/rules.h"
 #include "commit.h"
 
-enum { WORLDS = 25, COMMITS = 30, BATCHES = 4, EVENTS = 120, CELLS = 1 << 15, NAME = 96, DAY_MINUTES = 1440 };
+enum {
+    WORLDS = 25,
+    COMMITS = 30,
+    BATCHES = 4,
+    EVENTS = 120,
+    CELLS = 1 << 15,
+    NAME = 96,
+    DAY_MINUTES = 1440
+};
 
 static const int64_t now_s = 20781 * INT64_C(86400) + 12345;
 
@@ -76,7 +85,8 @@ static bool has_room(const char *bucket, const char *key, enum bl_dimension dime
     return true;
 }
 
-static void add(const char *bucket, const char *key, const struct bl_tally *tally, const struct bl_entity *entity)
+static void add(const char *bucket, const char *key, const struct bl_tally *tally,
+                const struct bl_entity *entity)
 {
     uint32_t cursor = entity->failures;
     enum bl_outcome outcome;
@@ -95,7 +105,8 @@ static void add(const char *bucket, const char *key, const struct bl_tally *tall
     while (bl_tally_next_failure(tally, &cursor, &outcome, &category, &count)) {
         bl_slice name = bl_rules_category(rules, category)->name;
 
-        snprintf(field, sizeof field, "%s|%s|%.*s", key, bl_outcome_name(outcome), (int)name.n, name.p);
+        snprintf(field, sizeof field, "%s|%s|%.*s", key, bl_outcome_name(outcome), (int)name.n,
+                 name.p);
         *field_of(&model, bucket, field) += count;
     }
 }
@@ -112,7 +123,8 @@ static void count_entity(const struct bl_tally *tally, const struct bl_entity *e
     bool own = !(entity->name_n == 6 && memcmp(entity->name, "~other", 6) == 0), known = own;
     char key[NAME], other[NAME], bucket[NAME];
 
-    snprintf(key, sizeof key, "%s|%.*s", bl_dimension_name(entity->dimension), entity->name_n, entity->name);
+    snprintf(key, sizeof key, "%s|%.*s", bl_dimension_name(entity->dimension), entity->name_n,
+             entity->name);
     snprintf(other, sizeof other, "%s|~other", bl_dimension_name(entity->dimension));
     for (size_t i = 0; i < BL_COUNT(levels); i++) {
         int64_t number = entity->minute / levels[i].minutes;
@@ -121,7 +133,8 @@ static void count_entity(const struct bl_tally *tally, const struct bl_entity *e
 
         if (!kept && levels[i].kind != 'd')
             continue;
-        snprintf(bucket, sizeof bucket, kept ? "%c:%lld" : "%c:old", levels[i].kind, (long long)number);
+        snprintf(bucket, sizeof bucket, kept ? "%c:%lld" : "%c:old", levels[i].kind,
+                 (long long)number);
         mine = known && has_room(bucket, key, entity->dimension, levels[i].cap);
         add(bucket, mine ? key : other, tally, entity);
         if (levels[i].kind == 'd')
@@ -206,7 +219,8 @@ static void tell(struct bl_bucket *bucket)
         if (strncmp(redis.name[i], bucket->name, n) == 0 && redis.name[i][n] == ' ') {
             const char *field = redis.name[i] + n + 1;
 
-            assert_true(bl_bucket_add(bucket, (bl_slice){field, strlen(field)}, (uint64_t)redis.value[i]));
+            assert_true(
+                bl_bucket_add(bucket, (bl_slice){field, strlen(field)}, (uint64_t)redis.value[i]));
         }
     bucket->state = BL_BUCKET_KNOWN;
 }
@@ -220,7 +234,8 @@ static bool may_allocate(void *arg, size_t bytes)
     return allowed && allowed--;
 }
 
-static bool pack(struct bl_commit *commit, const struct bl_batch *const *batches, size_t n, size_t memory)
+static bool pack(struct bl_commit *commit, const struct bl_batch *const *batches, size_t n,
+                 size_t memory)
 {
     const struct bl_positions at = {0};
     struct bl_bucket *bucket;
@@ -251,7 +266,8 @@ static unsigned draw(unsigned n)
 
 static bl_slice draw_name(char out[32], const char *before, unsigned n)
 {
-    return (bl_slice){out, (size_t)snprintf(out, 32, "%sx%u.example", before, draw(4) ? draw(n) / 8 : draw(n))};
+    return (bl_slice){
+        out, (size_t)snprintf(out, 32, "%sx%u.example", before, draw(4) ? draw(n) / 8 : draw(n))};
 }
 
 static void fill(struct bl_tally *tally)
@@ -260,14 +276,16 @@ static void fill(struct bl_tally *tally)
 
     for (size_t i = draw(EVENTS); i > 0; i--) {
         char to[32], from[32], instance[32];
-        bl_event event = {.outcome = (enum bl_outcome)draw(BL_OUTCOMES), .attempt = draw(10) > 0, .has_sender = true};
+        bl_event event = {.outcome = (enum bl_outcome)draw(BL_OUTCOMES),
+                          .attempt = draw(10) > 0,
+                          .has_sender = true};
 
         event.recipient = draw_name(to, "a@", 40);
         event.sender = draw_name(from, "b@", 40);
         event.instance = draw_name(instance, "", 20);
         event.provider = (uint16_t)draw((unsigned)bl_rules_providers(rules));
-        event.failed = event.outcome == BL_DEFERRED || event.outcome == BL_BOUNCED || event.outcome == BL_EXPIRED ||
-                       event.outcome == BL_REJECTED;
+        event.failed = event.outcome == BL_DEFERRED || event.outcome == BL_BOUNCED ||
+                       event.outcome == BL_EXPIRED || event.outcome == BL_REJECTED;
         event.verdict.category = (uint16_t)draw(draw(2) ? 3 : (unsigned)bl_rules_categories(rules));
         if (draw(20) == 0)
             around = now_minute - draw(3 * DAY_MINUTES);
@@ -282,7 +300,8 @@ static void compare(void)
             const char *name = (turn ? &model : &redis)->name[i];
 
             if (name[0] && *cell_of(&redis, name) != *cell_of(&model, name))
-                fail_msg("%s: %llu in Redis, not %llu", name, (unsigned long long)*cell_of(&redis, name),
+                fail_msg("%s: %llu in Redis, not %llu", name,
+                         (unsigned long long)*cell_of(&redis, name),
                          (unsigned long long)*cell_of(&model, name));
         }
 }
@@ -320,8 +339,12 @@ static void buckets_hold_what_was_counted(void **state)
         assert_non_null(commit);
         memset(&redis, 0, sizeof redis);
         memset(&model, 0, sizeof model);
-        commit->limits = (struct bl_counter_limits){.minute_cap = 1 + draw(3), .hour_cap = 1 + draw(6), .day_cap = draw(9),
-                                                    .minute_kept_s = 3 * 3600, .hour_kept_s = 86400, .day_kept_s = 86400};
+        commit->limits = (struct bl_counter_limits){.minute_cap = 1 + draw(3),
+                                                    .hour_cap = 1 + draw(6),
+                                                    .day_cap = draw(9),
+                                                    .minute_kept_s = 3 * 3600,
+                                                    .hour_kept_s = 86400,
+                                                    .day_kept_s = 86400};
         limits = commit->limits;
         for (size_t i = 0; i < BATCHES; i++) {
             batches[i].tally = bl_tally_new(20 + draw(500), 20 + draw(500));

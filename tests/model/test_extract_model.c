@@ -1,9 +1,10 @@
 /* ctest: label=quick timeout=120
  *
- * What is read out of replies against the plain way: every mark of extract.tsv tried at the beginning of every word
- * outside of mailbox addresses.  Replies are made of the marks themselves, of hosts, addresses and times, glued with
- * blanks, runs of blanks and other bytes, cut and with cases changed.  Negative control: the last test breaks the
- * table of pairs, and the comparison must notice. */
+ * What is read out of replies against the plain way: every mark of extract.tsv tried at the
+ * beginning of every word outside of mailbox addresses.  Replies are made of the marks themselves,
+ * of hosts, addresses and times, glued with blanks, runs of blanks and other bytes, cut and with
+ * cases changed.  Negative control: the last test breaks the table of pairs, and the comparison
+ * must notice. */
 #define bl_extract_read extract_read_here
 #include "../../core/match/extract.c"
 #undef bl_extract_read
@@ -13,8 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <cmocka.h>
 #include <stdlib.h>
+
+#include <cmocka.h>
 
 enum { TEXTS = 20000, TEXT_MAX = 300 };
 
@@ -37,14 +39,16 @@ static size_t plain_skip_address(bl_slice text, size_t at)
     size_t end = at;
     bool sign = false;
 
-    while (end < text.n && !bl_is_blank_byte(text.p[end]) && !memchr("<>()[]\",;", text.p[end], 9)) {
+    while (end < text.n && !bl_is_blank_byte(text.p[end]) &&
+           !memchr("<>()[]\",;", text.p[end], 9)) {
         sign = sign || text.p[end] == '@';
         end++;
     }
     return sign ? end : at;
 }
 
-static void plain_read(const struct bl_rules *rules, bl_slice text, const bl_verdict *verdict, struct bl_extract *out)
+static void plain_read(const struct bl_rules *rules, bl_slice text, const bl_verdict *verdict,
+                       struct bl_extract *out)
 {
     const struct bl_category *category = bl_rules_category(rules, verdict->category);
     struct extraction x = {.text = bl_slice_head(text, BL_EXTRACT_MAX), .out = out};
@@ -68,7 +72,8 @@ static void plain_read(const struct bl_rules *rules, bl_slice text, const bl_ver
         for (uint32_t i = 0; i < rules->n_marks; i++) {
             unsigned kind = rules->marks[i].kind;
 
-            if (kind == BL_MARK_CODE || (kind == BL_MARK_RETRY_BEFORE ? verdict->type != BL_HARD : sender))
+            if (kind == BL_MARK_CODE ||
+                (kind == BL_MARK_RETRY_BEFORE ? verdict->type != BL_HARD : sender))
                 try_mark(&x, at, &rules->marks[i]);
         }
     }
@@ -101,9 +106,29 @@ static size_t put_mark(char *out, const struct bl_rules *rules)
 
 static size_t put_piece(char *out, const struct bl_rules *rules)
 {
-    static const char *const pieces[] = {
-        "192.0.2.9", "[192.0.2.9]", "2001:db8::25", "bl.example.net", "zen.spamhaus.org", "5 minutes", "300", "00:04:50",
-        "an hour", "<a@b.example>", "a@b", "@", "spamhaus@x", "\"", "(", "<", "[", "is", "in", "ip", "IP", "x", "\xc3\xa9"};
+    static const char *const pieces[] = {"192.0.2.9",
+                                         "[192.0.2.9]",
+                                         "2001:db8::25",
+                                         "bl.example.net",
+                                         "zen.spamhaus.org",
+                                         "5 minutes",
+                                         "300",
+                                         "00:04:50",
+                                         "an hour",
+                                         "<a@b.example>",
+                                         "a@b",
+                                         "@",
+                                         "spamhaus@x",
+                                         "\"",
+                                         "(",
+                                         "<",
+                                         "[",
+                                         "is",
+                                         "in",
+                                         "ip",
+                                         "IP",
+                                         "x",
+                                         "\xc3\xa9"};
     const char *piece = pieces[draw(BL_COUNT(pieces))];
     size_t n = strlen(piece);
 
@@ -115,7 +140,8 @@ static size_t put_piece(char *out, const struct bl_rules *rules)
 
 static bl_slice draw_text(char *out, const struct bl_rules *rules)
 {
-    static const char *const glue[] = {" ", " ", " ", " ", "  ", "\t", ", ", "; ", ": ", "", ".", "-", "(", "[", "/", ") "};
+    static const char *const glue[] = {" ",  " ", " ", " ", "  ", "\t", ", ", "; ",
+                                       ": ", "",  ".", "-", "(",  "[",  "/",  ") "};
     size_t n = 0;
 
     for (unsigned pieces = draw(12); pieces > 0 && n < TEXT_MAX - 150; pieces--) {
@@ -138,7 +164,8 @@ static bool is_same(const struct bl_extract *a, const struct bl_extract *b)
            (a->sending_ip.n == 0 || a->sending_ip.p == b->sending_ip.p);
 }
 
-/* How many of the texts are read otherwise with `rules` than with the built-in ones the plain way. */
+/* How many of the texts are read otherwise with `rules` than with the built-in ones the plain
+ * way. */
 static unsigned count_differences(const struct bl_rules *rules, unsigned *named)
 {
     unsigned different = 0;
@@ -146,8 +173,10 @@ static unsigned count_differences(const struct bl_rules *rules, unsigned *named)
     for (unsigned i = 0; i < TEXTS; i++) {
         char room[TEXT_MAX + 100];
         bl_slice drawn = draw_text(room, bl_rules_builtin()), text;
-        char *copy = malloc(drawn.n ? drawn.n : 1); /* of its own size: who reads beyond it is caught */
-        bl_verdict verdict = {.category = (uint16_t)draw(rules->n_categories), .type = draw(2) ? BL_HARD : BL_SOFT};
+        char *copy = malloc(drawn.n ? drawn.n : 1); /* of its own size: who reads beyond it is
+                                                       caught */
+        bl_verdict verdict = {.category = (uint16_t)draw(rules->n_categories),
+                              .type = draw(2) ? BL_HARD : BL_SOFT};
         struct bl_extract got, want;
 
         assert_non_null(copy);
@@ -155,9 +184,11 @@ static unsigned count_differences(const struct bl_rules *rules, unsigned *named)
         text = (bl_slice){copy, drawn.n};
         extract_read_here(rules, text, &verdict, &got);
         plain_read(bl_rules_builtin(), text, &verdict, &want);
-        *named += want.blocklist.n || want.provider_code.n || want.sending_ip.n || want.retry_after_s;
+        *named +=
+            want.blocklist.n || want.provider_code.n || want.sending_ip.n || want.retry_after_s;
         if (!is_same(&got, &want) && different++ == 0 && rules == bl_rules_builtin())
-            print_message("category %u, type %d: '%.*s'\n", verdict.category, verdict.type, (int)text.n, text.p);
+            print_message("category %u, type %d: '%.*s'\n", verdict.category, verdict.type,
+                          (int)text.n, text.p);
         free(copy);
     }
     return different;

@@ -1,15 +1,16 @@
 /* ctest: label=quick timeout=300 */
 /* The join is a function of the stream: however the records are cut into blocks, and however often
- * it is saved and loaded between them, the events are the same.  Once with records by hand, once with
- * lines of a log, whose repetitions and pieces reach over the borders, and once with these as a stream of counted
- * messages that is read in pieces, and anew from every border.
+ * it is saved and loaded between them, the events are the same.  Once with records by hand, once
+ * with lines of a log, whose repetitions and pieces reach over the borders, and once with these as
+ * a stream of counted messages that is read in pieces, and anew from every border.
  *
  * Some lines stand behind a hole.
  *
- * Negative controls: the same cut with an empty join behind it instead of the loaded one; and blocks that
- * do not know what stands before them, or know it as it stands in a counted stream.  An image without what is pending,
- * or without the number of the next piece, differs too.  In a block of some records entries are found ahead of their
- * turn, in a block of one never: when find_likely() does not ask whether the entry is free, this does not end. */
+ * Negative controls: the same cut with an empty join behind it instead of the loaded one; and
+ * blocks that do not know what stands before them, or know it as it stands in a counted stream.  An
+ * image without what is pending, or without the number of the next piece, differs too.  In a block
+ * of some records entries are found ahead of their turn, in a block of one never: when
+ * find_likely() does not ask whether the entry is free, this does not end. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -91,12 +92,15 @@ static void run_records(uint64_t seed, enum way way, struct journal *journal)
 }
 
 /* The next `lines` of the log from `at`. */
-static void fill(struct bl_block *block, const struct log_lines *log, size_t at, size_t lines, enum way way)
+static void fill(struct bl_block *block, const struct log_lines *log, size_t at, size_t lines,
+                 enum way way)
 {
     size_t before = at < BL_TAIL_BYTES ? at : BL_TAIL_BYTES, n = 0;
 
     while (lines-- > 0 && at + n < log->n)
-        n += (size_t)((const char *)memchr(log->text + at + n, '\n', log->n - at - n) - (log->text + at + n)) + 1;
+        n += (size_t)((const char *)memchr(log->text + at + n, '\n', log->n - at - n) -
+                      (log->text + at + n)) +
+             1;
     memcpy(block->bytes, log->text + at, n);
     memcpy(block->before, log->text + at - before, before);
     block->before_n = way == BEFORE_UNKNOWN ? 0 : before;
@@ -120,7 +124,11 @@ static void run_lines(uint64_t seed, enum way way, struct journal *journal)
     for (size_t i = 0; i < LINES; i++)
         log_put_any(&log, 2 + (unsigned)(seed % 7));
     for (size_t at = 0; at < log.n; at = block->end.offset) {
-        fill(block, &log, at, way == WHOLE ? LINES : way == BLOCKS ? 1 + stream_random(&cuts) % 12 : 1, way);
+        fill(block, &log, at,
+             way == WHOLE    ? LINES
+             : way == BLOCKS ? 1 + stream_random(&cuts) % 12
+                             : 1,
+             way);
         bl_block_parse(worker, bl_rules_builtin(), block);
         bl_join_block(join, block, journal_event, journal);
         if (way == SAVED_AT_EVERY_BORDER)
@@ -158,7 +166,8 @@ static void begin_splitter(struct bl_splitter *splitter, const char *bytes, size
 {
     size_t before = at < BL_TAIL_BYTES ? at : BL_TAIL_BYTES;
 
-    assert_int_equal(bl_splitter_init(splitter, &(bl_position){.generation = 1, .offset = at}), BL_OK);
+    assert_int_equal(bl_splitter_init(splitter, &(bl_position){.generation = 1, .offset = at}),
+                     BL_OK);
     bl_splitter_prime(splitter, (bl_slice){bytes + at - before, before}, BL_FRAME_DONE);
 }
 
@@ -272,8 +281,9 @@ static void the_lines_hold_what_reaches_over_borders(void **state)
 {
     static const struct {
         const char *begin, *also;
-    } all[] = {{"delivered 1xUz", " to=held"}, {"bounced 1xUz", " to=piece"}, {"expired 1xUz", "(452 4.2.2"},
-               {"expired A000", "(452 4.2.2"}, {"deferred A000", " to=twice"}, {"rejected 1xUz", " from=e"}};
+    } all[] = {{"delivered 1xUz", " to=held"}, {"bounced 1xUz", " to=piece"},
+               {"expired 1xUz", "(452 4.2.2"}, {"expired A000", "(452 4.2.2"},
+               {"deferred A000", " to=twice"}, {"rejected 1xUz", " from=e"}};
     struct journal journal = {0};
 
     (void)state;
@@ -281,7 +291,8 @@ static void the_lines_hold_what_reaches_over_borders(void **state)
         run_lines(seed, WHOLE, &journal);
     for (size_t i = 0; i < BL_COUNT(all); i++)
         if (count_events(&journal, all[i].begin, all[i].also) < 20)
-            fail_msg("%s...%s: %zu", all[i].begin, all[i].also, count_events(&journal, all[i].begin, all[i].also));
+            fail_msg("%s...%s: %zu", all[i].begin, all[i].also,
+                     count_events(&journal, all[i].begin, all[i].also));
     journal_release(&journal);
 }
 

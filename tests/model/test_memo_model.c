@@ -1,13 +1,13 @@
 /* ctest: label=quick timeout=120
  *
- * Remembered verdicts against fresh ones: the samples of all rules, again and again, each time with other addresses,
- * ids and codes of further lines in them, at other providers' hosts and other steps, in batches of any size.  What is
- * remembered must be the same to the byte, also where in the text the deciding words stand.  Then the same under other
- * rules, and back.
+ * Remembered verdicts against fresh ones: the samples of all rules, again and again, each time with
+ * other addresses, ids and codes of further lines in them, at other providers' hosts and other
+ * steps, in batches of any size.  What is remembered must be the same to the byte, also where in
+ * the text the deciding words stand.  Then the same under other rules, and back.
  *
- * Negative controls, each made once by hand, each failing here: a key without the phase, `anywhere` always true,
- * places kept as offsets into the whole text, no forgetting when the rules change, and a look into the last gap for where
- * words at the end begin. */
+ * Negative controls, each made once by hand, each failing here: a key without the phase, `anywhere`
+ * always true, places kept as offsets into the whole text, no forgetting when the rules change, and
+ * a look into the last gap for where words at the end begin. */
 #include "bounceline/memo.h"
 
 #include "bounceline/reply.h"
@@ -52,7 +52,8 @@ static size_t put_own(char *out, const char *code)
     case 0:
         return (size_t)sprintf(out, " <u%u.name@host%u.example>", draw(100000), draw(1000));
     case 1:
-        return (size_t)sprintf(out, " a%uk%ux%u", draw(100000), draw(100000), 100000 + draw(900000));
+        return (size_t)sprintf(out, " a%uk%ux%u", draw(100000), draw(100000),
+                               100000 + draw(900000));
     case 2:
         return (size_t)sprintf(out, " %.3s-", code);
     default:
@@ -60,10 +61,12 @@ static size_t put_own(char *out, const char *code)
     }
 }
 
-/* A sample with things of its own between its words, mostly out of a pool that moves on; hardly ever a long one. */
+/* A sample with things of its own between its words, mostly out of a pool that moves on; hardly
+ * ever a long one. */
 static bl_slice make_text(char *out, size_t round)
 {
-    bl_slice sample = samples[draw(4) ? (round * POOL / 5 + draw(POOL)) % samples_n : draw((unsigned)samples_n)];
+    bl_slice sample =
+        samples[draw(4) ? (round * POOL / 5 + draw(POOL)) % samples_n : draw((unsigned)samples_n)];
     size_t n = 0;
     int blanks = 0;
 
@@ -84,7 +87,8 @@ static bl_slice make_text(char *out, size_t round)
 static void compare(struct bl_memo *memo, const struct bl_rules *rules, size_t round)
 {
     static const char *const hosts[] = {"mx.shop.example", "gmail-smtp-in.l.google.com",
-                                        "shop.mail.protection.outlook.com", "mta7.am0.yahoodns.net", ""};
+                                        "shop.mail.protection.outlook.com", "mta7.am0.yahoodns.net",
+                                        ""};
     static char texts[BATCH_MAX][TEXT_MAX];
     bl_reply replies[BATCH_MAX];
     uint16_t providers[BATCH_MAX];
@@ -108,10 +112,10 @@ static void compare(struct bl_memo *memo, const struct bl_rules *rules, size_t r
         bl_verdict want = bl_classify(rules, &replies[i]);
 
         if (memcmp(&want, &verdicts[i], sizeof want) != 0)
-            fail_msg("'%.*s' at '%.*s', phase %d: rule %u at %u+%u, remembered %u at %u+%u", (int)replies[i].text.n,
-                     replies[i].text.p, (int)replies[i].relay_host.n, replies[i].relay_host.p, (int)replies[i].phase,
-                     want.rule, want.match_at, want.match_n, verdicts[i].rule, verdicts[i].match_at,
-                     verdicts[i].match_n);
+            fail_msg("'%.*s' at '%.*s', phase %d: rule %u at %u+%u, remembered %u at %u+%u",
+                     (int)replies[i].text.n, replies[i].text.p, (int)replies[i].relay_host.n,
+                     replies[i].relay_host.p, (int)replies[i].phase, want.rule, want.match_at,
+                     want.match_n, verdicts[i].rule, verdicts[i].match_at, verdicts[i].match_n);
     }
 }
 
@@ -119,8 +123,9 @@ static void compare(struct bl_memo *memo, const struct bl_rules *rules, size_t r
 static struct bl_rules *compile_own(void)
 {
     static const struct bl_rules_file own[] = {
-        {BL_SLICE_INIT("own.rules"), BL_SLICE_INIT("[provider]\nmine: \"mailbox\" | \"ked $\" | \"user $\" -> greylisted ; s\n"
-                                                "  = 550 a mailbox\n")}};
+        {BL_SLICE_INIT("own.rules"),
+         BL_SLICE_INIT("[provider]\nmine: \"mailbox\" | \"ked $\" | \"user $\" -> greylisted ; s\n"
+                       "  = 550 a mailbox\n")}};
     struct bl_rules_sources sources = {.own = own, .own_n = 1};
     struct bl_rules *rules = NULL;
     bl_err err = {0};

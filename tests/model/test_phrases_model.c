@@ -1,16 +1,18 @@
 /* ctest: label=quick timeout=120
  *
  * The automaton against searches that anyone can read: random rules over few letters, so that
- * phrases overlap, nest and share prefixes, and random texts in mixed case with runs of blanks. Of the
- * rules a search finds, the one with the smallest index must be the verdict, at the same bytes, alone and
- * side by side.  Some texts have so many words that they are judged in parts (with judge_part() empty
- * this fails).
+ * phrases overlap, nest and share prefixes, and random texts in mixed case with runs of blanks. Of
+ * the rules a search finds, the one with the smallest index must be the verdict, at the same bytes,
+ * alone and side by side.  Some texts have so many words that they are judged in parts (with
+ * judge_part() empty this fails).
  *
  *   search     folds the text into one string and looks for each rule's phrase, when it has but one
- *   go_through each rule by itself goes along the text, byte by byte, for phrases that are lists, near each other,
- *              with addresses between; what core/rules/README.md says of `~`, and where a rule begins anew
+ *   go_through each rule by itself goes along the text, byte by byte, for phrases that are lists,
+ *              near each other, with addresses between; what core/rules/README.md says of `~`, and
+ *              where a rule begins anew
  *
- * Negative controls: the same comparisons without folding blanks, and without distances, must differ somewhere. */
+ * Negative controls: the same comparisons without folding blanks, and without distances, must
+ * differ somewhere. */
 #include "bounceline/rules.h"
 #include "guarded.h"
 
@@ -21,7 +23,15 @@
 
 #include <cmocka.h>
 
-enum { SETS = 150, RULES = 30, TEXTS = 40, TEXT_MAX = 1500, PARTS = 3, CHOICES = 3, ADDRESSES = 16 };
+enum {
+    SETS = 150,
+    RULES = 30,
+    TEXTS = 40,
+    TEXT_MAX = 1500,
+    PARTS = 3,
+    CHOICES = 3,
+    ADDRESSES = 16
+};
 
 struct plain_rule {
     char phrases[PARTS][CHOICES][16];
@@ -258,8 +268,8 @@ static void read_text(struct reading *r, bl_slice text)
     }
 }
 
-/* Whether the phrase ends with byte `last`, and where it begins in the text.  A blank of it is a run of them, or
- * what is in front of the text. */
+/* Whether the phrase ends with byte `last`, and where it begins in the text.  A blank of it is a
+ * run of them, or what is in front of the text. */
 static bool ends_with(const struct reading *r, size_t last, const char *phrase, uint32_t *at)
 {
     size_t left = last + 1;
@@ -283,8 +293,8 @@ static bool ends_with(const struct reading *r, size_t last, const char *phrase, 
     return true;
 }
 
-/* Where a phrase counts as begun when a distance is asked for: so many bytes before its end as it has, runs of blanks
- * or not, unless an address lies within. */
+/* Where a phrase counts as begun when a distance is asked for: so many bytes before its end as it
+ * has, runs of blanks or not, unless an address lies within. */
 static uint32_t near_start(const struct reading *r, uint32_t end, const char *phrase, uint32_t at)
 {
     uint32_t length = (uint32_t)strlen(phrase), from = 0;
@@ -304,9 +314,10 @@ static uint32_t bytes_between(const struct reading *r, uint32_t from, uint32_t t
     return n;
 }
 
-/* Of the choices of a part, the longest or the shortest shorter (longer) than `than` that ends there; NULL for none. */
-static const char *next_choice(const struct reading *r, size_t last, const struct plain_rule *rule, int part,
-                               bool longest, size_t than)
+/* Of the choices of a part, the longest or the shortest shorter (longer) than `than` that ends
+ * there; NULL for none. */
+static const char *next_choice(const struct reading *r, size_t last, const struct plain_rule *rule,
+                               int part, bool longest, size_t than)
 {
     const char *found = NULL;
     uint32_t at;
@@ -324,17 +335,20 @@ static const char *next_choice(const struct reading *r, size_t last, const struc
 }
 
 struct progress {
-    int parts;          /* that came */
+    int parts;         /* that came */
     uint32_t at, last; /* where the first began, and the last of them ended */
 };
 
-static bool too_far(const struct reading *r, const struct plain_rule *rule, const struct progress *p, uint32_t start)
+static bool too_far(const struct reading *r, const struct plain_rule *rule,
+                    const struct progress *p, uint32_t start)
 {
-    return rule->near_[p->parts] && start > p->last && bytes_between(r, p->last, start) > rule->near_[p->parts];
+    return rule->near_[p->parts] && start > p->last &&
+           bytes_between(r, p->last, start) > rule->near_[p->parts];
 }
 
 /* The part that is awaited: its longest choice that fits behind the one before. */
-static void go_on(const struct reading *r, size_t i, const struct plain_rule *rule, struct progress *p, bool near_)
+static void go_on(const struct reading *r, size_t i, const struct plain_rule *rule,
+                  struct progress *p, bool near_)
 {
     const char *phrase = next_choice(r, i, rule, p->parts, true, SIZE_MAX);
 
@@ -351,9 +365,10 @@ static void go_on(const struct reading *r, size_t i, const struct plain_rule *ru
     }
 }
 
-/* The first part, in its shortest choice.  It begins the rule, again too: where only it came and the second one must be
- * near, or where the awaited one would be too far already. */
-static void begin(const struct reading *r, size_t i, const struct plain_rule *rule, struct progress *p, bool near_)
+/* The first part, in its shortest choice.  It begins the rule, again too: where only it came and
+ * the second one must be near, or where the awaited one would be too far already. */
+static void begin(const struct reading *r, size_t i, const struct plain_rule *rule,
+                  struct progress *p, bool near_)
 {
     const char *phrase = next_choice(r, i, rule, 0, false, 0);
     uint32_t at = 0, end = r->ends[i];
@@ -368,7 +383,8 @@ static void begin(const struct reading *r, size_t i, const struct plain_rule *ru
     *p = (struct progress){1, at, end};
 }
 
-static bool came(const struct reading *r, const struct plain_rule *rule, bool near_, uint32_t *at, uint32_t *end)
+static bool came(const struct reading *r, const struct plain_rule *rule, bool near_, uint32_t *at,
+                 uint32_t *end)
 {
     struct progress p = {0};
 
@@ -383,7 +399,8 @@ static bool came(const struct reading *r, const struct plain_rule *rule, bool ne
     return p.parts == rule->parts;
 }
 
-static bl_verdict go_through(const struct plain_rule *rules, uint32_t fallback, bl_slice text, bool near_)
+static bl_verdict go_through(const struct plain_rule *rules, uint32_t fallback, bl_slice text,
+                             bool near_)
 {
     static struct reading reading;
     bl_verdict best = {.rule = fallback};
@@ -392,7 +409,8 @@ static bl_verdict go_through(const struct plain_rule *rules, uint32_t fallback, 
     for (int i = 0; i < RULES; i++) {
         uint32_t at, end;
 
-        if (!rules[i].line || rules[i].index >= best.rule || !came(&reading, &rules[i], near_, &at, &end))
+        if (!rules[i].line || rules[i].index >= best.rule ||
+            !came(&reading, &rules[i], near_, &at, &end))
             continue;
         end = end < text.n ? end : (uint32_t)text.n;
         best = (bl_verdict){.rule = rules[i].index, .match_at = at, .match_n = end - at};
@@ -420,7 +438,8 @@ static size_t text_of_phrases(const struct plain_rule *rules, char *out)
 }
 
 typedef size_t write_text(const struct plain_rule *rules, char *out);
-typedef bl_verdict plain_search(const struct plain_rule *rules, uint32_t fallback, bl_slice text, bool whole);
+typedef bl_verdict plain_search(const struct plain_rule *rules, uint32_t fallback, bl_slice text,
+                                bool whole);
 
 struct counts {
     size_t matched, addresses, otherwise;
@@ -445,11 +464,14 @@ static struct counts compare(bool lists, write_text *write, plain_search *plain)
         for (int i = 0; i < TEXTS; i++) {
             bl_slice text = guarded_bytes(texts[i], replies[i].text.n);
             bl_reply reply = {.text = text};
-            bl_verdict got = bl_classify(compiled, &reply), want = plain(rules, fallback, text, true);
+            bl_verdict got = bl_classify(compiled, &reply),
+                       want = plain(rules, fallback, text, true);
 
-            if (got.rule != want.rule || got.match_at != want.match_at || got.match_n != want.match_n)
-                fail_msg("'%.*s': rule %u at %u+%u, plain search %u at %u+%u", (int)text.n, text.p, got.rule,
-                         got.match_at, got.match_n, want.rule, want.match_at, want.match_n);
+            if (got.rule != want.rule || got.match_at != want.match_at ||
+                got.match_n != want.match_n)
+                fail_msg("'%.*s': rule %u at %u+%u, plain search %u at %u+%u", (int)text.n, text.p,
+                         got.rule, got.match_at, got.match_n, want.rule, want.match_at,
+                         want.match_n);
             assert_memory_equal(&got, &many[i], sizeof got);
             counts.matched += got.rule != fallback;
             counts.addresses += bl_slice_find_byte(text, '@') < text.n;
@@ -467,8 +489,8 @@ static void automaton_and_plain_search_agree(void **state)
     struct counts counts = compare(false, random_text, search);
 
     (void)state;
-    print_message("%d texts, %zu matched, %zu would differ without folding\n", SETS * TEXTS, counts.matched,
-                  counts.otherwise);
+    print_message("%d texts, %zu matched, %zu would differ without folding\n", SETS * TEXTS,
+                  counts.matched, counts.otherwise);
 }
 
 static void parts_in_random_texts_are_found_as_by_going_through(void **state)
@@ -476,8 +498,8 @@ static void parts_in_random_texts_are_found_as_by_going_through(void **state)
     struct counts counts = compare(true, random_text, go_through);
 
     (void)state;
-    print_message("%d texts, %zu matched, %zu would differ without distances\n", SETS * TEXTS, counts.matched,
-                  counts.otherwise);
+    print_message("%d texts, %zu matched, %zu would differ without distances\n", SETS * TEXTS,
+                  counts.matched, counts.otherwise);
 }
 
 static void lists_near_each_other_are_found_as_by_going_through(void **state)
@@ -485,8 +507,8 @@ static void lists_near_each_other_are_found_as_by_going_through(void **state)
     struct counts counts = compare(true, text_of_phrases, go_through);
 
     (void)state;
-    print_message("%d texts, %zu with addresses, %zu matched, %zu would differ without distances\n", SETS * TEXTS,
-                  counts.addresses, counts.matched, counts.otherwise);
+    print_message("%d texts, %zu with addresses, %zu matched, %zu would differ without distances\n",
+                  SETS * TEXTS, counts.addresses, counts.matched, counts.otherwise);
     assert_true(counts.addresses > SETS * TEXTS / 8);
 }
 

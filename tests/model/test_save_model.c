@@ -1,19 +1,22 @@
 /* ctest: label=quick timeout=60
  *
- * Snapshots on their way to the disk, with whatever can come in between in any order: batches submitted, held by every
- * slot, void, emptied and lent again; the pool done early, late or with an error.  Only a snapshot whose batch every
- * slot has is ever found, none older than one before, and one that nothing disturbs is.  The sanitizers see that nobody
- * reads one that was freed, and that all are freed.
+ * Snapshots on their way to the disk, with whatever can come in between in any order: batches
+ * submitted, held by every slot, void, emptied and lent again; the pool done early, late or with an
+ * error.  Only a snapshot whose batch every slot has is ever found, none older than one before, and
+ * one that nothing disturbs is.  The sanitizers see that nobody reads one that was freed, and that
+ * all are freed.
  *
- * Negative controls, each made once by hand, each failing here: a batch that keeps the snapshot that is being written,
- * one that is void and yet published, publishing without waiting for the slots, and no second look when they have it. */
+ * Negative controls, each made once by hand, each failing here: a batch that keeps the snapshot
+ * that is being written, one that is void and yet published, publishing without waiting for the
+ * slots, and no second look when they have it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include <cmocka.h>
 #include <uv.h>
+
+#include <cmocka.h>
 
 static int queue_work(uv_loop_t *loop, uv_work_t *work, uv_work_cb begins, uv_after_work_cb ends);
 
@@ -46,7 +49,8 @@ static int queue_work(uv_loop_t *loop, uv_work_t *work, uv_work_cb begins, uv_af
     return 0;
 }
 
-enum bl_code bl_state_write_snapshot(struct bl_state *state, const struct bl_snapshot *snapshot, bl_err *err)
+enum bl_code bl_state_write_snapshot(struct bl_state *state, const struct bl_snapshot *snapshot,
+                                     bl_err *err)
 {
     (void)state;
     temporary = disk_fails ? 0 : snapshot->dataset;

@@ -1,11 +1,11 @@
 /* ctest: label=quick timeout=120 */
-/* The splitter against a plain model: however the bytes are chopped into reads, the blocks hold the same
- * lines, count the same long ones and end at the same offsets as reading line by line would.
+/* The splitter against a plain model: however the bytes are chopped into reads, the blocks hold the
+ * same lines, count the same long ones and end at the same offsets as reading line by line would.
  *
  * The same for counted messages.
  *
- * Negative control: model_notices_a_lost_carry drops the carried line between two reads and expects the
- * comparison to fail. */
+ * Negative control: model_notices_a_lost_carry drops the carried line between two reads and expects
+ * the comparison to fail. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -49,8 +49,17 @@ static void make_file(void)
 
     file.n = 0;
     while (file.n < FILE_BYTES - sizeof line) {
-        static const uint32_t lengths[] = {0, 1, 80, 150, 300, 4000, BL_LINE_MAX - 1, BL_LINE_MAX,
-                                           BL_LINE_MAX + 1, 2 * BL_LINE_MAX, 3 * BL_LINE_MAX};
+        static const uint32_t lengths[] = {0,
+                                           1,
+                                           80,
+                                           150,
+                                           300,
+                                           4000,
+                                           BL_LINE_MAX - 1,
+                                           BL_LINE_MAX,
+                                           BL_LINE_MAX + 1,
+                                           2 * BL_LINE_MAX,
+                                           3 * BL_LINE_MAX};
         size_t n = draw(20) ? draw(300) : lengths[draw(BL_COUNT(lengths))];
         size_t nuls = draw(8) ? 0 : draw(2) ? draw((uint32_t)n + 1) : n;
 
@@ -167,7 +176,8 @@ static void split(uint32_t most, bool lose_carry)
 
 static bool same(void)
 {
-    return got.n == want.n && got.long_lines == want.long_lines && memcmp(got.p, want.p, want.n) == 0;
+    return got.n == want.n && got.long_lines == want.long_lines &&
+           memcmp(got.p, want.p, want.n) == 0;
 }
 
 static void every_chop_gives_the_lines_of_the_model(void **state)
@@ -181,9 +191,10 @@ static void every_chop_gives_the_lines_of_the_model(void **state)
         for (size_t i = 0; i < BL_COUNT(most); i++) {
             split(most[i], false);
             if (!same())
-                fail_msg("round %d, reads of at most %u bytes: %zu bytes %llu long, wanted %zu and %llu", round,
-                         most[i], got.n, (unsigned long long)got.long_lines, want.n,
-                         (unsigned long long)want.long_lines);
+                fail_msg(
+                    "round %d, reads of at most %u bytes: %zu bytes %llu long, wanted %zu and %llu",
+                    round, most[i], got.n, (unsigned long long)got.long_lines, want.n,
+                    (unsigned long long)want.long_lines);
         }
     }
 }
@@ -198,8 +209,8 @@ static void every_chop_gives_the_counted_messages(void **state)
         for (size_t i = round > 0; i < BL_COUNT(most); i++) {
             split(most[i], false);
             if (!same())
-                fail_msg("round %d, reads of at most %u bytes: %zu bytes, wanted %zu", round, most[i], got.n,
-                         want.n);
+                fail_msg("round %d, reads of at most %u bytes: %zu bytes, wanted %zu", round,
+                         most[i], got.n, want.n);
         }
     }
 }

@@ -1,22 +1,25 @@
 /* ctest: label=quick timeout=300
  * The stage, killed and begun again at any moment, against itself undisturbed.
  *
- * A made-up log runs through worker, join and stage; two slots stand for Redis.  Each slot takes batches at
- * its own pace, by the fence's rule: only what begins where the slot stands.  At random moments everything
- * but the slots and the kept snapshots is thrown away.  In the end the slots must hold exactly what one
- * undisturbed pass gives: counters, and the sequence of address events.  Much of the log is understood only with
- * lines before it, of Exim and Postfix: what is held, in pieces, repeated, given up for an earlier reason.  Each life
- * that reaches the end of the log says so: what is held for lines that never come is told then, once; a kill there
- * leaves any slot told and another not.  In some rounds the log ends in its midst first, and grows when a slot knows;
- * in others it ends thrice, and lives are killed in between, when one slot is beyond an end and the other before it.
- * There each slot must have each event once, though not of the same moment: what a slot was told at an end, the other,
- * when the first has since been told at a later one, gets with the line that it waited for.
+ * A made-up log runs through worker, join and stage; two slots stand for Redis.  Each slot takes
+ * batches at its own pace, by the fence's rule: only what begins where the slot stands.  At random
+ * moments everything but the slots and the kept snapshots is thrown away.  In the end the slots
+ * must hold exactly what one undisturbed pass gives: counters, and the sequence of address events.
+ * Much of the log is understood only with lines before it, of Exim and Postfix: what is held, in
+ * pieces, repeated, given up for an earlier reason.  Each life that reaches the end of the log says
+ * so: what is held for lines that never come is told then, once; a kill there leaves any slot told
+ * and another not.  In some rounds the log ends in its midst first, and grows when a slot knows; in
+ * others it ends thrice, and lives are killed in between, when one slot is beyond an end and the
+ * other before it. There each slot must have each event once, though not of the same moment: what a
+ * slot was told at an end, the other, when the first has since been told at a later one, gets with
+ * the line that it waited for.
  *
- * Negative controls: with one position for both slots the same runs differ; and with slots that do not note that they
- * were told the end, or forget it when they go on (45 of the 60 rounds whose log grows thrice).  So they do when an
- * image leaves out what is pending; and with nothing before the blocks there is less to count.  Of the 60 rounds whose
- * log grows once, and of those whose log grows thrice, 7 and 23 differ when an end counts as told to all once any slot
- * knows, 6 and 14 without tell_missed_end(), 25 and 59 when lines that were read back tell nobody.
+ * Negative controls: with one position for both slots the same runs differ; and with slots that do
+ * not note that they were told the end, or forget it when they go on (45 of the 60 rounds whose log
+ * grows thrice).  So they do when an image leaves out what is pending; and with nothing before the
+ * blocks there is less to count.  Of the 60 rounds whose log grows once, and of those whose log
+ * grows thrice, 7 and 23 differ when an end counts as told to all once any slot knows, 6 and 14
+ * without tell_missed_end(), 25 and 59 when lines that were read back tell nobody.
  *
  * BL_ROUNDS=n plays so many rounds of each kind, BL_SEED=n others. */
 #include <setjmp.h>
@@ -26,6 +29,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+
 #include <cmocka.h>
 
 #include "bounceline/alloc.h"
@@ -45,14 +49,17 @@ static unsigned pick(unsigned n)
     return (unsigned)(seed >> 33) % n;
 }
 
-/* --- the log: messages whose lines interleave, with deferrals that expire and ids used again --- */
+/* --- the log: messages whose lines interleave, with deferrals that expire and ids used again
+ * --- */
 
 static char *log_text;
 static size_t log_n;
-static size_t held_at[ENDS], midst[ENDS]; /* where lines are held, and the log ends behind them, in some rounds */
+static size_t held_at[ENDS], midst[ENDS]; /* where lines are held, and the log ends behind them, in
+                                             some rounds */
 static uint64_t logged[BL_OUTCOMES];      /* what there is to count */
 
-/* UNTOLD: slots do not note that they were told an end; FORGOTTEN: only as long as they stand there. */
+/* UNTOLD: slots do not note that they were told an end; FORGOTTEN: only as long as they stand
+ * there. */
 enum fault { NONE, ONE_POSITION, UNTOLD, FORGOTTEN };
 
 enum { ORPHANS = 9 }; /* cut-through deliveries whose arrival the log lacks */
@@ -63,28 +70,41 @@ static void put_line(const char *program, const char *format, ...)
     va_list args;
 
     clock++;
-    log_n += (size_t)sprintf(log_text + log_n, "Nov 22 %02u:%02u:%02u mx %s ", clock / 3600 % 24, clock / 60 % 60,
-                             clock % 60, program);
+    log_n += (size_t)sprintf(log_text + log_n, "Nov 22 %02u:%02u:%02u mx %s ", clock / 3600 % 24,
+                             clock / 60 % 60, clock % 60, program);
     va_start(args, format);
     log_n += (size_t)vsprintf(log_text + log_n, format, args);
     va_end(args);
     log_text[log_n++] = '\n';
 }
 
-#define SMTP(domain) "%05X: to=<%s%u@" domain ">, relay=mx." domain "[192.0.2.1]:25, delay=1, delays=0/0/0/1, "
-#define REFUSED SMTP("d.example") "dsn=5.1.1, status=bounced (host mx.d.example[192.0.2.1] said: 550 5.1.1 User unknown (in reply to RCPT TO command))"
-#define FULL SMTP("d.example") "dsn=4.2.2, status=deferred (host mx.d.example[192.0.2.1] said: 452 4.2.2 mailbox full (in reply to RCPT TO command))"
+#define SMTP(domain)                                                                               \
+    "%05X: to=<%s%u@" domain ">, relay=mx." domain "[192.0.2.1]:25, delay=1, delays=0/0/0/1, "
+#define REFUSED                                                                                    \
+    SMTP("d.example")                                                                              \
+    "dsn=5.1.1, status=bounced (host mx.d.example[192.0.2.1] said: 550 5.1.1 User unknown (in reply to RCPT TO command))"
+#define FULL                                                                                       \
+    SMTP("d.example")                                                                              \
+    "dsn=4.2.2, status=deferred (host mx.d.example[192.0.2.1] said: 452 4.2.2 mailbox full (in reply to RCPT TO command))"
 #define SENT SMTP("d.example") "dsn=2.0.0, status=sent (250 2.0.0 Ok)"
 
-/* Line `step` of message `i`; false when it has ended.  Few recipients, so that their states matter. */
+/* Line `step` of message `i`; false when it has ended.  Few recipients, so that their states
+ * matter. */
 static bool put_postfix(unsigned i, unsigned step)
 {
     unsigned id = 0xA0000 + i % 97, who = i * 7 % 23;
 
     switch (step) {
-    case 0: put_line("postfix/smtpd[7]:", "%05X: client=app[192.0.2.9]", id); return true;
-    case 1: put_line("postfix/cleanup[7]:", "%05X: message-id=<%u@app.example>", id, i); return true;
-    case 2: put_line("postfix/qmgr[7]:", "%05X: from=<s%u@sender.example>, size=9, nrcpt=2 (queue active)", id, i % 5); return true;
+    case 0:
+        put_line("postfix/smtpd[7]:", "%05X: client=app[192.0.2.9]", id);
+        return true;
+    case 1:
+        put_line("postfix/cleanup[7]:", "%05X: message-id=<%u@app.example>", id, i);
+        return true;
+    case 2:
+        put_line("postfix/qmgr[7]:",
+                 "%05X: from=<s%u@sender.example>, size=9, nrcpt=2 (queue active)", id, i % 5);
+        return true;
     case 3:
         if (i % 3 == 0) {
             put_line("postfix/smtp[7]:", REFUSED, id, "r", who);
@@ -100,10 +120,13 @@ static bool put_postfix(unsigned i, unsigned step)
         return true;
     case 4:
         if (i % 3 == 2) {
-            put_line("postfix/qmgr[7]:", "%05X: from=<s%u@sender.example>, status=expired, returned to sender", id, i % 5);
+            put_line("postfix/qmgr[7]:",
+                     "%05X: from=<s%u@sender.example>, status=expired, returned to sender", id,
+                     i % 5);
             logged[BL_EXPIRED]++;
         } else {
-            put_line("postfix/smtp[7]:", SMTP("e.example") "dsn=2.0.0, status=sent (250 ok)", id, "q", who);
+            put_line("postfix/smtp[7]:", SMTP("e.example") "dsn=2.0.0, status=sent (250 ok)", id,
+                     "q", who);
             logged[BL_DELIVERED]++;
         }
         return true;
@@ -113,15 +136,19 @@ static bool put_postfix(unsigned i, unsigned step)
             logged[BL_BOUNCED] += 2;
         }
         return true;
-    case 6: put_line("postfix/qmgr[7]:", "%05X: removed", id); return true;
-    default: return false;
+    case 6:
+        put_line("postfix/qmgr[7]:", "%05X: removed", id);
+        return true;
+    default:
+        return false;
     }
 }
 
 #define EXIM(symbol) "1xU%03u-0000Ab-0d " symbol " r%u@d.example"
-#define REMOTE " R=dns T=smtp H=mx.d.example [192.0.2.1]"
+#define REMOTE       " R=dns T=smtp H=mx.d.example [192.0.2.1]"
 
-/* The same for Exim: one that is cut through and refused in pieces, one given up, one simply sent. */
+/* The same for Exim: one that is cut through and refused in pieces, one given up, one simply
+ * sent. */
 static bool put_exim(unsigned i, unsigned step)
 {
     unsigned id = i % 97, who = i * 7 % 23;
@@ -129,7 +156,10 @@ static bool put_exim(unsigned i, unsigned step)
 
     sprintf(program, "exim[%u]:", 100 + id);
     if (step == (i % 3 == 0)) {
-        put_line(program, "1xU%03u-0000Ab-0d <= s%u@sender.example H=app [192.0.2.9] P=esmtp S=9 id=%u@app.example", id, i % 5, i);
+        put_line(
+            program,
+            "1xU%03u-0000Ab-0d <= s%u@sender.example H=app [192.0.2.9] P=esmtp S=9 id=%u@app.example",
+            id, i % 5, i);
         return true;
     }
     switch (step * 3 + i % 3) {
@@ -137,13 +167,24 @@ static bool put_exim(unsigned i, unsigned step)
         put_line(program, EXIM(">>") REMOTE " C=\"250 ok\"", id, who);
         logged[BL_DELIVERED]++;
         return true;
-    case 6: put_line(program, "[1/2] " EXIM("**") REMOTE ": SMTP error from remote mail", id, who + 1); return true;
+    case 6:
+        put_line(program, "[1/2] " EXIM("**") REMOTE ": SMTP error from remote mail", id, who + 1);
+        return true;
     case 9:
-        put_line(program, "[2/2]  server after RCPT TO:<r%u@d.example>: 550 5.1.1 User unknown", who + 1);
+        put_line(program, "[2/2]  server after RCPT TO:<r%u@d.example>: 550 5.1.1 User unknown",
+                 who + 1);
         logged[BL_BOUNCED]++;
         return true;
-    case 4: put_line(program, EXIM("==") " R=dns T=smtp defer (-44) H=mx.d.example [192.0.2.1]: SMTP error from remote mail server after RCPT TO:<r%u@d.example>: 452 4.2.2 Mailbox full", id, who, who); return true;
-    case 7: put_line(program, EXIM("==") " routing defer (-52): retry time not reached", id, who); return true;
+    case 4:
+        put_line(
+            program,
+            EXIM(
+                "==") " R=dns T=smtp defer (-44) H=mx.d.example [192.0.2.1]: SMTP error from remote mail server after RCPT TO:<r%u@d.example>: 452 4.2.2 Mailbox full",
+            id, who, who);
+        return true;
+    case 7:
+        put_line(program, EXIM("==") " routing defer (-52): retry time not reached", id, who);
+        return true;
     case 10:
         put_line(program, EXIM("**") ": retry timeout exceeded", id, who);
         logged[BL_EXPIRED]++;
@@ -154,8 +195,11 @@ static bool put_exim(unsigned i, unsigned step)
         return true;
     case 12:
     case 13:
-    case 8: put_line(program, "1xU%03u-0000Ab-0d Completed", id); return true;
-    default: return false;
+    case 8:
+        put_line(program, "1xU%03u-0000Ab-0d Completed", id);
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -167,12 +211,13 @@ static bool put_step(unsigned i, unsigned step)
 static void put_arrivals(unsigned end, unsigned first)
 {
     for (unsigned i = first; i < ORPHANS; i += 3)
-        put_line("exim[98]:", "1xU%u%02u-0000Ab-0d <= s%u@sender.example H=app [192.0.2.9] P=esmtp S=9", 6 + end, i,
-                 i % 5);
+        put_line(
+            "exim[98]:", "1xU%u%02u-0000Ab-0d <= s%u@sender.example H=app [192.0.2.9] P=esmtp S=9",
+            6 + end, i, i % 5);
 }
 
-/* Deliveries cut through; of some the arrival comes at once, of some behind the next end: when they were told already
- * if the log ended here. */
+/* Deliveries cut through; of some the arrival comes at once, of some behind the next end: when they
+ * were told already if the log ended here. */
 static void put_held(unsigned end)
 {
     held_at[end] = log_n;
@@ -217,9 +262,10 @@ static void make_log(void)
 struct slot {
     struct bl_positions at;
     uint64_t lines, outcome[BL_OUTCOMES];
-    uint64_t events; /* of the address slot: a sum over them, in any order and without their senders */
-    char    *trace;  /* ... all there is to them */
-    size_t   trace_n;
+    /* of the address slot: a sum over them, in any order and without their senders */
+    uint64_t events;
+    char *trace; /* ... all there is to them */
+    size_t trace_n;
 };
 
 static struct bl_snapshot *kept[KEPT]; /* newest first */
@@ -227,11 +273,12 @@ static struct bl_snapshot *kept[KEPT]; /* newest first */
 static void note(struct slot *slot, const bl_address_event *e)
 {
     char *from = slot->trace + slot->trace_n;
-    int n = sprintf(from, "%d %.*s %lld %.*s", (int)e->kind, (int)e->address.n, e->address.p, (long long)e->time_ms,
-                    (int)e->category.n, e->category.p);
+    int n = sprintf(from, "%d %.*s %lld %.*s", (int)e->kind, (int)e->address.n, e->address.p,
+                    (long long)e->time_ms, (int)e->category.n, e->category.p);
 
     slot->events += bl_hash64((bl_slice){from, (size_t)n});
-    n += sprintf(from + n, " %.*s %.*s\n", (int)e->sender.n, e->sender.p, (int)e->message_id.n, e->message_id.p);
+    n += sprintf(from + n, " %.*s %.*s\n", (int)e->sender.n, e->sender.p, (int)e->message_id.n,
+                 e->message_id.p);
     slot->trace_n += (size_t)n;
 }
 
@@ -279,9 +326,10 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* A block of some lines from `offset`, not beyond any slot's offset, or where it was told that the log ended. */
-static void fill(struct bl_block *block, uint64_t offset, uint64_t log_end, const uint64_t *cut, size_t cuts,
-                 uint64_t counted_from)
+/* A block of some lines from `offset`, not beyond any slot's offset, or where it was told that the
+ * log ended. */
+static void fill(struct bl_block *block, uint64_t offset, uint64_t log_end, const uint64_t *cut,
+                 size_t cuts, uint64_t counted_from)
 {
     uint64_t end = offset;
     unsigned lines = 1 + pick(12);
@@ -294,7 +342,8 @@ static void fill(struct bl_block *block, uint64_t offset, uint64_t log_end, cons
     block->n = 0;
     while (lines-- > 0 && offset + block->n < end)
         block->n += (size_t)((const char *)memchr(log_text + offset + block->n, '\n', log_n) -
-                             (log_text + offset + block->n)) + 1;
+                             (log_text + offset + block->n)) +
+                    1;
     memcpy(block->bytes, log_text + offset, block->n);
     block->before_n = least(offset, BL_TAIL_BYTES);
     memcpy(block->before, log_text + offset - block->before_n, block->before_n);
@@ -333,7 +382,8 @@ static struct bl_resume *resume_of(const struct slot *slots, enum fault fault)
     resume->partitions = 1;
     resume->sources = 1;
     for (size_t i = 0; i < 2; i++)
-        assert_int_equal(bl_positions_copy(&resume->slot[i], &slots[fault == ONE_POSITION ? 0 : i].at), BL_OK);
+        assert_int_equal(
+            bl_positions_copy(&resume->slot[i], &slots[fault == ONE_POSITION ? 0 : i].at), BL_OK);
     for (size_t i = 0; i < KEPT && !resume->snapshot; i++) {
         char *file;
         size_t n;
@@ -347,15 +397,20 @@ static struct bl_resume *resume_of(const struct slot *slots, enum fault fault)
     return resume;
 }
 
-/* MAY_DIE: killed at random, where the log ends above all; MAY_STALL: a slot may take nothing until then, too. */
+/* MAY_DIE: killed at random, where the log ends above all; MAY_STALL: a slot may take nothing until
+ * then, too. */
 enum luck { CALM, MAY_DIE, MAY_STALL };
 
 /* A snapshot after so many blocks or flushes. */
 static struct bl_stage *new_stage(size_t blocks, size_t flushes)
 {
-    const struct bl_stage_options options = {
-        .join_entries = 256, .join_text_bytes = 1 << 16, .batch_fields = 60, .batch_events = 8, .filter_cap = 1000,
-        .snapshot_blocks = blocks, .snapshot_flushes = flushes};
+    const struct bl_stage_options options = {.join_entries = 256,
+                                             .join_text_bytes = 1 << 16,
+                                             .batch_fields = 60,
+                                             .batch_events = 8,
+                                             .filter_cap = 1000,
+                                             .snapshot_blocks = blocks,
+                                             .snapshot_flushes = flushes};
 
     return bl_stage_new(bl_rules_builtin(), &options);
 }
@@ -369,8 +424,9 @@ static bool live(struct slot *slots, size_t log_end, enum luck luck, enum fault 
     struct bl_batch *batch = bl_batch_new();
     struct bl_resume *resume = resume_of(slots, fault);
     struct bl_address_hashes *all = bl_calloc(1, sizeof *all);
-    uint64_t cut[4] = {bl_positions_offset(&resume->slot[0], 1), bl_positions_offset(&resume->slot[1], 1),
-                       told_at(&resume->slot[0]), told_at(&resume->slot[1])};
+    uint64_t cut[4] = {bl_positions_offset(&resume->slot[0], 1),
+                       bl_positions_offset(&resume->slot[1], 1), told_at(&resume->slot[0]),
+                       told_at(&resume->slot[1])};
     uint64_t low = least(cut[0], cut[1]);
     uint64_t offset = resume->snapshot ? bl_positions_offset(&resume->snapshot->positions, 1) : 0;
     bool is_cold = !resume->snapshot;
@@ -462,7 +518,8 @@ static void release_slots(struct slot *slots)
 
 static bool counted_the_same(const struct slot *a, const struct slot *b)
 {
-    return a[0].lines == b[0].lines && memcmp(a[0].outcome, b[0].outcome, sizeof a[0].outcome) == 0 &&
+    return a[0].lines == b[0].lines &&
+           memcmp(a[0].outcome, b[0].outcome, sizeof a[0].outcome) == 0 &&
            a[1].events == b[1].events;
 }
 
@@ -482,7 +539,8 @@ static bool is_ahead(const struct slot *one, const struct slot *other)
 {
     uint64_t end = told_at(&one->at), to = bl_positions_offset(&other->at, 1);
 
-    return end > 0 && bl_positions_offset(&one->at, 1) > end && (to < end || (to == end && !is_told(other, end)));
+    return end > 0 && bl_positions_offset(&one->at, 1) > end &&
+           (to < end || (to == end && !is_told(other, end)));
 }
 
 /* Of the slots killed at the end in the midst: how many times which knew. */
@@ -531,7 +589,8 @@ static unsigned rounds_that_differ(enum fault fault)
     return differ;
 }
 
-/* The same where the log ends in its midst, and a life that is not killed reads on when it has grown. */
+/* The same where the log ends in its midst, and a life that is not killed reads on when it has
+ * grown. */
 static unsigned grown_rounds_that_differ(struct known *known)
 {
     struct slot calm[2], torn[2];
@@ -554,8 +613,8 @@ static unsigned grown_rounds_that_differ(struct known *known)
     return differ;
 }
 
-/* The log grows thrice, after as many lives as it takes until a slot was told its end, or some more or less; all but
- * the last one are killed. */
+/* The log grows thrice, after as many lives as it takes until a slot was told its end, or some more
+ * or less; all but the last one are killed. */
 static unsigned torn_rounds_that_differ(enum fault fault, struct known *known)
 {
     struct slot calm[2], torn[2];
@@ -567,7 +626,8 @@ static unsigned torn_rounds_that_differ(enum fault fault, struct known *known)
         forget_kept();
         init_slots(torn);
         for (unsigned end = 0; end < ENDS; end++)
-            for (unsigned lives = 0; lives < 40 && (pick(2) || !is_told(&torn[pick(2)], midst[end])); lives++) {
+            for (unsigned lives = 0;
+                 lives < 40 && (pick(2) || !is_told(&torn[pick(2)], midst[end])); lives++) {
                 (void)live(torn, midst[end], MAY_STALL, fault);
                 known->ahead += is_ahead(&torn[0], &torn[1]) || is_ahead(&torn[1], &torn[0]);
             }
@@ -617,16 +677,17 @@ static void without_a_note_the_end_is_told_again(void **state)
     assert_true(rounds_that_differ(UNTOLD) > 0);
 }
 
-/* A generation that the snapshot does not know is read from its start: until that was done, the next
- * snapshot must not say that the join has it, whatever the slots have.  One that was finished and that
- * every slot has forgotten is forgotten here, too. */
+/* A generation that the snapshot does not know is read from its start: until that was done, the
+ * next snapshot must not say that the join has it, whatever the slots have.  One that was finished
+ * and that every slot has forgotten is forgotten here, too. */
 static void a_snapshot_claims_no_more_than_the_join_has_read(void **state)
 {
     struct bl_stage *stage = new_stage(1, 3);
     struct bl_worker *worker = bl_worker_new(&(bl_zone){0});
     struct bl_block *block = bl_block_new();
     struct bl_resume *resume = bl_calloc(1, sizeof *resume);
-    const bl_position read = {.generation = 1, .offset = 10}, other = {.generation = 2, .offset = 500},
+    const bl_position read = {.generation = 1, .offset = 10},
+                      other = {.generation = 2, .offset = 500},
                       old = {.generation = 3, .offset = 70, .finished = true};
     struct bl_batch *batch;
 
@@ -668,7 +729,8 @@ static void a_snapshot_claims_no_more_than_the_join_has_read(void **state)
 enum { MAIL = 11, OTHER = 22 }; /* sources, and the generations of each */
 
 /* A run of these sources, from the snapshot (taken over), and a block of the last of them. */
-static struct bl_batch *run_of(struct bl_stage *stage, const uint64_t *source, size_t n, struct bl_snapshot *snapshot)
+static struct bl_batch *run_of(struct bl_stage *stage, const uint64_t *source, size_t n,
+                               struct bl_snapshot *snapshot)
 {
     struct bl_worker *worker = bl_worker_new(&(bl_zone){0});
     struct bl_block *block = bl_block_new();
@@ -710,12 +772,14 @@ static struct bl_snapshot *snapshot_of(struct bl_batch *batch)
     return snapshot;
 }
 
-/* One comes, both are there, one is left, and comes back.  What the slots have of one that is not there stays in the
- * snapshot, for the day they lose it; but when it is back its join begins anew, so until it was read again nothing of
- * it may stand there.  Fails when begin_with_snapshot() takes the positions of every source. */
+/* One comes, both are there, one is left, and comes back.  What the slots have of one that is not
+ * there stays in the snapshot, for the day they lose it; but when it is back its join begins anew,
+ * so until it was read again nothing of it may stand there.  Fails when begin_with_snapshot() takes
+ * the positions of every source. */
 static void the_sources_of_a_run_are_those_it_began_with(void **state)
 {
-    static const uint64_t mail[] = {MAIL}, both[] = {MAIL, OTHER}, other[] = {OTHER}, back[] = {OTHER, MAIL, 33};
+    static const uint64_t mail[] = {MAIL}, both[] = {MAIL, OTHER}, other[] = {OTHER},
+                          back[] = {OTHER, MAIL, 33};
     struct bl_stage *stage = new_stage(1, 3);
     struct bl_snapshot *s;
 
@@ -815,9 +879,9 @@ static struct bl_batch *batch_of(struct bl_stage *stage)
     return bl_stage_take(stage);
 }
 
-/* That a file is finished is known when the next one is being read.  Fails when the block that says so of one whose end
- * was told is taken for that end again: either it is dropped, or what waits for lines of the next file is told, and
- * that to nobody, for everybody was told that end. */
+/* That a file is finished is known when the next one is being read.  Fails when the block that says
+ * so of one whose end was told is taken for that end again: either it is dropped, or what waits for
+ * lines of the next file is told, and that to nobody, for everybody was told that end. */
 static void a_file_whose_end_was_told_is_finished_later(void **state)
 {
     const bl_position told = {.generation = 1, .offset = 100, .told_at = 100};
@@ -846,8 +910,8 @@ static void a_file_whose_end_was_told_is_finished_later(void **state)
     bl_stage_free(stage);
 }
 
-/* The slots have more of a file than could be read of it, or all that they have without a byte having been read: what
- * waits may have come there.  Fails when take_end() tells any end. */
+/* The slots have more of a file than could be read of it, or all that they have without a byte
+ * having been read: what waits may have come there.  Fails when take_end() tells any end. */
 static void an_end_is_none_where_the_join_has_not_read_to_it(void **state)
 {
     const bl_position has = {.generation = 1, .offset = 1000};
@@ -868,8 +932,8 @@ static void an_end_is_none_where_the_join_has_not_read_to_it(void **state)
     bl_stage_free(stage);
 }
 
-/* The same of a younger file, which went before it was read again.  Fails when take_end() looks at the file of the end
- * alone. */
+/* The same of a younger file, which went before it was read again.  Fails when take_end() looks at
+ * the file of the end alone. */
 static void an_end_is_none_before_files_that_went(void **state)
 {
     const bl_position has[] = {{.generation = 1, .offset = 10}, {.generation = 2, .offset = 10}};
@@ -889,8 +953,9 @@ static void an_end_is_none_before_files_that_went(void **state)
     bl_stage_free(stage);
 }
 
-/* As many files as a list holds, in every slot: a run begins at the least of each, at once: 0.1 s of CPU time under
- * asan.  Negative control: with bl_positions_put for bl_positions_add one of the two lists alone takes 5 s. */
+/* As many files as a list holds, in every slot: a run begins at the least of each, at once: 0.1 s
+ * of CPU time under asan.  Negative control: with bl_positions_put for bl_positions_add one of the
+ * two lists alone takes 5 s. */
 static void a_run_begins_at_once_whatever_the_number_of_files(void **state)
 {
     struct bl_worker *worker = bl_worker_new(&(bl_zone){0});
@@ -912,7 +977,8 @@ static void a_run_begins_at_once_whatever_the_number_of_files(void **state)
             resume->snapshot->sources = 1; /* an empty image: its join begins empty */
         }
         for (uint64_t g = 2; g <= BL_GENERATIONS_MAX; g++) {
-            bl_position at = {.generation = g * 0x9e3779b97f4a7c15u, .offset = 1000 + g % 3, .finished = true};
+            bl_position at = {
+                .generation = g * 0x9e3779b97f4a7c15u, .offset = 1000 + g % 3, .finished = true};
 
             assert_int_equal(bl_positions_add(&resume->slot[0], &at), BL_OK);
             if (with_snapshot)
@@ -934,8 +1000,9 @@ static void a_run_begins_at_once_whatever_the_number_of_files(void **state)
         for (uint64_t g = 2; g <= 50; g++) {
             uint64_t offset = 1000 + g % 3;
 
-            assert_int_equal(bl_positions_offset(&batch->snapshot->positions, g * 0x9e3779b97f4a7c15u),
-                             with_snapshot || offset < 1001 ? offset : 1001);
+            assert_int_equal(
+                bl_positions_offset(&batch->snapshot->positions, g * 0x9e3779b97f4a7c15u),
+                with_snapshot || offset < 1001 ? offset : 1001);
         }
         bl_batch_free(batch);
         bl_block_free(block);

@@ -1,11 +1,12 @@
 /* ctest: label=quick timeout=120
  * The state machine against a plain model, over random lives of an address.
  *
- * The model keeps what happened and works the answer out anew each time: the hard failures that counted,
- * one flag per day for soft ones, one moment at which the longest verdict ends.  It has no states and
- * expires nothing, so "late or at once" and "expired or not" cannot slip in.
+ * The model keeps what happened and works the answer out anew each time: the hard failures that
+ * counted, one flag per day for soft ones, one moment at which the longest verdict ends.  It has no
+ * states and expires nothing, so "late or at once" and "expired or not" cannot slip in.
  *
- * Negative controls are the last test: for each rule of the model, a model without it must be found out. */
+ * Negative controls are the last test: for each rule of the model, a model without it must be found
+ * out. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,8 +16,8 @@
 #include "bounceline/suppress.h"
 #include "records.h"
 
-#define HOUR (3600 * INT64_C(1000))
-#define DAY (24 * HOUR)
+#define HOUR  (3600 * INT64_C(1000))
+#define DAY   (24 * HOUR)
 #define START (INT64_C(19723) * DAY)
 
 enum { EVENTS = 60, LIVES = 4000, HORIZON_DAYS = 8000 };
@@ -35,17 +36,18 @@ enum rule {
     RULE_END = 1024,
 };
 
-/* --- the model ------------------------------------------------------------------------------------ */
+/* --- the model
+ * ------------------------------------------------------------------------------------ */
 
 struct model {
     unsigned without; /* rules that are left out */
     const struct bl_suppress_policy *policy;
     enum bl_address_state decided; /* CLEAN: nobody decided */
-    bool     known, probation;
-    int64_t  released_ms, delivered_ms, failed_ms, hold_end_ms;
-    int64_t  hard[EVENTS];
-    size_t   hards, failures;
-    bool     soft[HORIZON_DAYS];
+    bool known, probation;
+    int64_t released_ms, delivered_ms, failed_ms, hold_end_ms;
+    int64_t hard[EVENTS];
+    size_t hards, failures;
+    bool soft[HORIZON_DAYS];
 };
 
 static bool model_holds(const struct model *m, enum rule rule)
@@ -206,10 +208,18 @@ static void model_apply(struct model *m, const bl_address_event *e, int64_t now_
     int64_t t = e->time_ms < now_ms ? e->time_ms : now_ms;
 
     switch (e->kind) {
-    case BL_ADDRESS_FAILED: model_fail(m, e->action == BL_ACTION_SOFT, t); break;
-    case BL_ADDRESS_DELIVERED: model_deliver(m, t); break;
-    case BL_ADDRESS_ADD: model_add(m); break;
-    case BL_ADDRESS_REMOVE: model_remove(m, t, now_ms); break;
+    case BL_ADDRESS_FAILED:
+        model_fail(m, e->action == BL_ACTION_SOFT, t);
+        break;
+    case BL_ADDRESS_DELIVERED:
+        model_deliver(m, t);
+        break;
+    case BL_ADDRESS_ADD:
+        model_add(m);
+        break;
+    case BL_ADDRESS_REMOVE:
+        model_remove(m, t, now_ms);
+        break;
     }
 }
 
@@ -220,13 +230,15 @@ static bool model_agrees(const struct model *m, const struct bl_address_record *
 
     bl_suppress_expire(&then, now_ms);
     return then.state == model_state(m, now_ms) && then.strikes == model_strikes(m, &strike_ms) &&
-           (then.strikes == 0 || then.last_strike_ms == strike_ms) && then.last_ms == m->failed_ms &&
-           then.delivered_ms == m->delivered_ms && then.probation == m->probation &&
+           (then.strikes == 0 || then.last_strike_ms == strike_ms) &&
+           then.last_ms == m->failed_ms && then.delivered_ms == m->delivered_ms &&
+           then.probation == m->probation &&
            (then.state != BL_ADDRESS_SUPPRESSED || then.until_ms == m->hold_end_ms) &&
            then.failures == (m->failures < BL_ADDRESS_FAILURES ? m->failures : BL_ADDRESS_FAILURES);
 }
 
-/* --- random lives --------------------------------------------------------------------------------- */
+/* --- random lives
+ * --------------------------------------------------------------------------------- */
 
 static uint64_t seed;
 
@@ -241,17 +253,22 @@ struct life {
     enum bl_address_state begin; /* CLEAN, COMPLAINT or EXEMPT */
     bl_address_event event[EVENTS];
     int64_t now_ms[EVENTS]; /* never falls */
-    size_t  n;
+    size_t n;
 };
 
 static int64_t draw_step(unsigned pace)
 {
     switch (draw(pace)) {
-    case 0: return (int64_t)draw(120) * 1000;
-    case 1: return (int64_t)draw(36) * HOUR;
-    case 2: return DAY;
-    case 3: return (int64_t)draw(12) * DAY;
-    default: return (int64_t)draw(130) * DAY;
+    case 0:
+        return (int64_t)draw(120) * 1000;
+    case 1:
+        return (int64_t)draw(36) * HOUR;
+    case 2:
+        return DAY;
+    case 3:
+        return (int64_t)draw(12) * DAY;
+    default:
+        return (int64_t)draw(130) * DAY;
     }
 }
 
@@ -268,10 +285,15 @@ static enum bl_address_event_kind draw_kind(bool by_hand)
 
 static void draw_life(struct life *life, bool by_hand, bool in_order)
 {
-    static const struct bl_suppress_policy quick = {
-        .first_ms = 2 * DAY, .second_ms = 5 * DAY, .max_ms = 33 * DAY, .strike_gap_ms = 6 * HOUR,
-        .strike_memory_ms = 40 * DAY, .soft_days = 3, .soft_window_ms = 10 * DAY,
-        .soft_spread_ms = 2 * DAY, .soft_ms = 4 * DAY};
+    static const struct bl_suppress_policy quick = {.first_ms = 2 * DAY,
+                                                    .second_ms = 5 * DAY,
+                                                    .max_ms = 33 * DAY,
+                                                    .strike_gap_ms = 6 * HOUR,
+                                                    .strike_memory_ms = 40 * DAY,
+                                                    .soft_days = 3,
+                                                    .soft_window_ms = 10 * DAY,
+                                                    .soft_spread_ms = 2 * DAY,
+                                                    .soft_ms = 4 * DAY};
     const struct bl_suppress_policy *policies[] = {&bl_suppress_balanced, &bl_suppress_esp,
                                                    &bl_suppress_observe, &quick};
     static const enum bl_address_state begins[] = {BL_ADDRESS_COMPLAINT, BL_ADDRESS_EXEMPT};
@@ -303,16 +325,20 @@ static void draw_life(struct life *life, bool by_hand, bool in_order)
 
 static void begin_record(const struct life *life, struct bl_address_record *r)
 {
-    *r = (struct bl_address_record){.version = life->begin != BL_ADDRESS_CLEAN, .state = life->begin};
+    *r = (struct bl_address_record){.version = life->begin != BL_ADDRESS_CLEAN,
+                                    .state = life->begin};
 }
 
 static void begin_model(const struct life *life, struct model *m, unsigned without)
 {
-    *m = (struct model){.policy = life->policy, .decided = life->begin, .without = without,
+    *m = (struct model){.policy = life->policy,
+                        .decided = life->begin,
+                        .without = without,
                         .known = life->begin != BL_ADDRESS_CLEAN};
 }
 
-/* --- what must hold whatever the model thinks ----------------------------------------------------- */
+/* --- what must hold whatever the model thinks
+ * ----------------------------------------------------- */
 
 static bool is_decided(enum bl_address_state s)
 {
@@ -320,8 +346,8 @@ static bool is_decided(enum bl_address_state s)
 }
 
 static void check_step(const struct bl_address_record *was, const struct bl_address_record *is,
-                       const bl_address_event *e, const struct bl_suppress_policy *policy, int64_t now_ms,
-                       enum bl_change change)
+                       const bl_address_event *e, const struct bl_suppress_policy *policy,
+                       int64_t now_ms, enum bl_change change)
 {
     int64_t t = e->time_ms < now_ms ? e->time_ms : now_ms;
     struct bl_address_record before = *was;
@@ -350,7 +376,8 @@ static void check_step(const struct bl_address_record *was, const struct bl_addr
     }
     if (e->kind == BL_ADDRESS_DELIVERED && t < was->last_ms)
         assert_true(is->state == before.state && is->until_ms == before.until_ms);
-    if (e->kind == BL_ADDRESS_DELIVERED && t >= was->last_ms && !is_decided(was->state) && !was->probation)
+    if (e->kind == BL_ADDRESS_DELIVERED && t >= was->last_ms && !is_decided(was->state) &&
+        !was->probation)
         assert_int_equal(is->state, BL_ADDRESS_CLEAN);
 }
 
@@ -363,7 +390,8 @@ static void through_text(struct bl_address_record *r)
     assert_int_equal(bl_address_parse((bl_slice){text, n}, r, NULL), BL_OK);
 }
 
-/* --- the tests ------------------------------------------------------------------------------------ */
+/* --- the tests
+ * ------------------------------------------------------------------------------------ */
 
 static void random_lives_agree_with_the_model_and_through_text(void **state)
 {
@@ -401,8 +429,8 @@ static void random_lives_agree_with_the_model_and_through_text(void **state)
     assert_true(suppressed > LIVES);
 }
 
-/* The same log read at once and read long after: but for what people did between, and since when a state
- * lasts, nothing tells them apart. */
+/* The same log read at once and read long after: but for what people did between, and since when a
+ * state lasts, nothing tells them apart. */
 static void reading_old_logs_late_ends_where_reading_at_once_ends(void **state)
 {
     static struct life life;

@@ -1,13 +1,13 @@
 /* ctest: label=quick timeout=300 */
-/* Random histories against a plain model: lines are written, logs rotated in every way, compressed, the
- * reader stopped, killed (it loses what was handed out since the last commit), rewound.  In the end every
- * line was counted exactly once, which is the model.
+/* Random histories against a plain model: lines are written, logs rotated in every way, compressed,
+ * the reader stopped, killed (it loses what was handed out since the last commit), rewound.  In the
+ * end every line was counted exactly once, which is the model.
  *
- * Two slots commit at different times, as in Redis: each counts a block only if it begins where the slot
- * stopped; a gap or an overlap that is neither fails at once.
+ * Two slots commit at different times, as in Redis: each counts a block only if it begins where the
+ * slot stopped; a gap or an overlap that is neither fails at once.
  *
- * BL_SEED=n runs one history again, BL_ROUNDS=n so many (from BL_SEED on), BL_TRACE=1 tells what happens.
- * Negative control: the last test switches the tail check off, and a history fails. */
+ * BL_SEED=n runs one history again, BL_ROUNDS=n so many (from BL_SEED on), BL_TRACE=1 tells what
+ * happens. Negative control: the last test switches the tail check off, and a history fails. */
 #include "fault/tail_rig.c"
 
 enum { ROUNDS = 60, ACTIONS = 60, MOST = 20000 };
@@ -56,10 +56,11 @@ static void on_model_block(void *arg, struct bl_block *block)
 {
     rig->blocks_seen++;
     if (trace)
-        print_message("%llx inode %llu: %llu..%llu kind %d%s%s\n", (unsigned long long)block->end.generation,
+        print_message("%llx inode %llu: %llu..%llu kind %d%s%s\n",
+                      (unsigned long long)block->end.generation,
                       (unsigned long long)block->end.inode, (unsigned long long)block->begin,
-                      (unsigned long long)block->end.offset, block->kind, block->warm_up ? " warm" : "",
-                      block->end.finished ? " finished" : "");
+                      (unsigned long long)block->end.offset, block->kind,
+                      block->warm_up ? " warm" : "", block->end.finished ? " finished" : "");
     if (!block->warm_up)
         for (size_t i = 0; i < 2; i++)
             apply(&slot[i], block);
@@ -99,8 +100,11 @@ static void on_model_note(void *arg, enum bl_note level, const char *text)
 
 static void start(void)
 {
-    static const struct bl_tail_events events = {
-        .want = want, .refuse = refuse, .block = on_model_block, .end = on_end, .note = on_model_note};
+    static const struct bl_tail_events events = {.want = want,
+                                                 .refuse = refuse,
+                                                 .block = on_model_block,
+                                                 .end = on_end,
+                                                 .note = on_model_note};
     struct bl_resume *resume = forget_uncommitted();
     bl_err err;
 
@@ -147,8 +151,8 @@ static void pack_one(void)
     rig_remove(rig, from);
 }
 
-/* The reader may lag behind by whole rotations, but what only its descriptor holds must be read before
- * it is stopped: a file that was deleted is nobody's. */
+/* The reader may lag behind by whole rotations, but what only its descriptor holds must be read
+ * before it is stopped: a file that was deleted is nobody's. */
 static void act(int *writer)
 {
     uint32_t what = draw(12);
@@ -156,7 +160,9 @@ static void act(int *writer)
     if (trace)
         print_message("action %u, next line %u\n", what, rig->next);
     switch (what) {
-    case 0: case 1: case 2:
+    case 0:
+    case 1:
+    case 2:
         rig_write_fd(rig, *writer, 1 + draw(60));
         break;
     case 3:
@@ -251,8 +257,8 @@ static uint32_t history(uint64_t first_seed)
     start();
     while (wrong(&slot[0]))
         rig_spin(rig, 1);
-    commit(&slot[draw(2)]); /* the first start is over when anything was committed: until then only what
-                             * was named counts, and what is rotated away is not named */
+    commit(&slot[draw(2)]); /* the first start is over when anything was committed: until then only
+                             * what was named counts, and what is rotated away is not named */
     for (unsigned i = 0; i < ACTIONS; i++)
         act(&writer);
     close(writer);
@@ -288,7 +294,9 @@ static uint32_t history(uint64_t first_seed)
 static void every_history_counts_every_line_once(void **state)
 {
     const char *one = getenv("BL_SEED"), *rounds = getenv("BL_ROUNDS");
-    uint64_t from = one ? strtoull(one, NULL, 10) : 1, n = rounds ? strtoull(rounds, NULL, 10) : one ? 1 : ROUNDS;
+    uint64_t from = one ? strtoull(one, NULL, 10) : 1, n = rounds ? strtoull(rounds, NULL, 10)
+                                                           : one  ? 1
+                                                                  : ROUNDS;
 
     (void)state;
     trace = getenv("BL_TRACE") != NULL;
@@ -296,8 +304,8 @@ static void every_history_counts_every_line_once(void **state)
         uint32_t bad = history(i);
 
         if (bad)
-            fail_msg("BL_SEED=%llu: %u lines were not counted exactly once%s", (unsigned long long)i, bad,
-                     broken ? ", and blocks did not join" : "");
+            fail_msg("BL_SEED=%llu: %u lines were not counted exactly once%s",
+                     (unsigned long long)i, bad, broken ? ", and blocks did not join" : "");
     }
 }
 

@@ -114,8 +114,8 @@ static void on_connection(uv_stream_t *listener, int status)
     uv_read_start(&client->socket.stream, on_alloc, on_read);
 }
 
-struct fake_redis *fake_redis_start(uv_loop_t *loop, const char *path, unsigned *port, fake_command_fn *fn,
-                                    void *arg)
+struct fake_redis *fake_redis_start(uv_loop_t *loop, const char *path, unsigned *port,
+                                    fake_command_fn *fn, void *arg)
 {
     struct fake_redis *fake = calloc(1, sizeof *fake);
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};

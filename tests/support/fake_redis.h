@@ -12,11 +12,12 @@ struct fake_redis;
 struct fake_client;
 
 /* One command arrived.  Answer with fake_say, or don't. */
-typedef void fake_command_fn(void *arg, struct fake_client *client, const bl_slice *argv, size_t argc);
+typedef void fake_command_fn(void *arg, struct fake_client *client, const bl_slice *argv,
+                             size_t argc);
 
 /* Listens on a unix socket, or with path NULL on 127.0.0.1; `*port` then says where. */
-struct fake_redis *fake_redis_start(uv_loop_t *loop, const char *path, unsigned *port, fake_command_fn *fn,
-                                    void *arg);
+struct fake_redis *fake_redis_start(uv_loop_t *loop, const char *path, unsigned *port,
+                                    fake_command_fn *fn, void *arg);
 void fake_say(struct fake_client *client, const char *bytes, size_t n);
 void fake_say_text(struct fake_client *client, const char *text);
 void fake_hang_up(struct fake_client *client);

@@ -6,11 +6,15 @@
 
 bl_slice guarded_bytes(const char *bytes, size_t n)
 {
-    static struct { char *base; size_t size; } live[16];
+    static struct {
+        char *base;
+        size_t size;
+    } live[16];
     static size_t next;
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     size_t room = (n + page - 1) / page * page + (n == 0 ? page : 0);
-    char *base = mmap(NULL, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *base =
+        mmap(NULL, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     char *at;
 
     if (base == MAP_FAILED || mprotect(base + room, page, PROT_NONE) != 0)

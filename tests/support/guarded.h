@@ -4,7 +4,8 @@
 
 #include "bounceline/slice.h"
 
-/* A copy of `n` bytes that ends at an unmapped page.  Up to 16 live at a time, the oldest is reused. */
+/* A copy of `n` bytes that ends at an unmapped page.  Up to 16 live at a time, the oldest is
+ * reused. */
 bl_slice guarded_bytes(const char *bytes, size_t n);
 bl_slice guarded(const char *text);
 

@@ -1,5 +1,5 @@
-/* join_records.h -- records by hand, and events as text, for tests of what comes behind the parser
- */
+/* join_records.h -- records by hand, and events as text, for tests of what comes behind the
+ * parser */
 #ifndef BL_TEST_JOIN_RECORDS_H
 #define BL_TEST_JOIN_RECORDS_H
 

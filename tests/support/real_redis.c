@@ -49,8 +49,9 @@ void real_redis_start(struct real_redis *server, const char *folder)
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (!freopen("/dev/null", "w", stdout))
             _exit(1);
-        execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", server->socket, "--dir", server->folder,
-               "--appendonly", "yes", "--appendfsync", "no", "--save", "", (char *)NULL);
+        execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", server->socket,
+               "--dir", server->folder, "--appendonly", "yes", "--appendfsync", "no", "--save", "",
+               (char *)NULL);
         _exit(1);
     }
     connect_to(server);

@@ -10,7 +10,7 @@ struct redisReply;
 
 struct real_redis {
     pid_t pid;
-    char  folder[64], socket[96];
+    char folder[64], socket[96];
     struct redisContext *redis; /* the test's own connection */
 };
 
@@ -19,11 +19,12 @@ bool real_redis_installed(void);
 
 /* Starts it with an append-only file; again, after real_redis_kill, with the data it had. */
 void real_redis_start(struct real_redis *server, const char *folder);
-void real_redis_kill(struct real_redis *server);   /* kill -9 */
+void real_redis_kill(struct real_redis *server); /* kill -9 */
 void real_redis_signal(struct real_redis *server, int signal);
 
 /* Formats as redisCommand; the reply lives until the next call. */
 struct redisReply *real_redis_do(struct real_redis *server, const char *format, ...);
-long long real_redis_number(struct real_redis *server, const char *format, ...); /* of an integer or a text */
+long long real_redis_number(struct real_redis *server, const char *format, ...); /* of an integer or
+                                                                                    a text */
 
 #endif

@@ -4,12 +4,13 @@
 
 #include "bounceline/address.h"
 
-static inline bool failure_eq(const struct bl_address_failure *a, const struct bl_address_failure *b)
+static inline bool failure_eq(const struct bl_address_failure *a,
+                              const struct bl_address_failure *b)
 {
-    return a->time_ms == b->time_ms && a->code == b->code && bl_status_eq(a->enhanced, b->enhanced) &&
-           strcmp(a->category, b->category) == 0 && strcmp(a->host, b->host) == 0 &&
-           strcmp(a->queue_id, b->queue_id) == 0 && strcmp(a->message_id, b->message_id) == 0 &&
-           strcmp(a->sender, b->sender) == 0;
+    return a->time_ms == b->time_ms && a->code == b->code &&
+           bl_status_eq(a->enhanced, b->enhanced) && strcmp(a->category, b->category) == 0 &&
+           strcmp(a->host, b->host) == 0 && strcmp(a->queue_id, b->queue_id) == 0 &&
+           strcmp(a->message_id, b->message_id) == 0 && strcmp(a->sender, b->sender) == 0;
 }
 
 static inline bool record_eq(const struct bl_address_record *a, const struct bl_address_record *b)
@@ -18,11 +19,12 @@ static inline bool record_eq(const struct bl_address_record *a, const struct bl_
         a->soft != b->soft || a->strikes != b->strikes || a->first_ms != b->first_ms ||
         a->last_ms != b->last_ms || a->since_ms != b->since_ms || a->until_ms != b->until_ms ||
         a->last_strike_ms != b->last_strike_ms || a->delivered_ms != b->delivered_ms ||
-        a->code != b->code || !bl_status_eq(a->enhanced, b->enhanced) || a->soft_days != b->soft_days ||
-        a->failures != b->failures)
+        a->code != b->code || !bl_status_eq(a->enhanced, b->enhanced) ||
+        a->soft_days != b->soft_days || a->failures != b->failures)
         return false;
     if (strcmp(a->category, b->category) != 0 || strcmp(a->rule, b->rule) != 0 ||
-        strcmp(a->reply, b->reply) != 0 || strcmp(a->actor, b->actor) != 0 || strcmp(a->note, b->note) != 0)
+        strcmp(a->reply, b->reply) != 0 || strcmp(a->actor, b->actor) != 0 ||
+        strcmp(a->note, b->note) != 0)
         return false;
     for (size_t i = 0; i < a->soft_days; i++)
         if (a->soft_day[i] != b->soft_day[i])

@@ -182,7 +182,8 @@ static void on_connection(uv_stream_t *listener, int status)
     uv_pipe_connect(&pair->connect, &pair->server, proxy->server_path, on_connected);
 }
 
-struct wire_proxy *wire_proxy_start(uv_loop_t *loop, const char *listen_path, const char *server_path)
+struct wire_proxy *wire_proxy_start(uv_loop_t *loop, const char *listen_path,
+                                    const char *server_path)
 {
     struct wire_proxy *proxy = calloc(1, sizeof *proxy);
 

@@ -112,7 +112,8 @@ static bool normalise_plainly(const char *in, size_t n, char *out)
     return at > 0 && at + 1 < n;
 }
 
-/* Every byte at every place of every length up to three registers.  Control: each way is met often. */
+/* Every byte at every place of every length up to three registers.  Control: each way is met
+ * often. */
 static void sixteen_bytes_at_once_say_what_one_at_a_time_says(void **state)
 {
     char in[50], out[BL_ADDRESS_MAX + 1], want[BL_ADDRESS_MAX + 1];
@@ -181,7 +182,13 @@ static const struct bl_address_record whole_record = {
     .soft_day = {19000, 19007},
     .soft_days = 2,
     .failures = 2,
-    .failure = {{1700000100000, 550, {5, 1, 1}, "invalid-recipient", "mx1", "4XyZ", "<1@a>",
+    .failure = {{1700000100000,
+                 550,
+                 {5, 1, 1},
+                 "invalid-recipient",
+                 "mx1",
+                 "4XyZ",
+                 "<1@a>",
                  "me@example.org"},
                 {.time_ms = 1700000000000, .category = "dns"}},
 };
@@ -254,7 +261,8 @@ static const struct {
     {"no soft day", HEAD "soft\t\n"},
     {"soft days that fall", HEAD "soft\t5\t4\n"},
     {"a soft day twice", HEAD "soft\t5\t5\n"},
-    {"a soft day too many", HEAD "soft\t1\t2\t3\t4\t5\t6\t7\t8\t9\t10\t11\t12\t13\t14\t15\t16\t17\n"},
+    {"a soft day too many",
+     HEAD "soft\t1\t2\t3\t4\t5\t6\t7\t8\t9\t10\t11\t12\t13\t14\t15\t16\t17\n"},
     {"a failure cut short", HEAD "fail\t5\t550\t-\ta\tb\tc\td\n"},
 };
 
@@ -286,8 +294,8 @@ static void a_seventeenth_failure_is_refused(void **state)
     assert_int_equal(bl_address_parse(guarded(text), &out, NULL), BL_BAD_INPUT);
 }
 
-/* Every cut is refused, but for those between lines; with any byte turned into any other it is refused,
- * or is a record that is written just so. */
+/* Every cut is refused, but for those between lines; with any byte turned into any other it is
+ * refused, or is a record that is written just so. */
 static void damaged_records_are_refused_or_consistent(void **state)
 {
     static struct bl_address_record out;
@@ -310,7 +318,8 @@ static void damaged_records_are_refused_or_consistent(void **state)
         }
 }
 
-/* Numbers at their longest and each text full of a byte that takes one, two or four when written. */
+/* Numbers at their longest and each text full of a byte that takes one, two or four when
+ * written. */
 static void fill(struct bl_address_record *r, char byte)
 {
     bl_slice text;
@@ -318,10 +327,13 @@ static void fill(struct bl_address_record *r, char byte)
 
     memset(bytes, byte, sizeof bytes);
     text = (bl_slice){bytes, sizeof bytes};
-    *r = (struct bl_address_record){
-        .version = UINT64_MAX, .state = BL_ADDRESS_SUPPRESSED, .probation = true, .soft = true,
-        .strikes = UINT32_MAX, .code = UINT16_MAX,
-        .enhanced = {UINT16_MAX, UINT16_MAX, UINT16_MAX}};
+    *r = (struct bl_address_record){.version = UINT64_MAX,
+                                    .state = BL_ADDRESS_SUPPRESSED,
+                                    .probation = true,
+                                    .soft = true,
+                                    .strikes = UINT32_MAX,
+                                    .code = UINT16_MAX,
+                                    .enhanced = {UINT16_MAX, UINT16_MAX, UINT16_MAX}};
     r->first_ms = r->last_ms = r->since_ms = r->until_ms = 253402300799999;
     r->last_strike_ms = r->delivered_ms = 253402300799999;
     bl_address_set(r->category, sizeof r->category, text);
@@ -334,7 +346,8 @@ static void fill(struct bl_address_record *r, char byte)
     for (r->failures = 0; r->failures < BL_ADDRESS_FAILURES; r->failures++) {
         struct bl_address_failure *f = &r->failure[r->failures];
 
-        *f = (struct bl_address_failure){253402300799999, UINT16_MAX, r->enhanced, "", "", "", "", ""};
+        *f = (struct bl_address_failure){
+            253402300799999, UINT16_MAX, r->enhanced, "", "", "", "", ""};
         bl_address_set(f->category, sizeof f->category, text);
         bl_address_set(f->host, sizeof f->host, text);
         bl_address_set(f->queue_id, sizeof f->queue_id, text);
@@ -373,7 +386,8 @@ static void texts_written_past_set_are_cut_not_broken(void **state)
     r.failures = 99;
     r.last_ms = -5;
     r.until_ms = INT64_MAX;
-    assert_int_equal(bl_address_parse((bl_slice){text, bl_address_text(&r, text)}, &again, NULL), BL_OK);
+    assert_int_equal(bl_address_parse((bl_slice){text, bl_address_text(&r, text)}, &again, NULL),
+                     BL_OK);
     assert_int_equal(strlen(again.reply), (BL_ADDRESS_REPLY_MAX - 1) / 2);
     assert_int_equal(strlen(again.note), BL_ADDRESS_WORD_MAX - 1);
     assert_int_equal(again.failures, BL_ADDRESS_FAILURES);
@@ -395,7 +409,8 @@ static void random_records_come_back(void **state)
             stream[i] = (unsigned char)(seed >> 56);
         }
         source_record(&(struct byte_source){stream, sizeof stream}, &r);
-        assert_int_equal(bl_address_parse((bl_slice){text, bl_address_text(&r, text)}, &again, NULL), BL_OK);
+        assert_int_equal(
+            bl_address_parse((bl_slice){text, bl_address_text(&r, text)}, &again, NULL), BL_OK);
         assert_true(record_eq(&r, &again));
     }
 }

@@ -6,20 +6,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <cmocka.h>
 #include <stdio.h>
+
+#include <cmocka.h>
 
 #include "guarded.h"
 
 #include "../../deploy/bounceline/address_set.c"
 
-/* Fails when may_hold() is not true of what is beyond ASCII, and when what is marked is the spelling instead of its
- * key. */
+/* Fails when may_hold() is not true of what is beyond ASCII, and when what is marked is the
+ * spelling instead of its key. */
 static void any_spelling_is_one_address(void **state)
 {
     static const char *const same[][3] = {
         {"ana.lee@example.org", "Ana.Lee@EXAMPLE.org", "\"ana.lee\"@example.org"},
-        {"Ana.Lee.\xd0\x90@example.org", "\"ana.lee.\xd0\x90\"@example.org", "ana.lee.\xd0\x90@example.org"},
+        {"Ana.Lee.\xd0\x90@example.org", "\"ana.lee.\xd0\x90\"@example.org",
+         "ana.lee.\xd0\x90@example.org"},
         {"ana.lee@xn--80a1acny.example", "Ana.Lee@почта.example", "\"Ana.Lee\"@ПОЧТА.example"},
         {"ana.lee@example.com", "ana.lee@ｅｘａｍｐｌｅ.com", "ana.lee@example。com"},
         {"\"ana lee\"@example.org", "\"Ana Lee\"@EXAMPLE.org", "\"ANA LEE\"@example.ORG"},

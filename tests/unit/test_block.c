@@ -109,8 +109,9 @@ static void the_key_is_of_host_instance_and_queue_id(void **state)
     bl_block_free(block);
 }
 
-/* As many records as a block can hold, from the shortest lines of each form that promise one.  Every place is
- * taken, so ASan would see one too few; with 28 bytes a line, which is RFC 3164's shortest, the second one did. */
+/* As many records as a block can hold, from the shortest lines of each form that promise one. Every
+ * place is taken, so ASan would see one too few; with 28 bytes a line, which is RFC 3164's
+ * shortest, the second one did. */
 static void a_block_of_the_shortest_lines_fits_its_records(void **state)
 {
     static const struct {
@@ -177,16 +178,22 @@ static void a_line_without_end_and_one_that_fills_the_block_are_lines(void **sta
     bl_block_free(block);
 }
 
-#define LOST(to, reply)                                                                                     \
-    HEAD "postfix/smtp[1]: 4A: to=<" to ">, relay=none, delay=1, dsn=5.4.4, status=bounced (" reply ")\n"
-#define UNKNOWN(name) "Host or domain name not found. Name service error for name=" name " type=A: Host not found"
-#define GIVEN_UP(to, reply) "2026-11-22 05:03:37 1rABCD-000001-AA ** " to " R=smarthost T=smtp: " reply "\n"
+#define LOST(to, reply)                                                                            \
+    HEAD "postfix/smtp[1]: 4A: to=<" to                                                            \
+         ">, relay=none, delay=1, dsn=5.4.4, status=bounced (" reply ")\n"
+#define UNKNOWN(name)                                                                              \
+    "Host or domain name not found. Name service error for name=" name " type=A: Host not found"
+#define GIVEN_UP(to, reply)                                                                        \
+    "2026-11-22 05:03:37 1rABCD-000001-AA ** " to " R=smarthost T=smtp: " reply "\n"
 
-/* Negative control: without bl_record_spare() all of them are to be suppressed; without is_of_domain_in_ascii(),
- * none of a domain beyond ASCII. */
+/* Negative control: without bl_record_spare() all of them are to be suppressed; without
+ * is_of_domain_in_ascii(), none of a domain beyond ASCII. */
 static void a_relay_of_ours_that_does_not_resolve_suppresses_nobody(void **state)
 {
-    static const struct { const char *line; bool suppress; } lines[] = {
+    static const struct {
+        const char *line;
+        bool suppress;
+    } lines[] = {
         {LOST("a@gone.example", UNKNOWN("gone.example")), true},
         {LOST("a@Gone.Example", UNKNOWN("mx.gone.example")), true}, /* its mail exchanger */
         {LOST("a@ПОЧТА.example", UNKNOWN("xn--80a1acny.example")), true},
@@ -194,8 +201,11 @@ static void a_relay_of_ours_that_does_not_resolve_suppresses_nobody(void **state
         {LOST("a@почта.example", UNKNOWN("xn--smarthost-80a.example")), false},
         {LOST("a@live.example", UNKNOWN("smarthost.typo.example")), false},
         {LOST("a@live.example", UNKNOWN("olive.example")), false},
-        {LOST("a@live.example", "unable to look up host dovecot.internal: Name or service not known"), false},
-        {LOST("a@gone.example", "unable to look up host gone.example: Name or service not known"), true},
+        {LOST("a@live.example",
+              "unable to look up host dovecot.internal: Name or service not known"),
+         false},
+        {LOST("a@gone.example", "unable to look up host gone.example: Name or service not known"),
+         true},
         {LOST("a@gone.example", "Domain gone.example does not accept mail (nullMX)"), true},
         {GIVEN_UP("a@live.example", "unknown host smtp.typo.example"), false},
         {GIVEN_UP("a@gone.example", "unknown host gone.example"), true},
@@ -209,7 +219,8 @@ static void a_relay_of_ours_that_does_not_resolve_suppresses_nobody(void **state
         fill(block, lines[i].line);
         bl_block_parse(worker, bl_rules_builtin(), block);
         assert_int_equal(block->records_n, 1);
-        assert_int_equal(block->records[0].verdict.action, lines[i].suppress ? BL_ACTION_SUPPRESS : BL_ACTION_NONE);
+        assert_int_equal(block->records[0].verdict.action,
+                         lines[i].suppress ? BL_ACTION_SUPPRESS : BL_ACTION_NONE);
     }
     bl_block_free(block);
     bl_worker_free(worker);
@@ -299,9 +310,11 @@ static void parsing_allocates_nothing_and_making_survives_without_memory(void **
     bl_worker_free(NULL);
 }
 
-/* What a crash leaves in a log.  Fails when look_slowly() does not split at the hole, or has_hole() finds none. */
+/* What a crash leaves in a log.  Fails when look_slowly() does not split at the hole, or has_hole()
+ * finds none. */
 static void a_line_behind_a_hole_is_read(void **state)
 {
+    /* clang-format off */
     static const struct {
         const char *name, *half, *line, *behind;
         size_t nuls, records, unparsed, headless;
@@ -310,18 +323,25 @@ static void a_line_behind_a_hole_is_read(void **state)
         {"ten", "", SENT("4A", "mx"), "", 10, 1, 0, 0},
         {"a page", "", SENT("4A", "mx"), "", 4096, 1, 0, 0},
         {"nearly the longest line", "", SENT("4A", "mx"), "", 65000, 1, 0, 0},
-        {"the line ends in one, too", "", HEAD "postfix/smtpd[1]: 4A: client=h[192.0.2.9]", "\n", 1, 1, 0, 0},
+        {"the line ends in one, too", "", HEAD "postfix/smtpd[1]: 4A: client=h[192.0.2.9]", "\n", 1,
+         1, 0, 0},
         {"behind half a stamp", "Nov 22 05:0", SENT("4A", "mx"), "", 4096, 1, 0, 0},
         {"behind half a host", "Nov 22 05:03:37 mt", SENT("4A", "mx"), "", 4096, 1, 0, 0},
         {"behind half a tag", HEAD "postfix/smtp[1", SENT("4A", "mx"), "", 4096, 1, 0, 0},
-        {"half a delivery is one", HEAD "postfix/smtp[1]: 4A: to=<a@b.exa", SENT("4A", "mx"), "", 4096, 1, 0, 0},
-        {"or unparsed", HEAD "postfix/smtp[1]: 4A: to=<a@b.example>, relay=m", SENT("4A", "mx"), "", 4096, 0, 1, 0},
-        {"a delivery of no head", "x: to=<a@b.example>, status=sent (ok)", SENT("4A", "mx"), "", 10, 1, 1, 0},
-        {"nothing behind a delivery of no head", "x: to=<a@b.example>, status=sent (ok)", "\n", "", 10, 0, 1, 1},
+        {"half a delivery is one", HEAD "postfix/smtp[1]: 4A: to=<a@b.exa", SENT("4A", "mx"), "",
+         4096, 1, 0, 0},
+        {"or unparsed", HEAD "postfix/smtp[1]: 4A: to=<a@b.example>, relay=m", SENT("4A", "mx"), "",
+         4096, 0, 1, 0},
+        {"a delivery of no head", "x: to=<a@b.example>, status=sent (ok)", SENT("4A", "mx"), "", 10,
+         1, 1, 0},
+        {"nothing behind a delivery of no head", "x: to=<a@b.example>, status=sent (ok)", "\n", "",
+         10, 0, 1, 1},
         {"nothing behind it", "", "\n", "", 4096, 0, 0, 1},
         {"not even a newline", "", "", "", 4096, 0, 0, 1},
-        {"Exim's own stamp", "", "2026-11-22 05:03:37 1xUz00-0000Ab-0d Completed\n", "", 10, 1, 0, 0},
+        {"Exim's own stamp", "", "2026-11-22 05:03:37 1xUz00-0000Ab-0d Completed\n", "", 10, 1, 0,
+         0},
     };
+    /* clang-format on */
     static char text[BL_LINE_MAX + 4096];
     struct bl_block *block = bl_block_new();
     struct bl_worker *worker = bl_worker_new(NULL);
@@ -378,18 +398,18 @@ static void a_delivery_without_a_readable_head_is_unparsed(void **state)
     bl_block_free(block);
 }
 
-
-#define REFUSED(host, qid)                                                                         \
-    "Nov 22 05:03:37 " host " postfix/smtpd[1]: " REFUSAL(qid)
+#define REFUSED(host, qid) "Nov 22 05:03:37 " host " postfix/smtpd[1]: " REFUSAL(qid)
 #define REFUSAL(qid)                                                                               \
     qid ": reject: RCPT from h[192.0.2.9]: 550 5.1.1 <x@a>: no; from=<s@c> to=<x@a> proto=SMTP helo=<h>\n"
 #define EXIM_REFUSAL "2026-11-22 05:03:37 H=h [192.0.2.9] F=<s@c> rejected RCPT <x@a>: 550 5.1.1 no"
 #define EXIM_REFUSED "Nov 22 05:03:37 a exim[1]: " EXIM_REFUSAL "\n"
 #define NG(begin)                                                                                  \
-    "Nov 22 05:03:40 a postfix/smtpd: Last message '" begin "' repeated 3 times, suppressed by syslog-ng on a\n"
+    "Nov 22 05:03:40 a postfix/smtpd: Last message '" begin                                        \
+    "' repeated 3 times, suppressed by syslog-ng on a\n"
 #define AGAIN(host, n) "Nov 22 05:03:40 " host " last message repeated " n " times\n"
 
-static size_t parse_behind(struct bl_block *block, struct bl_worker *worker, const char *before, const char *text)
+static size_t parse_behind(struct bl_block *block, struct bl_worker *worker, const char *before,
+                           const char *text)
 {
     fill(block, text);
     block->before_n = strlen(before);
@@ -402,6 +422,7 @@ static size_t parse_behind(struct bl_block *block, struct bl_worker *worker, con
 /* The line before may be in the block or in front of it. */
 static void what_syslogd_left_out_is_a_record_again(void **state)
 {
+    /* clang-format off */
     static const struct {
         const char *name, *before, *text;
         size_t records;
@@ -409,30 +430,41 @@ static void what_syslogd_left_out_is_a_record_again(void **state)
     } rows[] = {
         {"in the block", "", REFUSED("a", "NOQUEUE") AGAIN("a", "3"), 2, 3},
         {"in front of it", REFUSED("a", "NOQUEUE"), AGAIN("a", "3"), 1, 3},
-        {"behind another repetition", REFUSED("a", "NOQUEUE") AGAIN("a", "3"), AGAIN("a", "27"), 1, 27},
+        {"behind another repetition", REFUSED("a", "NOQUEUE") AGAIN("a", "3"), AGAIN("a", "27"), 1,
+         27},
         {"another host's", REFUSED("b", "NOQUEUE"), AGAIN("a", "3"), 0, 0},
-        {"another line came between", "", REFUSED("a", "NOQUEUE") HEAD "x[1]: y\n" AGAIN("mta1", "3"), 1, 0},
+        {"another line came between", "", REFUSED("a", "NOQUEUE") HEAD "x[1]: y\n"
+         AGAIN("mta1", "3"), 1, 0},
         {"nothing before it", "", AGAIN("a", "3"), 0, 0},
         {"the line before has no beginning", "mx " REFUSED("a", "NOQUEUE"), AGAIN("a", "3"), 0, 0},
-        {"not more than can be", "", REFUSED("a", "NOQUEUE") AGAIN("a", "99999999"), 2, BL_REPEATS_MAX},
-        {"once", "", REFUSED("a", "NOQUEUE") "Nov 22 05:03:40 a last message repeated 1 time\n", 2, 1},
-        {"macOS", "", REFUSED("a", "NOQUEUE") "Nov 22 05:03:40 a --- last message repeated 3 times ---\n", 2, 3},
+        {"not more than can be", "", REFUSED("a", "NOQUEUE") AGAIN("a", "99999999"), 2,
+         BL_REPEATS_MAX},
+        {"once", "", REFUSED("a", "NOQUEUE") "Nov 22 05:03:40 a last message repeated 1 time\n", 2,
+         1},
+        {"macOS", "",
+         REFUSED("a", "NOQUEUE") "Nov 22 05:03:40 a --- last message repeated 3 times ---\n", 2, 3},
         {"syslog-ng", "", REFUSED("a", "NOQUEUE") NG("NOQUEUE: reject: RCP"), 2, 3},
-        {"syslog-ng, of another line", "", REFUSED("a", "NOQUEUE") NG("NOQUEUE: reject: MAI"), 1, 0},
-        {"syslog-ng, more quoted than it does", "", REFUSED("a", "NOQUEUE") NG("NOQUEUE: reject: RCPT"), 1, 0},
-        {"Solaris", "", "Nov 22 05:03:37 a postfix/smtpd[1]: [ID 197553 mail.info] " REFUSAL("NOQUEUE") AGAIN("a", "3"), 2, 3},
+        {"syslog-ng, of another line", "", REFUSED("a", "NOQUEUE") NG("NOQUEUE: reject: MAI"), 1,
+         0},
+        {"syslog-ng, more quoted than it does", "",
+         REFUSED("a", "NOQUEUE") NG("NOQUEUE: reject: RCPT"), 1, 0},
+        {"Solaris", "", "Nov 22 05:03:37 a postfix/smtpd[1]: [ID 197553 mail.info] "
+         REFUSAL("NOQUEUE") AGAIN("a", "3"), 2, 3},
         {"Exim's", "", EXIM_REFUSED AGAIN("a", "3"), 2, 3},
         {"Exim's in front of the block", EXIM_REFUSED, AGAIN("a", "3"), 1, 3},
-        {"Exim's in brackets", "", "Nov 22 05:03:40 a exim[1]: message repeated 4 times: [ " EXIM_REFUSAL "]\n", 1, 4},
-        {"Exim's, no more than can be", "", "Nov 22 05:03:40 a exim[1]: message repeated 99999999 times: [" EXIM_REFUSAL "]\n", 1, BL_REPEATS_MAX},
-        {"a part of Exim's tells of nobody", "", "Nov 22 05:03:37 a exim[1]: [1/2] 1xUz00-0000Ab-0d => x@a R=d\n" AGAIN("a", "3"), 1, 0},
+        {"Exim's in brackets", "", "Nov 22 05:03:40 a exim[1]: message repeated 4 times: [ "
+         EXIM_REFUSAL "]\n", 1, 4},
+        {"Exim's, no more than can be", "",
+         "Nov 22 05:03:40 a exim[1]: message repeated 99999999 times: [" EXIM_REFUSAL "]\n", 1,
+         BL_REPEATS_MAX},
+        {"a part of Exim's tells of nobody", "",
+         "Nov 22 05:03:37 a exim[1]: [1/2] 1xUz00-0000Ab-0d => x@a R=d\n" AGAIN("a", "3"), 1, 0},
         {"further back than is looked", REFUSED("a", "NOQUEUE"),
-         AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1")
-         AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1")
-         AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1"),
+         AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1") AGAIN("a", "1"),
          16, 1},
         {"no number", "", REFUSED("a", "NOQUEUE") AGAIN("a", "many"), 1, 0},
     };
+    /* clang-format on */
     struct bl_block *block = bl_block_new();
     struct bl_worker *worker = bl_worker_new(NULL);
 
@@ -441,7 +473,8 @@ static void what_syslogd_left_out_is_a_record_again(void **state)
         const bl_record *last;
 
         print_message("%s\n", rows[i].name);
-        assert_int_equal(parse_behind(block, worker, rows[i].before, rows[i].text), rows[i].records);
+        assert_int_equal(parse_behind(block, worker, rows[i].before, rows[i].text),
+                         rows[i].records);
         last = rows[i].records ? &block->records[rows[i].records - 1] : NULL;
         if (!rows[i].repeats) {
             assert_true(!last || !(last->flags & BL_RECORD_REPEATED));
@@ -458,8 +491,8 @@ static void what_syslogd_left_out_is_a_record_again(void **state)
     bl_block_free(block);
 }
 
-/* Of a hole over BL_LINE_MAX the splitter leaves nothing in a block, but in front of it stands what the file has.
- * Fails when step_back() takes the hole for a part of the line. */
+/* Of a hole over BL_LINE_MAX the splitter leaves nothing in a block, but in front of it stands what
+ * the file has. Fails when step_back() takes the hole for a part of the line. */
 static void what_is_repeated_may_stand_behind_a_hole(void **state)
 {
     static const char line[] = REFUSED("a", "NOQUEUE");
@@ -479,7 +512,8 @@ static void what_is_repeated_may_stand_behind_a_hole(void **state)
     bl_block_free(block);
 }
 
-/* What is repeated stood in the hole.  Fails when find_repeated() walks over it to the line's beginning. */
+/* What is repeated stood in the hole.  Fails when find_repeated() walks over it to the line's
+ * beginning. */
 static void a_repetition_behind_a_hole_repeats_nothing_known(void **state)
 {
     static const char *const halves[] = {"", "Nov 22 10:0"};
@@ -504,18 +538,23 @@ static void a_repetition_behind_a_hole_repeats_nothing_known(void **state)
 /* Negative control: without cap_repeats() the first row counts nothing. */
 static void repetitions_that_do_not_count_are_counted(void **state)
 {
+    /* clang-format off */
     static const struct {
         const char *name, *text;
         uint64_t cut;
     } rows[] = {
         {"behind", REFUSED("a", "NOQUEUE") AGAIN("a", "10003"), 3},
         {"behind Exim's", EXIM_REFUSED AGAIN("a", "10004") AGAIN("a", "10001"), 5},
-        {"in brackets", "Nov 22 05:03:40 a postfix/smtpd[1]: message repeated 4294967296 times: [ " REFUSAL("NOQUEUE"), 0},
+        {"in brackets", "Nov 22 05:03:40 a postfix/smtpd[1]: message repeated 4294967296 times: [ "
+         REFUSAL("NOQUEUE"), 0},
         {"nothing is too many", REFUSED("a", "NOQUEUE") AGAIN("a", "10000"), 0},
-        {"of what tells of nobody", HEAD "postfix/qmgr[1]: 4A: removed\n" AGAIN("mta1", "10003"), 0},
-        {"in brackets, to their end", "Nov 22 05:03:40 a exim[1]: message repeated 4294967299 times: [ " EXIM_REFUSAL "]\n",
+        {"of what tells of nobody", HEAD "postfix/qmgr[1]: 4A: removed\n" AGAIN("mta1", "10003"),
+         0},
+        {"in brackets, to their end",
+         "Nov 22 05:03:40 a exim[1]: message repeated 4294967299 times: [ " EXIM_REFUSAL "]\n",
          UINT32_MAX - BL_REPEATS_MAX},
     };
+    /* clang-format on */
     struct bl_block *block = bl_block_new();
     struct bl_worker *worker = bl_worker_new(NULL);
 

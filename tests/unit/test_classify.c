@@ -1,7 +1,7 @@
 /* ctest: label=quick timeout=60
  *
- * Precedence, phases, codes and the deciding bytes, on a small rule set where every answer can be worked out
- * by hand; then a table of what mail servers say, on the built-in rules. */
+ * Precedence, phases, codes and the deciding bytes, on a small rule set where every answer can be
+ * worked out by hand; then a table of what mail servers say, on the built-in rules. */
 #include "bounceline/rules.h"
 #include "guarded.h"
 
@@ -44,9 +44,9 @@
     "list: \"block list\" -> blocked ; s\n = block list\n"                                         \
     "nohost: \"host not found\" -> nohost ; s\n = host not found\n"                                \
     "coded: 5.2.2 \"odd\" .. \"reason\" -> full ; s\n = 5.2.2 odd but a reason\n"                  \
-    "near: \"{box|tray}\" ~ \"is {very |}full\" -> full ; s\n = the tray is full\n"                    \
-    "next: \"{late|slow}\" ~1 \"again\" -> slow ; s\n = late again\n"                               \
-    "end: \"no reason $\" -> slow ; s\n = no reason\n"                                              \
+    "near: \"{box|tray}\" ~ \"is {very |}full\" -> full ; s\n = the tray is full\n"                \
+    "next: \"{late|slow}\" ~1 \"again\" -> slow ; s\n = late again\n"                              \
+    "end: \"no reason $\" -> slow ; s\n = no reason\n"                                             \
     "soft: \"gone for now\" -> gone type:soft ; s\n = gone for now\n"                              \
     "[generic]\n"                                                                                  \
     "unknown: \"unknown\" -> gone ; s\n = 550 unknown\n"                                           \
@@ -80,6 +80,7 @@ static int free_small(void **state)
 
 #define RCPT BL_PHASE_RCPT
 
+/* clang-format off */
 static const struct {
     const char   *name;
     uint16_t      code;
@@ -93,101 +94,109 @@ static const struct {
      "no such user, strange word", "t/own", "blocked", BL_SOFT, BL_ACTION_NONE},
     {"they are nothing elsewhere", 550, {5, 1, 1}, {0}, RCPT, "a.other.example",
      "no such user, strange word", "t/gone", "gone", BL_HARD, BL_ACTION_SUPPRESS},
-    {"own words need no relay host", 550, {0}, {0}, RCPT, "", "no such user [tag7]", "t/tag", "slow", BL_SOFT,
-     BL_ACTION_NONE},
-    {"specific words beat a provider's code", 550, {5, 1, 1}, {0}, RCPT, "a.mx.example", "no such user",
-     "t/gone", "gone", BL_HARD, BL_ACTION_SUPPRESS},
+    {"own words need no relay host", 550, {0}, {0}, RCPT, "", "no such user [tag7]", "t/tag",
+     "slow", BL_SOFT, BL_ACTION_NONE},
+    {"specific words beat a provider's code", 550, {5, 1, 1}, {0}, RCPT, "a.mx.example",
+     "no such user", "t/gone", "gone", BL_HARD, BL_ACTION_SUPPRESS},
     {"a provider's code beats a specific code", 550, {5, 1, 1}, {0}, RCPT, "a.mx.example.", "x",
      "t/own-code", "slow", BL_SOFT, BL_ACTION_NONE},
     {"the longest suffix names the provider", 550, {5, 1, 1}, {0}, RCPT, "A.Small.MX.example", "x",
      "codes/x.1.1", "gone", BL_HARD, BL_ACTION_SUPPRESS},
-    {"a suffix is whole labels", 550, {5, 1, 1}, {0}, RCPT, "amx.example", "x", "codes/x.1.1", "gone", BL_HARD,
-     BL_ACTION_SUPPRESS},
-    {"specific words beat a specific code", 550, {5, 1, 1}, {0}, RCPT, "", "on a block list", "t/list",
-     "blocked", BL_SOFT, BL_ACTION_NONE},
-    {"a specific code beats generic words", 550, {5, 1, 1}, {0}, RCPT, "", "too fast", "codes/x.1.1", "gone",
-     BL_HARD, BL_ACTION_SUPPRESS},
-    {"generic words beat a generic code", 550, {5, 7, 1}, {0}, RCPT, "", "too fast", "t/slow", "slow", BL_SOFT,
-     BL_ACTION_NONE},
-    {"a generic code beats nothing", 550, {5, 7, 1}, {0}, RCPT, "", "so", "codes/x.7.1", "blocked", BL_SOFT,
-     BL_ACTION_NONE},
+    {"a suffix is whole labels", 550, {5, 1, 1}, {0}, RCPT, "amx.example", "x", "codes/x.1.1",
+     "gone", BL_HARD, BL_ACTION_SUPPRESS},
+    {"specific words beat a specific code", 550, {5, 1, 1}, {0}, RCPT, "", "on a block list",
+     "t/list", "blocked", BL_SOFT, BL_ACTION_NONE},
+    {"a specific code beats generic words", 550, {5, 1, 1}, {0}, RCPT, "", "too fast",
+     "codes/x.1.1", "gone", BL_HARD, BL_ACTION_SUPPRESS},
+    {"generic words beat a generic code", 550, {5, 7, 1}, {0}, RCPT, "", "too fast", "t/slow",
+     "slow", BL_SOFT, BL_ACTION_NONE},
+    {"a generic code beats nothing", 550, {5, 7, 1}, {0}, RCPT, "", "so", "codes/x.7.1", "blocked",
+     BL_SOFT, BL_ACTION_NONE},
     {"blaming the sender goes before blaming the address", 550, {5, 1, 1}, {0}, RCPT, "",
      "no such user, in a block list", "t/list", "blocked", BL_SOFT, BL_ACTION_NONE},
-    {"a pair beats the enhanced code", 552, {5, 1, 1}, {0}, RCPT, "", "", "codes/552-5.1.1", "full", BL_SOFT,
-     BL_ACTION_SOFT},
-    {"a named class beats any class", 0, {4, 1, 1}, {0}, RCPT, "", "", "codes/4.1.1", "slow", BL_SOFT,
-     BL_ACTION_NONE},
+    {"a pair beats the enhanced code", 552, {5, 1, 1}, {0}, RCPT, "", "", "codes/552-5.1.1", "full",
+     BL_SOFT, BL_ACTION_SOFT},
+    {"a named class beats any class", 0, {4, 1, 1}, {0}, RCPT, "", "", "codes/4.1.1", "slow",
+     BL_SOFT, BL_ACTION_NONE},
     {"a detail nobody listed", 550, {5, 7, 99}, {0}, RCPT, "", "", "codes/x.7.x", "slow", BL_SOFT,
      BL_ACTION_NONE},
-    {"a code is no prefix of a longer one", 0, {5, 7, 10}, {0}, RCPT, "", "", "codes/x.7.x", "slow", BL_SOFT,
-     BL_ACTION_NONE},
-    {"the first of a range", 550, {5, 7, 600}, {0}, RCPT, "", "", "codes/5.7.600-649", "blocked", BL_SOFT,
-     BL_ACTION_NONE},
-    {"the last of a range", 550, {5, 7, 649}, {0}, RCPT, "", "", "codes/5.7.600-649", "blocked", BL_SOFT,
-     BL_ACTION_NONE},
-    {"behind a range", 550, {5, 7, 650}, {0}, RCPT, "", "", "codes/x.7.x", "slow", BL_SOFT, BL_ACTION_NONE},
-    {"any permanent code", 571, {0}, {0}, RCPT, "", "", "codes/5xx", "blocked", BL_SOFT, BL_ACTION_NONE},
-    {"the wrapper's code where the reply has none", 0, {0}, {5, 1, 1}, RCPT, "", "", "codes/x.1.1", "gone",
-     BL_HARD, BL_ACTION_SUPPRESS},
-    {"the reply's own code goes before the wrapper's", 550, {5, 7, 1}, {5, 1, 1}, RCPT, "", "", "codes/x.7.1",
-     "blocked", BL_SOFT, BL_ACTION_NONE},
-    {"the wrapper's code beside a bare basic code", 550, {0}, {5, 1, 1}, RCPT, "", "", "codes/x.1.1", "gone",
-     BL_HARD, BL_ACTION_SUPPRESS},
-    {"a code and words", 552, {5, 2, 2}, {0}, RCPT, "", "an odd and other reason", "t/coded", "full", BL_SOFT,
-     BL_ACTION_SOFT},
-    {"the words in the other order", 552, {5, 2, 2}, {0}, RCPT, "", "a reason that is odd", "codes/5xx",
-     "blocked", BL_SOFT, BL_ACTION_NONE},
-    {"the words without the code", 552, {5, 2, 3}, {0}, RCPT, "", "an odd reason", "codes/5xx", "blocked",
+    {"a code is no prefix of a longer one", 0, {5, 7, 10}, {0}, RCPT, "", "", "codes/x.7.x", "slow",
      BL_SOFT, BL_ACTION_NONE},
-    {"words to choose from, close together", 0, {0}, {0}, RCPT, "", "the tray of <a@b.example> is very full",
-     "t/near", "full", BL_SOFT, BL_ACTION_SOFT},
-    {"they are too far apart", 0, {0}, {0}, RCPT, "", "a tray, and of everything that lies in it nothing is full",
-     "codes/none", "unclassified", BL_UNDETERMINED, BL_ACTION_NONE},
+    {"the first of a range", 550, {5, 7, 600}, {0}, RCPT, "", "", "codes/5.7.600-649", "blocked",
+     BL_SOFT, BL_ACTION_NONE},
+    {"the last of a range", 550, {5, 7, 649}, {0}, RCPT, "", "", "codes/5.7.600-649", "blocked",
+     BL_SOFT, BL_ACTION_NONE},
+    {"behind a range", 550, {5, 7, 650}, {0}, RCPT, "", "", "codes/x.7.x", "slow", BL_SOFT,
+     BL_ACTION_NONE},
+    {"any permanent code", 571, {0}, {0}, RCPT, "", "", "codes/5xx", "blocked", BL_SOFT,
+     BL_ACTION_NONE},
+    {"the wrapper's code where the reply has none", 0, {0}, {5, 1, 1}, RCPT, "", "", "codes/x.1.1",
+     "gone", BL_HARD, BL_ACTION_SUPPRESS},
+    {"the reply's own code goes before the wrapper's", 550, {5, 7, 1}, {5, 1, 1}, RCPT, "", "",
+     "codes/x.7.1", "blocked", BL_SOFT, BL_ACTION_NONE},
+    {"the wrapper's code beside a bare basic code", 550, {0}, {5, 1, 1}, RCPT, "", "",
+     "codes/x.1.1", "gone", BL_HARD, BL_ACTION_SUPPRESS},
+    {"a code and words", 552, {5, 2, 2}, {0}, RCPT, "", "an odd and other reason", "t/coded",
+     "full", BL_SOFT, BL_ACTION_SOFT},
+    {"the words in the other order", 552, {5, 2, 2}, {0}, RCPT, "", "a reason that is odd",
+     "codes/5xx", "blocked", BL_SOFT, BL_ACTION_NONE},
+    {"the words without the code", 552, {5, 2, 3}, {0}, RCPT, "", "an odd reason", "codes/5xx",
+     "blocked", BL_SOFT, BL_ACTION_NONE},
+    {"words to choose from, close together", 0, {0}, {0}, RCPT, "",
+     "the tray of <a@b.example> is very full", "t/near", "full", BL_SOFT, BL_ACTION_SOFT},
+    {"they are too far apart", 0, {0}, {0}, RCPT, "",
+     "a tray, and of everything that lies in it nothing is full", "codes/none", "unclassified",
+     BL_UNDETERMINED, BL_ACTION_NONE},
     {"the last of the first phrase counts", 0, {0}, {0}, RCPT, "",
-     "a box, and of everything that lies in it some box is full", "t/near", "full", BL_SOFT, BL_ACTION_SOFT},
-    {"one byte between", 0, {0}, {0}, RCPT, "", "slow again", "t/next", "slow", BL_SOFT, BL_ACTION_NONE},
-    {"two bytes between", 0, {0}, {0}, RCPT, "", "slow, again", "codes/none", "unclassified", BL_UNDETERMINED,
+     "a box, and of everything that lies in it some box is full", "t/near", "full", BL_SOFT,
+     BL_ACTION_SOFT},
+    {"one byte between", 0, {0}, {0}, RCPT, "", "slow again", "t/next", "slow", BL_SOFT,
      BL_ACTION_NONE},
-    {"words at the end", 0, {0}, {0}, RCPT, "", "for no reason", "t/end", "slow", BL_SOFT, BL_ACTION_NONE},
-    {"words at the end, and a blank", 0, {0}, {0}, RCPT, "", "for no reason\r", "t/end", "slow", BL_SOFT,
+    {"two bytes between", 0, {0}, {0}, RCPT, "", "slow, again", "codes/none", "unclassified",
+     BL_UNDETERMINED, BL_ACTION_NONE},
+    {"words at the end", 0, {0}, {0}, RCPT, "", "for no reason", "t/end", "slow", BL_SOFT,
      BL_ACTION_NONE},
+    {"words at the end, and a blank", 0, {0}, {0}, RCPT, "", "for no reason\r", "t/end", "slow",
+     BL_SOFT, BL_ACTION_NONE},
     {"words not at the end", 0, {0}, {0}, RCPT, "", "no reason given", "codes/none", "unclassified",
      BL_UNDETERMINED, BL_ACTION_NONE},
     {"they do not overlap", 0, {0}, {0}, RCPT, "", "is full, the box", "codes/none", "unclassified",
      BL_UNDETERMINED, BL_ACTION_NONE},
     {"nothing at all", 0, {0}, {0}, RCPT, "", "", "codes/none", "unclassified", BL_UNDETERMINED,
      BL_ACTION_NONE},
-    {"nothing, for now", 499, {0}, {0}, RCPT, "", "", "codes/none", "unclassified", BL_SOFT, BL_ACTION_NONE},
+    {"nothing, for now", 499, {0}, {0}, RCPT, "", "", "codes/none", "unclassified", BL_SOFT,
+     BL_ACTION_NONE},
 
     {"never hard on a 4xx", 450, {0}, {0}, RCPT, "", "no such user", "t/gone", "gone", BL_SOFT,
      BL_ACTION_NONE},
-    {"nor on a 4.x.x beside a 5xx", 550, {4, 1, 9}, {0}, RCPT, "", "no such user", "t/gone", "gone", BL_SOFT,
-     BL_ACTION_NONE},
-    {"nor on a wrapper's 4.x.x alone", 0, {0}, {4, 4, 3}, RCPT, "", "no such user", "t/gone", "gone", BL_SOFT,
-     BL_ACTION_NONE},
-    {"phase unknown: specific words may suppress", 550, {0}, {0}, BL_PHASE_UNKNOWN, "", "no such user",
-     "t/gone", "gone", BL_HARD, BL_ACTION_SUPPRESS},
-    {"phase unknown: an address code may", 550, {5, 1, 1}, {0}, BL_PHASE_UNKNOWN, "", "x", "codes/x.1.1",
-     "gone", BL_HARD, BL_ACTION_SUPPRESS},
+    {"nor on a 4.x.x beside a 5xx", 550, {4, 1, 9}, {0}, RCPT, "", "no such user", "t/gone", "gone",
+     BL_SOFT, BL_ACTION_NONE},
+    {"nor on a wrapper's 4.x.x alone", 0, {0}, {4, 4, 3}, RCPT, "", "no such user", "t/gone",
+     "gone", BL_SOFT, BL_ACTION_NONE},
+    {"phase unknown: specific words may suppress", 550, {0}, {0}, BL_PHASE_UNKNOWN, "",
+     "no such user", "t/gone", "gone", BL_HARD, BL_ACTION_SUPPRESS},
+    {"phase unknown: an address code may", 550, {5, 1, 1}, {0}, BL_PHASE_UNKNOWN, "", "x",
+     "codes/x.1.1", "gone", BL_HARD, BL_ACTION_SUPPRESS},
     {"phase unknown: another specific code may not", 550, {5, 2, 1}, {0}, BL_PHASE_UNKNOWN, "", "x",
      "codes/x.2.1", "gone", BL_UNDETERMINED, BL_ACTION_NONE},
-    {"phase unknown: generic words may not", 0, {0}, {0}, BL_PHASE_UNKNOWN, "", "unknown", "t/unknown", "gone",
+    {"phase unknown: generic words may not", 0, {0}, {0}, BL_PHASE_UNKNOWN, "", "unknown",
+     "t/unknown", "gone", BL_UNDETERMINED, BL_ACTION_NONE},
+    {"phase known: generic words may", 0, {0}, {0}, BL_PHASE_EOD, "", "unknown", "t/unknown",
+     "gone", BL_HARD, BL_ACTION_SUPPRESS},
+    {"a generic code never suppresses", 550, {0}, {0}, RCPT, "", "x", "codes/550", "gone",
      BL_UNDETERMINED, BL_ACTION_NONE},
-    {"phase known: generic words may", 0, {0}, {0}, BL_PHASE_EOD, "", "unknown", "t/unknown", "gone", BL_HARD,
-     BL_ACTION_SUPPRESS},
-    {"a generic code never suppresses", 550, {0}, {0}, RCPT, "", "x", "codes/550", "gone", BL_UNDETERMINED,
-     BL_ACTION_NONE},
-    {"a phase can be part of a rule", 550, {0}, {0}, BL_PHASE_MAIL, "", "user unknown", "t/mail", "blocked",
-     BL_SOFT, BL_ACTION_NONE},
-    {"at MAIL FROM no recipient was named", 550, {0}, {0}, BL_PHASE_MAIL, "", "no such user", "t/gone", "gone",
-     BL_UNDETERMINED, BL_ACTION_NONE},
+    {"a phase can be part of a rule", 550, {0}, {0}, BL_PHASE_MAIL, "", "user unknown", "t/mail",
+     "blocked", BL_SOFT, BL_ACTION_NONE},
+    {"at MAIL FROM no recipient was named", 550, {0}, {0}, BL_PHASE_MAIL, "", "no such user",
+     "t/gone", "gone", BL_UNDETERMINED, BL_ACTION_NONE},
     {"at connect neither", 550, {0}, {0}, BL_PHASE_CONNECT, "", "no such user", "t/gone", "gone",
      BL_UNDETERMINED, BL_ACTION_NONE},
-    {"at connect a domain may be dead", 550, {0}, {0}, BL_PHASE_CONNECT, "", "host not found", "t/nohost",
-     "nohost", BL_HARD, BL_ACTION_SUPPRESS},
-    {"a rule may be softer than its category", 550, {0}, {0}, RCPT, "", "gone for now", "t/soft", "gone",
-     BL_SOFT, BL_ACTION_NONE},
+    {"at connect a domain may be dead", 550, {0}, {0}, BL_PHASE_CONNECT, "", "host not found",
+     "t/nohost", "nohost", BL_HARD, BL_ACTION_SUPPRESS},
+    {"a rule may be softer than its category", 550, {0}, {0}, RCPT, "", "gone for now", "t/soft",
+     "gone", BL_SOFT, BL_ACTION_NONE},
 };
+/* clang-format on */
 
 static bool same_text(bl_slice s, const char *text)
 {
@@ -198,9 +207,12 @@ static void precedence_is_as_written_in_the_readme(void **state)
 {
     (void)state;
     for (size_t i = 0; i < BL_COUNT(small_cases); i++) {
-        bl_reply reply = {.code = small_cases[i].code, .enhanced = small_cases[i].enhanced,
-                          .wrapper = small_cases[i].wrapper, .phase = small_cases[i].phase,
-                          .text = guarded(small_cases[i].text), .relay_host = guarded(small_cases[i].relay)};
+        bl_reply reply = {.code = small_cases[i].code,
+                          .enhanced = small_cases[i].enhanced,
+                          .wrapper = small_cases[i].wrapper,
+                          .phase = small_cases[i].phase,
+                          .text = guarded(small_cases[i].text),
+                          .relay_host = guarded(small_cases[i].relay)};
         bl_verdict v = bl_classify(small, &reply);
 
         print_message("%s\n", small_cases[i].name);
@@ -214,6 +226,7 @@ static void precedence_is_as_written_in_the_readme(void **state)
     }
 }
 
+/* clang-format off */
 static const struct {
     const char *name, *text, *match;
 } spans[] = {
@@ -221,7 +234,8 @@ static const struct {
     {"over a run of blanks", "no  such \t\r\n user", "no  such \t\r\n user"},
     {"at the very end", "x no such user", "no such user"},
     {"several phrases", "5.2.2 odd, in short: reason", "odd, in short: reason"},
-    {"the code of the next line is skipped", "550-5.1.1 there is no such 550 5.1.1 user", "no such 550 5.1.1 user"},
+    {"the code of the next line is skipped", "550-5.1.1 there is no such 550 5.1.1 user",
+     "no such 550 5.1.1 user"},
     {"without its enhanced code too", "550-there is no 550-such 550 user", "no 550-such 550 user"},
     {"a code without its line's dash is text", "there is no such 550 user", ""},
     {"another code is text", "550-there is no such 551 user", ""},
@@ -229,12 +243,14 @@ static const struct {
     {"and one that ends with a blank", "550-for no reason 550 ", "no reason 550 "},
     {"codes decided", "nothing known", ""},
 };
+/* clang-format on */
 
 static void match_names_the_deciding_bytes(void **state)
 {
     (void)state;
     for (size_t i = 0; i < BL_COUNT(spans); i++) {
-        bl_reply reply = {.code = 550, .enhanced = {5, 2, 2}, .phase = RCPT, .text = guarded(spans[i].text)};
+        bl_reply reply = {
+            .code = 550, .enhanced = {5, 2, 2}, .phase = RCPT, .text = guarded(spans[i].text)};
         bl_verdict v = bl_classify(small, &reply);
 
         print_message("%s\n", spans[i].name);
@@ -245,57 +261,75 @@ static void match_names_the_deciding_bytes(void **state)
 }
 
 /* What servers say, in words of our own. */
+/* clang-format off */
 static const struct {
     enum bl_phase phase;
     const char   *relay, *text, *category;
     uint16_t      code;
     bl_status     enhanced, wrapper;
 } said[] = {
-    {RCPT, "", "550 5.1.1 <a@example.com>: Recipient address rejected: User unknown in relay recipient table",
+    {RCPT, "",
+     "550 5.1.1 <a@example.com>: Recipient address rejected: User unknown in relay recipient table",
      "invalid-recipient", 550, {5, 1, 1}, {0}},
-    {RCPT, "", "550-5.2.1 The email account that you tried to reach is inactive. For more 550 5.2.1 information",
+    {RCPT, "",
+     "550-5.2.1 The email account that you tried to reach is inactive. For more 550 5.2.1 information",
      "inactive-mailbox", 550, {5, 2, 1}, {0}},
-    {BL_PHASE_EOD, "", "554 30 Sorry, your message to a@example.com cannot be delivered. This mailbox is disabled (554.30).",
+    {BL_PHASE_EOD, "",
+     "554 30 Sorry, your message to a@example.com cannot be delivered. This mailbox is disabled (554.30).",
      "inactive-mailbox", 554, {0}, {0}},
-    {RCPT, "", "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.dnsbl.example; https://www.dnsbl.example/",
+    {RCPT, "",
+     "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.dnsbl.example; https://www.dnsbl.example/",
      "ip-blocklisted", 554, {5, 7, 1}, {0}},
-    {RCPT, "", "451 4.7.1 a@example.com: Recipient address rejected: Try again, see https://en.wikipedia.example/wiki/Greylisting",
+    {RCPT, "",
+     "451 4.7.1 a@example.com: Recipient address rejected: Try again, see https://en.wikipedia.example/wiki/Greylisting",
      "greylisted", 451, {4, 7, 1}, {0}},
-    {RCPT, "", "422 4.2.2 a@example.com user mailbox is over quota", "mailbox-full", 422, {4, 2, 2}, {0}},
-    {BL_PHASE_CONNECT, "", "421 4.7.0 mx.example.com Error: too many connections from 192.0.2.1", "rate-limited",
-     421, {4, 7, 0}, {0}},
-    {BL_PHASE_CONNECT, "", "554 mx.example.com Your IP 192.0.2.1 is in a black list; see (policy 7) http://bl.example",
+    {RCPT, "", "422 4.2.2 a@example.com user mailbox is over quota", "mailbox-full", 422, {4, 2, 2},
+     {0}},
+    {BL_PHASE_CONNECT, "", "421 4.7.0 mx.example.com Error: too many connections from 192.0.2.1",
+     "rate-limited", 421, {4, 7, 0}, {0}},
+    {BL_PHASE_CONNECT, "",
+     "554 mx.example.com Your IP 192.0.2.1 is in a black list; see (policy 7) http://bl.example",
      "ip-blocklisted", 554, {0}, {0}},
     {BL_PHASE_MAIL, "", "451 4.1.8 <a@example.com>: Sender address rejected: Domain not found",
      "sender-domain-invalid", 451, {4, 1, 8}, {0}},
     {RCPT, "x.mail.protection.outlook.com", "550 5.4.1 Recipient address rejected: Access denied.",
      "invalid-recipient", 550, {5, 4, 1}, {0}},
     {BL_PHASE_EOD, "mx.google.com", "550-5.7.30 blocked", "dkim-failed", 550, {5, 7, 30}, {0}},
-    {BL_PHASE_DNS, "", "Host or domain name not found. Name service error for name=a.example type=AAAA: Host not found",
+    {BL_PHASE_DNS, "",
+     "Host or domain name not found. Name service error for name=a.example type=AAAA: Host not found",
      "bad-domain", 0, {0}, {5, 4, 4}},
-    {BL_PHASE_DNS, "", "Host or domain name not found. Name service error for name=a.example type=MX: Host not found, try again",
+    {BL_PHASE_DNS, "",
+     "Host or domain name not found. Name service error for name=a.example type=MX: Host not found, try again",
      "dns-temporary", 0, {0}, {4, 4, 3}},
-    {BL_PHASE_DNS, "", "Domain example.com does not accept mail (nullMX)", "null-mx", 0, {0}, {5, 1, 0}},
+    {BL_PHASE_DNS, "", "Domain example.com does not accept mail (nullMX)", "null-mx", 0, {0},
+     {5, 1, 0}},
     {BL_PHASE_DNS, "", "mail for example.com loops back to myself", "mail-loop", 0, {0}, {5, 4, 6}},
-    {BL_PHASE_CONNECT, "", "connect to mx.example.com[192.0.2.1]:25: No route to host", "connection-failed", 0, {0},
-     {4, 4, 1}},
-    {BL_PHASE_CONNECT, "", "delivery temporarily suspended: connect to mx.example.com[192.0.2.1]:25: Connection timed out",
+    {BL_PHASE_CONNECT, "", "connect to mx.example.com[192.0.2.1]:25: No route to host",
+     "connection-failed", 0, {0}, {4, 4, 1}},
+    {BL_PHASE_CONNECT, "",
+     "delivery temporarily suspended: connect to mx.example.com[192.0.2.1]:25: Connection timed out",
      "connection-failed", 0, {0}, {4, 4, 1}},
     {BL_PHASE_DATA, "", "lost connection with mx.example.com[192.0.2.1] while sending DATA command",
      "connection-failed", 0, {0}, {4, 4, 2}},
     {BL_PHASE_TLS, "", "Cannot start TLS: handshake failure", "tls-required", 0, {0}, {4, 7, 5}},
-    {BL_PHASE_UNKNOWN, "", "message size 20000 exceeds size limit 10000 of server mx.example.com[192.0.2.1]",
+    {BL_PHASE_UNKNOWN, "",
+     "message size 20000 exceeds size limit 10000 of server mx.example.com[192.0.2.1]",
      "message-too-large", 0, {0}, {5, 3, 4}},
-    {BL_PHASE_UNKNOWN, "", "SMTPUTF8 is required, but was not offered by host mx.example.com[192.0.2.1]",
+    {BL_PHASE_UNKNOWN, "",
+     "SMTPUTF8 is required, but was not offered by host mx.example.com[192.0.2.1]",
      "protocol-error", 0, {0}, {5, 6, 7}},
     {BL_PHASE_LOCAL, "", "user unknown", "invalid-recipient", 0, {0}, {5, 1, 1}},
-    {BL_PHASE_LOCAL, "", "Command died with signal 9: \"/usr/bin/filter\"", "local-system-error", 0, {0},
-     {4, 3, 0}},
-    {BL_PHASE_LOCAL, "", "custom (nested (text)) from the agent", "local-system-error", 0, {0}, {5, 3, 0}},
-    {BL_PHASE_LOCAL, "", "delivery failed to mailbox /var/mail/a: error writing message: File too large",
+    {BL_PHASE_LOCAL, "", "Command died with signal 9: \"/usr/bin/filter\"", "local-system-error", 0,
+     {0}, {4, 3, 0}},
+    {BL_PHASE_LOCAL, "", "custom (nested (text)) from the agent", "local-system-error", 0, {0},
+     {5, 3, 0}},
+    {BL_PHASE_LOCAL, "",
+     "delivery failed to mailbox /var/mail/a: error writing message: File too large",
      "mailbox-full", 0, {0}, {5, 2, 2}},
-    {BL_PHASE_UNKNOWN, "", "Address has changed (see (new) address); moved", "recipient-moved", 0, {0}, {5, 1, 6}},
+    {BL_PHASE_UNKNOWN, "", "Address has changed (see (new) address); moved", "recipient-moved", 0,
+     {0}, {5, 1, 6}},
 };
+/* clang-format on */
 
 static void common_replies_get_their_category(void **state)
 {
@@ -303,14 +337,18 @@ static void common_replies_get_their_category(void **state)
 
     (void)state;
     for (size_t i = 0; i < BL_COUNT(said); i++) {
-        bl_reply reply = {.code = said[i].code, .enhanced = said[i].enhanced, .wrapper = said[i].wrapper,
-                          .phase = said[i].phase, .text = guarded(said[i].text),
+        bl_reply reply = {.code = said[i].code,
+                          .enhanced = said[i].enhanced,
+                          .wrapper = said[i].wrapper,
+                          .phase = said[i].phase,
+                          .text = guarded(said[i].text),
                           .relay_host = guarded(said[i].relay)};
         bl_verdict v = bl_classify(rules, &reply);
         const struct bl_rule_info *by = bl_rules_rule(rules, v.rule);
 
         if (!same_text(bl_rules_category(rules, v.category)->name, said[i].category))
-            fail_msg("'%s' is %.*s by %.*s", said[i].text, (int)bl_rules_category(rules, v.category)->name.n,
+            fail_msg("'%s' is %.*s by %.*s", said[i].text,
+                     (int)bl_rules_category(rules, v.category)->name.n,
                      bl_rules_category(rules, v.category)->name.p, (int)by->id.n, by->id.p);
         assert_true(v.action != BL_ACTION_SUPPRESS ||
                     (reply.code / 100 != 4 && reply.enhanced.class_ != 4 && v.type == BL_HARD));
@@ -464,22 +502,79 @@ static bool is_suppressed(const char *text)
 
 /* Each table is the other's negative control: without the vetoes most of the first suppress, with
  * vetoes that read addresses the second does not. */
-/* Whatever is said of these, the address is not at fault.  Of a mailbox the same words suppress, otherwise they would
- * prove nothing; before the vetoes knew these nouns one text in seven did, too. */
+/* Whatever is said of these, the address is not at fault.  Of a mailbox the same words suppress,
+ * otherwise they would prove nothing; before the vetoes knew these nouns one text in seven did,
+ * too. */
 static const char *const not_the_recipient[] = {
-    "Sender", "Sender's address", "The sending domain", "sending mailbox", "originating host", "Originating domain",
-    "client host", "connecting host", "connecting IP", "Envelope sender", "MAIL FROM address", "MAIL FROM domain",
-    "From: address", "From header", "From domain", "author domain", "return path", "Return address", "reverse path",
-    "Reply-To domain", "bounce address", "HELO name", "EHLO domain", "Your address", "your e-mail address",
-    "your domain", "your host", "Your hostname", "your mail server", "Your IP address", "your account", "your mailbox",
-    "your login", "authenticated user", "SASL login", "SMTP user", "SMTP account", "login name", "relay host",
-    "SPF record", "SPF domain", "DKIM key", "DKIM selector", "DMARC record", "Reverse DNS", "PTR record", "URL domain",
-    "link domain", "Message-ID domain",
+    "Sender",
+    "Sender's address",
+    "The sending domain",
+    "sending mailbox",
+    "originating host",
+    "Originating domain",
+    "client host",
+    "connecting host",
+    "connecting IP",
+    "Envelope sender",
+    "MAIL FROM address",
+    "MAIL FROM domain",
+    "From: address",
+    "From header",
+    "From domain",
+    "author domain",
+    "return path",
+    "Return address",
+    "reverse path",
+    "Reply-To domain",
+    "bounce address",
+    "HELO name",
+    "EHLO domain",
+    "Your address",
+    "your e-mail address",
+    "your domain",
+    "your host",
+    "Your hostname",
+    "your mail server",
+    "Your IP address",
+    "your account",
+    "your mailbox",
+    "your login",
+    "authenticated user",
+    "SASL login",
+    "SMTP user",
+    "SMTP account",
+    "login name",
+    "relay host",
+    "SPF record",
+    "SPF domain",
+    "DKIM key",
+    "DKIM selector",
+    "DMARC record",
+    "Reverse DNS",
+    "PTR record",
+    "URL domain",
+    "link domain",
+    "Message-ID domain",
 };
 static const char *const dead[] = {
-    "does not exist", "doesn't exist", "not found", "could not be found", "is unknown", "unknown", "is invalid",
-    "is not valid", "is disabled", "has been suspended", "is inactive", "is not active", "is no longer valid",
-    "has expired", "has been deleted", "has been closed", "could not be verified", "undeliverable",
+    "does not exist",
+    "doesn't exist",
+    "not found",
+    "could not be found",
+    "is unknown",
+    "unknown",
+    "is invalid",
+    "is not valid",
+    "is disabled",
+    "has been suspended",
+    "is inactive",
+    "is not active",
+    "is no longer valid",
+    "has expired",
+    "has been deleted",
+    "has been closed",
+    "could not be verified",
+    "undeliverable",
 };
 
 static void nothing_said_of_the_sender_suppresses(void **state)
@@ -505,15 +600,24 @@ static void nothing_said_of_the_sender_suppresses(void **state)
     assert_int_equal(suppressed, BL_COUNT(dead));
 }
 
-/* Advice beside it does not save a dead address: a veto as wide as `your address` or `from your` would. */
+/* Advice beside it does not save a dead address: a veto as wide as `your address` or `from your`
+ * would. */
 static void advice_beside_it_does_not_keep_a_dead_address(void **state)
 {
     static const char *const advice[] = {
-        "Please check your address book", "Please check the recipient's email address for typos",
-        "remove the address from your mailing list", "contact your mail administrator",
-        "your message was not delivered", "Your mail could not be delivered", "do not resend", "rejected by server",
-        "see https://support.example.com/answer/6596", "for domain example.org", "from shop@example.com",
-        "client 192.0.2.1", "your message has been returned to you",
+        "Please check your address book",
+        "Please check the recipient's email address for typos",
+        "remove the address from your mailing list",
+        "contact your mail administrator",
+        "your message was not delivered",
+        "Your mail could not be delivered",
+        "do not resend",
+        "rejected by server",
+        "see https://support.example.com/answer/6596",
+        "for domain example.org",
+        "from shop@example.com",
+        "client 192.0.2.1",
+        "your message has been returned to you",
     };
     int wrong = 0;
     char text[160];
@@ -617,8 +721,9 @@ static void suffixes_of_any_length_are_found(void **state)
     const struct bl_rules_file files[] = {
         {BL_SLICE_INIT("categories.tsv"), BL_SLICE_INIT(CATEGORIES)},
         {BL_SLICE_INIT("codes.tsv"), BL_SLICE_INIT(CODES)},
-        {BL_SLICE_INIT("providers.tsv"), BL_SLICE_INIT("suffix\tprovider\nmx.example\tBig\nqq\tShort\n"
-                                                       "longer.mx.example\tLongest\n")},
+        {BL_SLICE_INIT("providers.tsv"),
+         BL_SLICE_INIT("suffix\tprovider\nmx.example\tBig\nqq\tShort\n"
+                       "longer.mx.example\tLongest\n")},
     };
     struct bl_rules *rules = NULL;
     bl_err err;
@@ -627,8 +732,9 @@ static void suffixes_of_any_length_are_found(void **state)
     assert_int_equal(bl_rules_compile(files, BL_COUNT(files), &rules, &err), BL_OK);
     for (size_t i = 0; i < BL_COUNT(cases); i++) {
         print_message("%s\n", cases[i].host);
-        assert_true(same_text(bl_rules_provider_name(rules, bl_rules_provider(rules, guarded(cases[i].host))),
-                              cases[i].provider));
+        assert_true(same_text(
+            bl_rules_provider_name(rules, bl_rules_provider(rules, guarded(cases[i].host))),
+            cases[i].provider));
     }
     bl_rules_free(rules);
 }
@@ -639,8 +745,9 @@ static void the_order_of_evidence_is_data(void **state)
     static const char *const orders[] = {
         "evidence\nprovider-words\nspecific-words\nprovider-code\nspecific-code\ngeneric-words\ngeneric-code\n",
         "evidence\nprovider-words\ngeneric-words\nspecific-words\nprovider-code\nspecific-code\ngeneric-code\n"};
-    static const char rule_text[] = "[specific]\ngone: \"no such user\" -> gone ; s\n = no such user\n"
-                                    "[generic]\nslow: \"too fast\" -> slow ; s\n = too fast\n";
+    static const char rule_text[] =
+        "[specific]\ngone: \"no such user\" -> gone ; s\n = no such user\n"
+        "[generic]\nslow: \"too fast\" -> slow ; s\n = too fast\n";
     bl_reply reply = {.phase = BL_PHASE_RCPT, .text = BL_SLICE_INIT("no such user, and too fast")};
 
     (void)state;
@@ -673,14 +780,16 @@ static enum bl_code compile_pairs(size_t n, struct bl_rules **out)
     bl_err err;
 
     for (size_t i = 0; i < n; i++)
-        at += (size_t)sprintf(text + at, "r%zu: \"front%04zu\" .. \"back%04zu\" -> slow ; s\n = front%04zu back%04zu\n", i,
-                              i, i, i, i);
+        at += (size_t)sprintf(
+            text + at,
+            "r%zu: \"front%04zu\" .. \"back%04zu\" -> slow ; s\n = front%04zu back%04zu\n", i, i, i,
+            i, i);
     files[1].text.n = at;
     return bl_rules_compile(files, BL_COUNT(files), out, &err);
 }
 
-/* 1024 links fill their sets to the last bit.  Negative control: with room for one set more than these need, the
- * sanitizers stop the compilation. */
+/* 1024 links fill their sets to the last bit.  Negative control: with room for one set more than
+ * these need, the sanitizers stop the compilation. */
 static void as_many_links_as_there_may_be(void **state)
 {
     bl_reply reply = {.phase = BL_PHASE_RCPT, .text = BL_SLICE_INIT("front1023 and back1023")};

@@ -1,15 +1,18 @@
 /* ctest: label=quick timeout=60
  *
- * What classifying costs, counted instead of timed, over the samples of all rules: so that new rules cannot
- * eat up what was gained without anybody noticing.  A reply is read byte by byte; where words end is noted;
- * of the links between words those are followed that have both in order and could still decide.  Each has its budget
- * a reply, and so have the tables.  Over budget?  See which words do it (`--words`), and whether a rule can do
- * without its short or common ones; only then raise the budget, and say why in the commit.
+ * What classifying costs, counted instead of timed, over the samples of all rules: so that new
+ * rules cannot eat up what was gained without anybody noticing.  A reply is read byte by byte;
+ * where words end is noted; of the links between words those are followed that have both in order
+ * and could still decide.  Each has its budget a reply, and so have the tables.  Over budget?  See
+ * which words do it (`--words`), and whether a rule can do without its short or common ones; only
+ * then raise the budget, and say why in the commit.
  *
- * Measured 2026-11 on bench_classify's replies: 15 instructions a byte, 46 a word that ends, 900 for the links that
- * are followed, 2 800 a reply whatever it says, nearly half of these to find what is not read.
+ * Measured 2026-11 on bench_classify's replies: 15 instructions a byte, 46 a word that ends, 900
+ * for the links that are followed, 2 800 a reply whatever it says, nearly half of these to find
+ * what is not read.
  *
- * Negative control: following every link that could decide, as a set without masks would, is far over the budget. */
+ * Negative control: following every link that could decide, as a set without masks would, is far
+ * over the budget. */
 #include "../../core/match/classify.c"
 
 #include "bounceline/reply.h"
@@ -71,7 +74,8 @@ static void count(const struct bl_rules *rules, bl_slice text, bool all, struct 
         uint32_t at = start_near(&lane, lane.endings[i].end, word->length);
 
         words_seen[lane.endings[i].word].n++;
-        words_seen[lane.endings[i].word].text = bl_slice_head(bl_slice_drop(reply.text, at), word->length);
+        words_seen[lane.endings[i].word].text =
+            bl_slice_head(bl_slice_drop(reply.text, at), word->length);
     }
     for (uint32_t i = 0; i < rules->n_links; i += 64) {
         uint64_t links = choose(rules, &lane, BL_LAYER_RULES, i, came.links[i / 64]);
@@ -124,15 +128,17 @@ static void the_samples_stay_within_the_budget(void **state)
         for (uint32_t i = 0; i < bl_rules_builtin()->n_words; i++)
             if (words_seen[i].n * 50 > work.replies)
                 print_message("%6.1f a hundred samples: '%.*s'\n",
-                              100. * (double)words_seen[i].n / (double)work.replies, (int)words_seen[i].text.n,
-                              words_seen[i].text.p);
+                              100. * (double)words_seen[i].n / (double)work.replies,
+                              (int)words_seen[i].text.n, words_seen[i].text.p);
     unmasked = count_all(true);
-    print_message("%llu samples of %llu bytes: words that end %.2f (budget %.2f), links followed %.2f (%.2f), looks at a "
-                  "word for them %.2f (%.2f); without masks %.2f links\n",
-                  (unsigned long long)work.replies, (unsigned long long)(work.bytes / work.replies),
-                  (double)each(work.endings, &work) / 100, ENDINGS_BUDGET / 100., (double)each(work.links, &work) / 100,
-                  LINKS_BUDGET / 100., (double)each(work.visits, &work) / 100, VISITS_BUDGET / 100.,
-                  (double)each(unmasked.links, &unmasked) / 100);
+    print_message(
+        "%llu samples of %llu bytes: words that end %.2f (budget %.2f), links followed %.2f (%.2f), looks at a "
+        "word for them %.2f (%.2f); without masks %.2f links\n",
+        (unsigned long long)work.replies, (unsigned long long)(work.bytes / work.replies),
+        (double)each(work.endings, &work) / 100, ENDINGS_BUDGET / 100.,
+        (double)each(work.links, &work) / 100, LINKS_BUDGET / 100.,
+        (double)each(work.visits, &work) / 100, VISITS_BUDGET / 100.,
+        (double)each(unmasked.links, &unmasked) / 100);
     assert_true(work.replies > 300);
     assert_true(each(work.endings, &work) <= ENDINGS_BUDGET);
     assert_true(each(work.links, &work) <= LINKS_BUDGET);
@@ -145,14 +151,15 @@ static void the_tables_stay_within_a_mebibyte(void **state)
     const struct bl_rules *r = bl_rules_builtin();
     const struct bl_phrases *p = &r->phrases;
     size_t automaton = (p->n_cells + (size_t)p->classes * p->classes) * 4,
-           words = r->n_words * sizeof *r->words + r->n_masks * sizeof *r->masks + r->n_singles * sizeof *r->singles +
-                   r->n_links * sizeof *r->links,
-           others = r->n_digits * sizeof *r->digits + r->n_rules * (sizeof *r->rules + sizeof *r->info_of) +
+           words = r->n_words * sizeof *r->words + r->n_masks * sizeof *r->masks +
+                   r->n_singles * sizeof *r->singles + r->n_links * sizeof *r->links,
+           others = r->n_digits * sizeof *r->digits +
+                    r->n_rules * (sizeof *r->rules + sizeof *r->info_of) +
                     r->n_infos * sizeof *r->infos;
 
     (void)state;
-    print_message("automaton %zu, words %zu, others %zu, together %zu of %d bytes\n", automaton, words, others,
-                  automaton + words + others, TABLES_BUDGET);
+    print_message("automaton %zu, words %zu, others %zu, together %zu of %d bytes\n", automaton,
+                  words, others, automaton + words + others, TABLES_BUDGET);
     assert_true(automaton + words + others <= TABLES_BUDGET);
 }
 

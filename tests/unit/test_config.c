@@ -1,15 +1,16 @@
 /* ctest: label=quick
  *
- * bounceline.yaml: what is taken, and what is refused with its place and a suggestion.  That each key changes what
- * the program does is shown in e2e/50-config.sh. */
+ * bounceline.yaml: what is taken, and what is refused with its place and a suggestion.  That each
+ * key changes what the program does is shown in e2e/50-config.sh. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include <cmocka.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "../../deploy/bounceline/config.c"
 #include "../../deploy/bounceline/config_errors.c"
@@ -46,7 +47,8 @@ static const struct {
     unsigned line, column;
     const char *says;
 } bad[] = {
-    {"a key that is nearly one", "node: a\nredsi:\n  url: unix:/x\n", 2, 1, "did you mean 'redis'?"},
+    {"a key that is nearly one", "node: a\nredsi:\n  url: unix:/x\n", 2, 1,
+     "did you mean 'redis'?"},
     {"dashes for underscores", "log-level: info\n", 1, 1, "did you mean 'log_level'?"},
     {"a key within", "redis:\n  conect_timeout: 2s\n", 2, 3, "did you mean 'connect_timeout'?"},
     {"a key in the wrong place", "memory: 1G\n", 1, 1, "there is 'redis.memory'"},
@@ -54,8 +56,10 @@ static const struct {
     {"a key twice", "node: a\nnode: b\n", 2, 1, "second time"},
     {"no unit", "redis:\n  lease: 30\n", 2, 10, "with its unit"},
     {"a duration below its bound", "redis:\n  lease: 1s\n", 2, 10, "from 5s to 1h"},
-    {"a duration beyond all numbers", "redis:\n  lease: 99999999999999999999d\n", 2, 10, "from 5s to 1h"},
-    {"a sum beyond all numbers", "redis:\n  lease: 106751991167d106751991167d\n", 2, 10, "from 5s to 1h"},
+    {"a duration beyond all numbers", "redis:\n  lease: 99999999999999999999d\n", 2, 10,
+     "from 5s to 1h"},
+    {"a sum beyond all numbers", "redis:\n  lease: 106751991167d106751991167d\n", 2, 10,
+     "from 5s to 1h"},
     {"a number that is none", "threads: many\n", 1, 10, "from 1 to 64, not 'many'"},
     {"a number beyond its bound", "threads: 65\n", 1, 10, "from 1 to 64"},
     {"a negative number", "threads: -1\n", 1, 10, "from 1 to 64"},
@@ -71,14 +75,20 @@ static const struct {
     {"an empty list", "sources:\n  - files: []\n", 2, 5, "empty"},
     {"a mapping for a path", "sources:\n  - files: [{a: b}]\n", 2, 14, "list of texts"},
     {"a broken network", "relays: [10.0.0.0/33]\n", 1, 10, "no host"},
-    {"a password in the address", "redis:\n  url: redis://:secret@host\n", 2, 8, "redis.password_file"},
+    {"a password in the address", "redis:\n  url: redis://:secret@host\n", 2, 8,
+     "redis.password_file"},
     {"an address of another kind", "redis:\n  url: http://host\n", 2, 8, "redis address"},
-    {"a password file that is not there", "redis:\n  url: unix:/x\n  password_file: /nonexistent/x\n", 3, 18, "cannot open"},
-    {"a password for nobody", "redis:\n  password_file: /dev/null\n", 2, 18, "of no use without redis.url"},
-    {"memory of another's server", "redis:\n  url: unix:/x\n  memory: 1G\n", 3, 11, "private server"},
-    {"first above longest", "suppression:\n  first: 800d\n", 2, 10, "is more than suppression.longest"},
+    {"a password file that is not there",
+     "redis:\n  url: unix:/x\n  password_file: /nonexistent/x\n", 3, 18, "cannot open"},
+    {"a password for nobody", "redis:\n  password_file: /dev/null\n", 2, 18,
+     "of no use without redis.url"},
+    {"memory of another's server", "redis:\n  url: unix:/x\n  memory: 1G\n", 3, 11,
+     "private server"},
+    {"first above longest", "suppression:\n  first: 800d\n", 2, 10,
+     "is more than suppression.longest"},
     {"too many soft days", "suppression:\n  soft: {days: 17}\n", 2, 16, "from 1 to 16"},
-    {"the spread above the window", "suppression: {soft: {spread: 31d}}\n", 1, 30, "soft.window (30d)"},
+    {"the spread above the window", "suppression: {soft: {spread: 31d}}\n", 1, 30,
+     "soft.window (30d)"},
     {"minutes above hours", "retention: {minutes: 41d}\n", 1, 22, "is more than retention.hours"},
     {"rules that are not there", "rules: /nonexistent/rules.d\n", 1, 8, "cannot read"},
     {"an alias", "node: &a x\nstate: *a\n", 2, 9, "aliases"},
@@ -87,7 +97,8 @@ static const struct {
     {"a list at the top", "- a\n", 1, 3, "keys are expected"},
     {"no YAML", "node: [a\n", 2, 1, "not YAML"},
     {"a tab for indentation", "redis:\n\turl: unix:/x\n", 2, 1, "not YAML"},
-    {"behind wide characters", "# \xc3\xa9\xe2\x82\xac\nnode: a # \xc3\xa9\nthreadz: 1\n", 3, 1, "did you mean 'threads'?"},
+    {"behind wide characters", "# \xc3\xa9\xe2\x82\xac\nnode: a # \xc3\xa9\nthreadz: 1\n", 3, 1,
+     "did you mean 'threads'?"},
     {"bytes that are no text", "node: a\xff\n", 1, 8, "byte 0xff is no text"},
 };
 
@@ -115,7 +126,8 @@ static void all_errors_are_found_at_once_in_order(void **state)
     FILE *to = fmemopen(shown, sizeof shown, "w");
 
     (void)state;
-    assert_int_equal(read_text("log_level: loud\nredis:\n  lease: 3\n  x: 1\nnodee: 1\n", &config), BL_CONFIG);
+    assert_int_equal(read_text("log_level: loud\nredis:\n  lease: 3\n  x: 1\nnodee: 1\n", &config),
+                     BL_CONFIG);
     assert_int_equal(errors.n, 4);
     for (size_t i = 1; i < errors.n; i++)
         assert_true(errors.v[i - 1].line < errors.v[i].line);
@@ -155,7 +167,8 @@ static void the_list_of_errors_has_an_end(void **state)
 
 static void an_empty_file_is_the_defaults(void **state)
 {
-    static const char *const empty[] = {"", "\n# nothing\n", "redis:\n  # url: x\nsuppression:\n", "---\n...\n"};
+    static const char *const empty[] = {"", "\n# nothing\n", "redis:\n  # url: x\nsuppression:\n",
+                                        "---\n...\n"};
     struct bl_config *config = NULL, *plain = NULL;
     char differs[200];
 
@@ -164,7 +177,8 @@ static void an_empty_file_is_the_defaults(void **state)
     for (size_t i = 0; i < BL_COUNT(empty); i++) {
         assert_int_equal(read_text(empty[i], &config), BL_OK);
         assert_false(bl_config_restart_needed(plain, config, differs, sizeof differs));
-        assert_memory_equal(&config->suppression, &bl_suppress_balanced, sizeof bl_suppress_balanced);
+        assert_memory_equal(&config->suppression, &bl_suppress_balanced,
+                            sizeof bl_suppress_balanced);
         assert_int_equal(config->log_level, 6);
         bl_config_free(config);
     }
@@ -176,14 +190,18 @@ static void every_key_arrives(void **state)
     struct bl_config *c = NULL;
 
     (void)state;
-    assert_int_equal(read_text("node: mx1\nstate: /s\nlog_level: debug\nthreads: 3\nrules: /\nrelays: [.a.example, 10.0.0.0/8]\n"
-                               "sources:\n  - /a\n  - {files: [/b, /c*], from: end, trust: join}\n"
-                               "redis:\n  url: redis://h:1/2\n  user: u\n  password_file: /etc/hostname\n  prefix: 'x:'\n"
-                               "  connect_timeout: 3s\n  command_timeout: 4s\n  retry_max: 6s\n  lease: 1m\n  partitions: 7\n"
-                               "suppression:\n  first: 2w\n  second: 100d\n  longest: 400d\n  strike_gap: 2h\n  profile: esp\n"
-                               "  strike_memory: 300d\n  soft: {days: 4, window: 20d, spread: 5d, suppress_for: 10d}\n"
-                               "counters: {keys_per_minute: 1, keys_per_hour: 2, keys_per_day: 3, recent: 4}\n"
-                               "retention: {minutes: 3h30m, hours: 3d, days: 8d}\n", &c), BL_OK);
+    assert_int_equal(
+        read_text(
+            "node: mx1\nstate: /s\nlog_level: debug\nthreads: 3\nrules: /\nrelays: [.a.example, 10.0.0.0/8]\n"
+            "sources:\n  - /a\n  - {files: [/b, /c*], from: end, trust: join}\n"
+            "redis:\n  url: redis://h:1/2\n  user: u\n  password_file: /etc/hostname\n  prefix: 'x:'\n"
+            "  connect_timeout: 3s\n  command_timeout: 4s\n  retry_max: 6s\n  lease: 1m\n  partitions: 7\n"
+            "suppression:\n  first: 2w\n  second: 100d\n  longest: 400d\n  strike_gap: 2h\n  profile: esp\n"
+            "  strike_memory: 300d\n  soft: {days: 4, window: 20d, spread: 5d, suppress_for: 10d}\n"
+            "counters: {keys_per_minute: 1, keys_per_hour: 2, keys_per_day: 3, recent: 4}\n"
+            "retention: {minutes: 3h30m, hours: 3d, days: 8d}\n",
+            &c),
+        BL_OK);
     assert_string_equal(c->node, "mx1");
     assert_string_equal(c->state, "/s");
     assert_int_equal(c->log_level, 7);
@@ -234,7 +252,11 @@ static void what_needs_a_restart_is_named(void **state)
 
     (void)state;
     assert_int_equal(read_text("node: a\nsources: /a\n", &a), BL_OK);
-    assert_int_equal(read_text("node: b\nsources: /b\nsuppression: {first: 1d}\nlog_level: error\nredis: {lease: 1m}\n", &b), BL_OK);
+    assert_int_equal(
+        read_text(
+            "node: b\nsources: /b\nsuppression: {first: 1d}\nlog_level: error\nredis: {lease: 1m}\n",
+            &b),
+        BL_OK);
     assert_true(bl_config_restart_needed(a, b, names, sizeof names));
     assert_string_equal(names, "node, redis.lease");
     bl_config_free(a);
@@ -244,8 +266,9 @@ static void what_needs_a_restart_is_named(void **state)
 /* Cut and changed files are refused or taken; never more. */
 static void damaged_files_do_no_harm(void **state)
 {
-    static const char whole[] = "node: a\nsources:\n  - /a\n  - {files: [/b], from: end}\nredis:\n  url: unix:/x\n"
-                                "suppression: {soft: {days: 3}}\nrelays: [a.example, \"::1\"]\n";
+    static const char whole[] =
+        "node: a\nsources:\n  - /a\n  - {files: [/b], from: end}\nredis:\n  url: unix:/x\n"
+        "suppression: {soft: {days: 3}}\nrelays: [a.example, \"::1\"]\n";
 
     (void)state;
     for (size_t i = 0; i < sizeof whole - 1; i++) {
@@ -266,19 +289,32 @@ static void damaged_files_do_no_harm(void **state)
 
 static void relays_are_names_and_networks(void **state)
 {
-    static const char *const texts[] = {"smtp.Example.org", ".filter.example", "192.0.2.0/25", "10.1.2.3", "2001:db8::/33"};
-    static const struct { const char *host, *ip; bool is; } cases[] = {
-        {"smtp.example.ORG", "", true},       {"smtp.example.org.", "", true}, {"asmtp.example.org", "", false},
-        {"a.filter.example", "", true},       {"filter.example", "", false},   {"", "192.0.2.127", true},
-        {"x.example", "192.0.2.128", false},  {"", "10.1.2.3", true},          {"", "10.1.2.30", false},
-        {"", "2001:db8:7fff::1", true},       {"", "2001:db8:8000::1", false}, {"", "not an address", false},
+    static const char *const texts[] = {"smtp.Example.org", ".filter.example", "192.0.2.0/25",
+                                        "10.1.2.3", "2001:db8::/33"};
+    static const struct {
+        const char *host, *ip;
+        bool is;
+    } cases[] = {
+        {"smtp.example.ORG", "", true},
+        {"smtp.example.org.", "", true},
+        {"asmtp.example.org", "", false},
+        {"a.filter.example", "", true},
+        {"filter.example", "", false},
+        {"", "192.0.2.127", true},
+        {"x.example", "192.0.2.128", false},
+        {"", "10.1.2.3", true},
+        {"", "10.1.2.30", false},
+        {"", "2001:db8:7fff::1", true},
+        {"", "2001:db8:8000::1", false},
+        {"", "not an address", false},
         {"", "", false},
     };
     struct bl_relays *relays = bl_relays_new(texts, BL_COUNT(texts));
 
     (void)state;
     for (size_t i = 0; i < BL_COUNT(cases); i++) {
-        bl_slice host = {cases[i].host, strlen(cases[i].host)}, ip = {cases[i].ip, strlen(cases[i].ip)};
+        bl_slice host = {cases[i].host, strlen(cases[i].host)},
+                 ip = {cases[i].ip, strlen(cases[i].ip)};
 
         print_message("%s %s\n", cases[i].host, cases[i].ip);
         assert_int_equal(bl_relays_has(relays, host, ip), cases[i].is);

@@ -24,10 +24,16 @@ static const struct {
     {"an underscore", "_x.почта.example", "_x.xn--80a1acny.example"},
     {"a dot at the end", "почта.example.", "xn--80a1acny.example."},
     {"a wide at sign is none", "a＠b.почта.example", NULL},
-    {"a wide blank is none", "a\xe3\x80\x80" "b.почта.example", NULL},
+    {"a wide blank is none",
+     "a\xe3\x80\x80"
+     "b.почта.example",
+     NULL},
     {"nothing but a soft hyphen", "\xc2\xad", NULL},
     {"a symbol", "❤.example", NULL},
-    {"two directions of writing", "\xd7\x90" "a.example", NULL},
+    {"two directions of writing",
+     "\xd7\x90"
+     "a.example",
+     NULL},
     {"a hyphen at the end", "почта-.example", NULL},
     {"an A-label that is none", "xn--a.почта.example", NULL},
     {"in brackets", "[почта]", NULL},
@@ -65,12 +71,14 @@ static void what_is_too_long_keeps_its_bytes(void **state)
     for (size_t letters = 1; letters <= BL_DOMAIN_MAX; letters++) {
         memset(in, 'x', letters);
         memcpy(in, "é", 2);
-        assert_int_equal(bl_domain_to_ascii(guarded_bytes(in, letters > 2 ? letters : 2), out, &n), letters <= 57);
+        assert_int_equal(bl_domain_to_ascii(guarded_bytes(in, letters > 2 ? letters : 2), out, &n),
+                         letters <= 57);
     }
     for (size_t labels = 1; labels <= BL_DOMAIN_MAX / 3; labels++) { /* é. is xn--9ca. */
         for (size_t i = 0; i < labels; i++)
             memcpy(in + 3 * i, "é.", 3);
-        assert_int_equal(bl_domain_to_ascii(guarded_bytes(in, 3 * labels - 1), out, &n), 8 * labels - 1 <= 253);
+        assert_int_equal(bl_domain_to_ascii(guarded_bytes(in, 3 * labels - 1), out, &n),
+                         8 * labels - 1 <= 253);
     }
     memset(in, 'x', sizeof in);
     assert_false(bl_domain_to_ascii(guarded_bytes(in, BL_DOMAIN_MAX + 1), out, &n));

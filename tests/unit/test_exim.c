@@ -70,11 +70,14 @@ static void expect(struct bench *b, const char *words)
 
 static const char *const lines[] = {
     MAIN "<= \"x, y\"@a.example H=h (x) [192.0.2.1]:5 DN=\"a\\\"b\" A=plain:u S=1 id=a b T=\"c\"",
-    MAIN "=> a b@b.example <\"a b\"@b.example> R=r T=t H=m [192.0.2.1]* C=\"250 \\\"o\\\\nk\\\"\" QT=1d3h",
+    MAIN
+    "=> a b@b.example <\"a b\"@b.example> R=r T=t H=m [192.0.2.1]* C=\"250 \\\"o\\\\nk\\\"\" QT=1d3h",
     MAIN "=> |/bin/x <y> z <p@b.example> R=r T=address_pipe",
-    MAIN "** a@b.example <\"A\"@b.example> R=r T=t H=m [192.0.2.1]: " WHY "550-a\\n550 5.1.1 \\303\\274 DT=1s",
-    MAIN "== a@b.example R=r T=t defer (110): Connection timed out H=m [192.0.2.1]:25 DT=5s: SMTP timeout "
-         "after RCPT TO:<\"a\"@b.example>",
+    MAIN "** a@b.example <\"A\"@b.example> R=r T=t H=m [192.0.2.1]: " WHY
+         "550-a\\n550 5.1.1 \\303\\274 DT=1s",
+    MAIN
+    "== a@b.example R=r T=t defer (110): Connection timed out H=m [192.0.2.1]:25 DT=5s: SMTP timeout "
+    "after RCPT TO:<\"a\"@b.example>",
     MAIN "Completed QT=1s",
     MAIN "=> a@b.example R=r T=t H=m [192.0.2.1] QT=21474836470w",
     "2026-11-22 05:05:01.125 +0100 [77] H=h [192.0.2.1] F=<\"a>b\"@c> rejected RCPT <\"a>b\"@d>: 550 no",
@@ -85,7 +88,8 @@ static const char *const lines[] = {
     MAIN "=> blackhole (DATA ACL discarded recipients): <a@b>",
     MAIN "cancelled by system filter: no",
     MAIN "PRDR R=<\"a\"@b> temporary refusal",
-    MAIN "H=h [192.0.2.1] a@b F=<c@d> rejected after DATA: R=r T=t H=m [192.0.2.2] C=\"550 \\\"no\"",
+    MAIN
+    "H=h [192.0.2.1] a@b F=<c@d> rejected after DATA: R=r T=t H=m [192.0.2.2] C=\"550 \\\"no\"",
     MAIN "H=h [192.0.2.1] F=<c@d> RCPT <a@b>: discarded by RCPT ACL: x",
     MAIN "** a@b R=r T=t H=m [192.0.2.1] : Connection timed out : SMTP timeout after RCPT TO:<a@b>",
     "2026-11-22 05:05:01 too many recipients: message rejected: sender=<a@b> H=h [192.0.2.1]",
@@ -195,7 +199,8 @@ static void heads_are_told_from_syslog_ones(void **state)
 
 static const char *const in_pieces[] = {
     S "exim[7]: 2026-11-22 05:05:01 [7] " ID "<= s@a.example H=h [192.0.2.1] P=esmtp S=1 id=x@a\n",
-    S "exim[7]: [1/3] 2026-11-22 05:05:01 [7] " ID "** a@b.example R=r T=t H=m [192.0.2.1]: " WHY "55\n",
+    S "exim[7]: [1/3] 2026-11-22 05:05:01 [7] " ID "** a@b.example R=r T=t H=m [192.0.2.1]: " WHY
+      "55\n",
     S "exim[8]: [2/3] 9 5.9.9 of another process\n",
     S "exim[8]: 2026-11-22 05:05:01 [8] 1xUzl8-0000Ab-1l => c@b.example R=r T=t\n",
     S "exim[7]: [2/3] 0-5.1.1 no\\n550 5.1\n",
@@ -339,7 +344,8 @@ static void cut_through_waits_for_its_sender(void **state)
     end(&b);
 }
 
-/* With all places taken by deliveries whose arrival does not come, each further one moved half a megabyte. */
+/* With all places taken by deliveries whose arrival does not come, each further one moved half a
+ * megabyte. */
 static void orphans_cost_no_more_than_others(void **state)
 {
     struct bench b;
@@ -350,7 +356,9 @@ static void orphans_cost_no_more_than_others(void **state)
     begin(&b);
     start = clock();
     for (int i = 0; i < 10000; i++) {
-        snprintf(line, sizeof line, "2026-11-22 05:05:01 1xUzl1-00%04d-1l >> a%d@b.example R=r T=t H=m [192.0.2.1]\n", i, i);
+        snprintf(line, sizeof line,
+                 "2026-11-22 05:05:01 1xUzl1-00%04d-1l >> a%d@b.example R=r T=t H=m [192.0.2.1]\n",
+                 i, i);
         feed(&b, line);
     }
     assert_true(clock() - start < CLOCKS_PER_SEC);
@@ -360,7 +368,8 @@ static void orphans_cost_no_more_than_others(void **state)
     end(&b);
 }
 
-/* Negative control: with EXPIRED told of unknown recipients too, as Postfix' are, the second message has an event. */
+/* Negative control: with EXPIRED told of unknown recipients too, as Postfix' are, the second
+ * message has an event. */
 static void a_cancelled_message_gives_up_who_was_deferred(void **state)
 {
     struct bench b;
@@ -414,8 +423,9 @@ static void what_completed_does_not_name_is_not_invented(void **state)
 
     (void)state;
     begin(&b);
-    feed(&b, MAIN "<= s@a.example H=h [192.0.2.1] P=esmtp S=1 for a@b.example\n" MAIN
-                  "== a@b.example R=r T=t defer (-18) H=m [192.0.2.1]: Remote host closed connection\n");
+    feed(&b, MAIN
+         "<= s@a.example H=h [192.0.2.1] P=esmtp S=1 for a@b.example\n" MAIN
+         "== a@b.example R=r T=t defer (-18) H=m [192.0.2.1]: Remote host closed connection\n");
     journal_clear(&b.journal);
     feed(&b, MAIN "Completed\n");
     assert_int_equal(b.journal.events, 0);

@@ -6,8 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <cmocka.h>
 #include <stdio.h>
+
+#include <cmocka.h>
 
 #include "bounceline/extract.h"
 #include "bounceline/reply.h"
@@ -15,20 +16,23 @@
 
 static const struct {
     const char *text, *list, *code, *ip;
-    unsigned    retry_s;
+    unsigned retry_s;
 } cases[] = {
     /* block lists: the host where it is named, a known one anywhere, a name */
     {"554 5.7.1 Service unavailable; Client host [192.0.2.9] blocked using bl.example.net; see their page",
      "bl.example.net", "", "192.0.2.9", 0},
     {"550 5.7.1 192.0.2.9 listed at DNSBL.Example.Org.", "dnsbl.example.org", "", "192.0.2.9", 0},
-    {"554 rejected because 192.0.2.9 is in a black list at zen.spamhaus.org", "zen.spamhaus.org", "", "192.0.2.9", 0},
+    {"554 rejected because 192.0.2.9 is in a black list at zen.spamhaus.org", "zen.spamhaus.org",
+     "", "192.0.2.9", 0},
     {"550 blocked, look at https://www.spamhaus.org/query/192.0.2.9", "Spamhaus", "", "", 0},
     {"550 Email blocked by SPAMHAUS", "Spamhaus", "", "", 0},
     {"550 blocked: xbl.spamhaus.org", "xbl.spamhaus.org", "", "", 0},
     {"554 your ip 192.0.2.9 is listed by Barracuda Reputation", "Barracuda", "", "192.0.2.9", 0},
-    {"550 5.7.1 client host [192.0.2.9] blocked using SpamCop, or so", "SpamCop", "", "192.0.2.9", 0},
+    {"550 5.7.1 client host [192.0.2.9] blocked using SpamCop, or so", "SpamCop", "", "192.0.2.9",
+     0},
     {"550 5.1.1 <spamhaus@example.org>: user unknown", "", "", "", 0},
-    {"552 5.2.2 mailbox full, said spamhaus", "", "", "", 0}, /* the address is at fault, no list is */
+    /* the address is at fault, no list is */
+    {"552 5.2.2 mailbox full, said spamhaus", "", "", "", 0},
     {"550 5.7.1 blacklisted: <spamhaus@example.org>", "", "", "", 0},
     {"550 5.7.1 blacklisted in 2024", "", "", "", 0},
     {"554 5.7.1 client host blocked using a.b", "", "", "", 0},
@@ -52,12 +56,12 @@ static const struct {
     {"451 greylisted, try again in 5 minute(s)", "", "", "", 300},
 
     /* codes */
-    {"550 5.7.1 Unfortunately, messages from [192.0.2.9] weren't sent. It is on our block list (S3150).", "", "S3150",
-     "192.0.2.9", 0},
+    {"550 5.7.1 Unfortunately, messages from [192.0.2.9] weren't sent. It is on our block list (S3150).",
+     "", "S3150", "192.0.2.9", 0},
     {"421 4.7.0 [TSS04] Messages from 192.0.2.9 temporarily deferred", "", "TSS04", "192.0.2.9", 0},
     {"550 5.7.1 [CS01] Message rejected due to local policy.", "", "CS01", "", 0},
-    {"550 5.4.1 Recipient address rejected: Access denied. AS(201806281) [X.namprd01.prod.outlook.com]", "",
-     "AS(201806281)", "", 0},
+    {"550 5.4.1 Recipient address rejected: Access denied. AS(201806281) [X.namprd01.prod.outlook.com]",
+     "", "AS(201806281)", "", 0},
     {"550 RP-001 the mail server IP has exceeded a limit", "", "RP-001", "", 0},
     {"550 OU-002 refused", "", "OU-002", "", 0},
     {"421 4.2.1 Service refuse. LPN006_107", "", "LPN006_107", "", 0},
@@ -72,7 +76,8 @@ static const struct {
     {"554 5.7.1 <mx.example.com[192.0.2.9]>: Client host rejected: banned", "", "", "", 0},
     {"554 5.7.1 Client host mx.example.com[192.0.2.9] blocked", "", "", "192.0.2.9", 0},
     {"550 5.7.1 Your IP address [2001:db8::25] is blocked", "", "", "2001:db8::25", 0},
-    {"550 5.7.1 Connections from [IPv6:2001:db8:0:0:0:0:0:25] blocked", "", "", "2001:db8:0:0:0:0:0:25", 0},
+    {"550 5.7.1 Connections from [IPv6:2001:db8:0:0:0:0:0:25] blocked", "", "",
+     "2001:db8:0:0:0:0:0:25", 0},
     {"550 5.7.1 your ip 192.0.2.999 is blocked", "", "", "", 0},
     {"550 5.7.1 your ip 1.2.3 is blocked", "", "", "", 0},
 };

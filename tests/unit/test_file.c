@@ -1,7 +1,7 @@
 /* ctest: label=quick timeout=30
  *
- * What people name is read whole or refused, and never waited for.  The cases of FIFOs hang, and so run into the
- * timeout, when files are opened without O_NONBLOCK. */
+ * What people name is read whole or refused, and never waited for.  The cases of FIFOs hang, and so
+ * run into the timeout, when files are opened without O_NONBLOCK. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -83,8 +83,13 @@ static void a_size_that_is_not_told_is_no_limit(void **state)
 
 static void what_is_no_file_is_refused(void **state)
 {
-    static const struct { const char *path, *says; int sys; } cases[] = {
-        {"absent", "No such file", ENOENT}, {"folder", "it is a directory", EINVAL}, {"fifo", "it is a FIFO", EINVAL},
+    static const struct {
+        const char *path, *says;
+        int sys;
+    } cases[] = {
+        {"absent", "No such file", ENOENT},
+        {"folder", "it is a directory", EINVAL},
+        {"fifo", "it is a FIFO", EINVAL},
         {"/dev/zero", "it is a device", EINVAL},
     };
 

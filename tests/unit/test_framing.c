@@ -94,7 +94,8 @@ static const struct {
     {"messages from the begin", "7 <2>abcd5 <2>ef", "\n<2>abcd\n<2>ef\n"},
     {"the first is cut", "abcd5 <2>ef6 <2>gh\n", "\n<2>ef\n<2>gh\n"},
     {"a newline inside becomes a blank", "xx7 <2>a\nbc", "\n<2>a bc\n"},
-    {"text that holds the right count", "5 <2>ef16 <2>gh 8 <2>hello", "\n<2>ef\n<2>gh 8 <2>hello\n"},
+    {"text that holds the right count", "5 <2>ef16 <2>gh 8 <2>hello",
+     "\n<2>ef\n<2>gh 8 <2>hello\n"},
     {"no message ends there", "5 <2>ef9 <2>gh", "\n"},
     {"text without count ends the search", "5 <2>efoops\n5 <2>gh", "\n<2>gh\n"},
 };

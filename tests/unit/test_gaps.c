@@ -36,10 +36,16 @@ static const char *const rows[][2] = {
     /* none: too short, no turns, other things than letters and figures */
     {"k2x7qd a1b2c3d4e", "k2x7qd a1b2c3d4e"},
     {"abcdefghijklmnop 12345678901234567890", "abcdefghijklmnop 12345678901234567890"},
-    {"smtputf8 8bitmime server0123456789 0123456789abcdef", "smtputf8 8bitmime server0123456789 0123456789abcdef"},
+    {"smtputf8 8bitmime server0123456789 0123456789abcdef",
+     "smtputf8 8bitmime server0123456789 0123456789abcdef"},
     {"error 0x800ccc0fa1 0X800CCC0FA1", "error 0x800ccc0fa1 0X800CCC0FA1"},
     {"[S3150] (TSS04) CS01 5.7.26 192.0.2.101", "[S3150] (TSS04) CS01 5.7.26 192.0.2.101"},
-    {"\xc3\xa4" "1b2c3d4e5\xff" "6f7g8h9", "\xc3\xa4" "1b2c3d4e5\xff" "6f7g8h9"},
+    {"\xc3\xa4"
+     "1b2c3d4e5\xff"
+     "6f7g8h9",
+     "\xc3\xa4"
+     "1b2c3d4e5\xff"
+     "6f7g8h9"},
 };
 
 static void show(bl_slice text, char *out)

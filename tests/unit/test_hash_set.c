@@ -1,8 +1,8 @@
 /* ctest: label=quick timeout=60
  *
- * Hashes come and go as in a plain array; many of them have their home in the last slot, so that runs reach over the
- * table's end.  Fails when a removed one leaves a hole, and when what stands behind it moves up without regard to its
- * home. */
+ * Hashes come and go as in a plain array; many of them have their home in the last slot, so that
+ * runs reach over the table's end.  Fails when a removed one leaves a hole, and when what stands
+ * behind it moves up without regard to its home. */
 #include "bounceline/hash_set.h"
 
 #include <setjmp.h>

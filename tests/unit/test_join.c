@@ -387,8 +387,8 @@ static void the_oldest_id_goes_first_and_removed_ones_before_live_ones(void **st
     feed_to(small, queued_record("NEW2", "anna@shop.example"), &said);
     assert_false(knows(small, 3));
     assert_int_equal(bl_join_stats(small).evicted, 0);
-    feed_to(small, open_record("ID0", "c", "192.0.2.1", ""),
-            &said); /* the oldest becomes the newest */
+    feed_to(small, open_record("ID0", "c", "192.0.2.1", ""), &said); /* the oldest becomes the
+                                                                        newest */
     feed_to(small, queued_record("ID0", "anna@shop.example"), &said);
     feed_to(small, queued_record("NEW3", "anna@shop.example"), &said);
     assert_int_equal(bl_join_stats(small).evicted, 1);
@@ -399,8 +399,8 @@ static void the_oldest_id_goes_first_and_removed_ones_before_live_ones(void **st
     bl_join_free(small);
 }
 
-/* Within a block queue ids are found some records ahead of their turn: what was forgotten meanwhile is not found (fails when
- * find_likely() does not ask whether the entry is free). */
+/* Within a block queue ids are found some records ahead of their turn: what was forgotten meanwhile
+ * is not found (fails when find_likely() does not ask whether the entry is free). */
 static void what_was_found_ahead_may_be_gone_when_its_turn_comes(void **state)
 {
     struct bl_join *small = new_join(4, TEXT_BYTES); /* one removed id is remembered */
@@ -648,7 +648,8 @@ static void assert_refused(struct bl_join *other, bl_slice image)
 /* What one join keeps of a message-id, another would take for something else. */
 static void an_image_that_shows_less_is_refused(void **state)
 {
-    struct bl_join *other = bl_join_new_showing(bl_rules_builtin(), 16, 4096, BL_JOIN_SHOWS_MESSAGE_IDS);
+    struct bl_join *other =
+        bl_join_new_showing(bl_rules_builtin(), 16, 4096, BL_JOIN_SHOWS_MESSAGE_IDS);
     char *image;
     size_t n;
 
@@ -744,15 +745,18 @@ static void another_rule_set_classifies_what_is_remembered_anew(void **state)
 /* One rule, whose category does `action`. */
 static struct bl_rules *rules_that(const char *action)
 {
-    struct bl_rules_file files[2] = {{BL_SLICE_INIT("categories.tsv"), {NULL, 0}},
-                                     {BL_SLICE_INIT("a.rules"),
-                                      BL_SLICE_INIT("[specific]\na: \"first\" -> full ; s\n = first\n")}};
+    struct bl_rules_file files[2] = {
+        {BL_SLICE_INIT("categories.tsv"), {NULL, 0}},
+        {BL_SLICE_INIT("a.rules"),
+         BL_SLICE_INIT("[specific]\na: \"first\" -> full ; s\n = first\n")}};
     struct bl_rules *rules = NULL;
     char text[300];
     bl_err err = {0};
-    int n = snprintf(text, sizeof text,
-                     "category\tscope\ttype\tses_subtype\taction\nfull\trecipient\tsoft\tGeneral\t%s\n"
-                     "unclassified\tlocal\tundetermined\tGeneral\tnone\n", action);
+    int n =
+        snprintf(text, sizeof text,
+                 "category\tscope\ttype\tses_subtype\taction\nfull\trecipient\tsoft\tGeneral\t%s\n"
+                 "unclassified\tlocal\tundetermined\tGeneral\tnone\n",
+                 action);
 
     files[0].text = (bl_slice){text, (size_t)n};
     if (bl_rules_compile(files, 2, &rules, &err) != BL_OK)

@@ -11,36 +11,43 @@
 #include "guarded.h"
 
 #define TIME "\"__REALTIME_TIMESTAMP\":\"1795323817532042\""
-#define WHO "\"SYSLOG_IDENTIFIER\":\"postfix/smtp\",\"_HOSTNAME\":\"mta1\""
+#define WHO  "\"SYSLOG_IDENTIFIER\":\"postfix/smtp\",\"_HOSTNAME\":\"mta1\""
 
 static const struct {
     const char *name, *in, *host, *program, *body; /* host NULL: not read */
 } cases[] = {
-    {"as journalctl writes it", "{" WHO ",\"MESSAGE\":\"4A1B: removed\"," TIME "}", "mta1", "postfix/smtp",
-     "4A1B: removed"},
+    {"as journalctl writes it", "{" WHO ",\"MESSAGE\":\"4A1B: removed\"," TIME "}", "mta1",
+     "postfix/smtp", "4A1B: removed"},
     {"another order, blanks, other keys",
-     "{ \"N\" : null, " TIME ", \"MESSAGE\" : \"B\", \"A\" : [ 1, 2 ], \"S\" : [\"x]\",\"y\"], \"I\" : 5, " WHO " }",
+     "{ \"N\" : null, " TIME
+     ", \"MESSAGE\" : \"B\", \"A\" : [ 1, 2 ], \"S\" : [\"x]\",\"y\"], \"I\" : 5, " WHO " }",
      "mta1", "postfix/smtp", "B"},
-    {"escapes", "{" WHO ",\"MESSAGE\":\"a\\\"b\\\\c\\/d\\te\\u00e9\\ud83d\\ude00\"," TIME "}", "mta1",
-     "postfix/smtp", "a\"b\\c/d\te\xC3\xA9\xF0\x9F\x98\x80"},
+    {"escapes", "{" WHO ",\"MESSAGE\":\"a\\\"b\\\\c\\/d\\te\\u00e9\\ud83d\\ude00\"," TIME "}",
+     "mta1", "postfix/smtp", "a\"b\\c/d\te\xC3\xA9\xF0\x9F\x98\x80"},
     {"half a surrogate, and no digits", "{" WHO ",\"MESSAGE\":\"\\ud83dx\\uzz\"," TIME "}", "mta1",
      "postfix/smtp", "\xEF\xBF\xBDxuzz"},
-    {"a newline becomes a blank", "{" WHO ",\"MESSAGE\":\"a\\nNov 22\"," TIME "}", "mta1", "postfix/smtp",
-     "a Nov 22"},
-    {"a message of bytes", "{" WHO ",\"MESSAGE\":[52,65, 58,32,255,10,120]," TIME "}", "mta1", "postfix/smtp",
-     "4A: \xFF x"},
-    {"a field that occurs twice", "{\"SYSLOG_IDENTIFIER\":[\"a/b\",\"c\"],\"MESSAGE\":\"B\"," TIME "}", "", "a/b",
-     "B"},
-    {"a key that ends like ours", "{\"_MESSAGE\":\"no\",\"MESSAGE\":\"B\",\"OLD_MESSAGE\":\"no\"," WHO "," TIME "}",
-     "mta1", "postfix/smtp", "B"},
-    {"facility mail", "{" WHO ",\"SYSLOG_FACILITY\":\"2\",\"MESSAGE\":\"B\"," TIME "}", "mta1", "postfix/smtp", "B"},
-    {"facility user is nobody's", "{" WHO ",\"SYSLOG_FACILITY\":\"1\",\"MESSAGE\":\"B\"," TIME "}", "mta1", "", ""},
-    {"a carriage return behind it", "{" WHO ",\"MESSAGE\":\"B\"," TIME "}\r", "mta1", "postfix/smtp", "B"},
-    {"a message that was too long to be shown", "{" WHO ",\"MESSAGE\":null," TIME "}", NULL, NULL, NULL},
+    {"a newline becomes a blank", "{" WHO ",\"MESSAGE\":\"a\\nNov 22\"," TIME "}", "mta1",
+     "postfix/smtp", "a Nov 22"},
+    {"a message of bytes", "{" WHO ",\"MESSAGE\":[52,65, 58,32,255,10,120]," TIME "}", "mta1",
+     "postfix/smtp", "4A: \xFF x"},
+    {"a field that occurs twice",
+     "{\"SYSLOG_IDENTIFIER\":[\"a/b\",\"c\"],\"MESSAGE\":\"B\"," TIME "}", "", "a/b", "B"},
+    {"a key that ends like ours",
+     "{\"_MESSAGE\":\"no\",\"MESSAGE\":\"B\",\"OLD_MESSAGE\":\"no\"," WHO "," TIME "}", "mta1",
+     "postfix/smtp", "B"},
+    {"facility mail", "{" WHO ",\"SYSLOG_FACILITY\":\"2\",\"MESSAGE\":\"B\"," TIME "}", "mta1",
+     "postfix/smtp", "B"},
+    {"facility user is nobody's", "{" WHO ",\"SYSLOG_FACILITY\":\"1\",\"MESSAGE\":\"B\"," TIME "}",
+     "mta1", "", ""},
+    {"a carriage return behind it", "{" WHO ",\"MESSAGE\":\"B\"," TIME "}\r", "mta1",
+     "postfix/smtp", "B"},
+    {"a message that was too long to be shown", "{" WHO ",\"MESSAGE\":null," TIME "}", NULL, NULL,
+     NULL},
     {"bytes above 255", "{" WHO ",\"MESSAGE\":[256]," TIME "}", NULL, NULL, NULL},
     {"no message", "{" WHO "," TIME "}", NULL, NULL, NULL},
     {"no time", "{" WHO ",\"MESSAGE\":\"B\"}", NULL, NULL, NULL},
-    {"a time that is none", "{" WHO ",\"MESSAGE\":\"B\",\"__REALTIME_TIMESTAMP\":\"12x\"}", NULL, NULL, NULL},
+    {"a time that is none", "{" WHO ",\"MESSAGE\":\"B\",\"__REALTIME_TIMESTAMP\":\"12x\"}", NULL,
+     NULL, NULL},
     {"nobody", "{\"MESSAGE\":\"B\"," TIME "}", NULL, NULL, NULL},
     {"objects inside", "{" WHO ",\"MESSAGE\":\"B\",\"X\":[{}]," TIME "}", NULL, NULL, NULL},
     {"cut short", "{" WHO ",\"MESSAGE\":\"B\"," TIME, NULL, NULL, NULL},
@@ -88,7 +95,8 @@ static void an_object_may_be_cut_anywhere(void **state)
             bl_syslog head;
 
             if (bl_journal_read(in, room, &room_n, &head))
-                assert_non_null(strchr("\r x", cases[i].in[n])); /* what stands behind a whole one */
+                /* what stands behind a whole one */
+                assert_non_null(strchr("\r x", cases[i].in[n]));
             free(room);
         }
 }

@@ -1,16 +1,17 @@
 /* ctest: label=quick
  *
- * JSON stays JSON whatever the text.  The expectations for ill-formed UTF-8 are those of Unicode 15,
- * section 3.9 (one U+FFFD for each maximal subpart).  The program's files are no library, so they are
- * compiled in here. */
+ * JSON stays JSON whatever the text.  The expectations for ill-formed UTF-8 are those of Unicode
+ * 15, section 3.9 (one U+FFFD for each maximal subpart).  The program's files are no library, so
+ * they are compiled in here. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include <cmocka.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "guarded.h"
 
@@ -34,7 +35,7 @@ static const char *written(void)
 
 static const struct {
     const char *name, *in;
-    size_t      n;
+    size_t n;
     const char *want;
 } strings[] = {
     {"plain text stays", BYTES("hello"), "\"hello\""},
@@ -177,18 +178,24 @@ static void members_are_separated(void **state)
 
 static const struct {
     const char *name, *in;
-    size_t      n, columns;
+    size_t n, columns;
     const char *want;
 } shown[] = {
     {"plain text stays", BYTES("hello"), 20, "hello"},
     {"controls are shown, not sent", BYTES("a\x1b]0;x\x07\r\n"), 80, "a\\x1b]0;x\\x07\\x0d\\x0a"},
     {"what is no UTF-8 is shown byte by byte", BYTES("\xff\xc3("), 80, "\\xff\\xc3("},
-    {"C1 in UTF-8 is shown", BYTES("\xc2\x9b" "2J"), 80, "\\xc2\\x9b2J"},
+    {"C1 in UTF-8 is shown",
+     BYTES("\xc2\x9b"
+           "2J"),
+     80, "\\xc2\\x9b2J"},
     {"turned writing is shown", BYTES("\xe2\x80\xae"), 80, "\\xe2\\x80\\xae"},
     {"UTF-8 stays", BYTES("\xc3\xbc"), 80, "\xc3\xbc"},
     {"long text is cut and says so", BYTES("abcdefghij"), 8, "abcde..."},
     {"text that just fits is not", BYTES("abcdefgh"), 8, "abcdefgh"},
-    {"an escape is never cut in two", BYTES("abc\x1b" "defgh"), 8, "abc..."},
+    {"an escape is never cut in two",
+     BYTES("abc\x1b"
+           "defgh"),
+     8, "abc..."},
 };
 
 static void what_people_see_holds_no_control(void **state)

@@ -6,9 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <cmocka.h>
 #include <fcntl.h>
 #include <time.h>
+
+#include <cmocka.h>
 
 /* Both clocks are the test's. */
 static time_t wall_s = 1000000, steady_clock_s = 5000;
@@ -25,7 +26,7 @@ static int its_clock(clockid_t clock, struct timespec *out)
     return 0;
 }
 
-#define time(out) its_time(out)
+#define time(out)                 its_time(out)
 #define clock_gettime(clock, out) its_clock(clock, out)
 #include "../../deploy/bounceline/log.c"
 
@@ -56,7 +57,9 @@ static const char *end(int kept)
 
 static void mailboxes_are_masked(void **state)
 {
-    static const struct { const char *in, *out; } cases[] = {
+    static const struct {
+        const char *in, *out;
+    } cases[] = {
         {"ana@example.org", "a***@example.org"},
         {"bl:{p00}:a:ana.b+c@example.org is odd", "bl:{p00}:a:a***@example.org is odd"},
         {"to <ana@example.org>, <bob@example.net>", "to <a***@example.org>, <b***@example.net>"},
@@ -107,7 +110,8 @@ static void a_line_that_comes_again_is_counted(void **state)
                                    "bounceline: warning: Redis is gone\n");
 }
 
-/* Fails when the minute is measured by the wall clock: set back by a day, it would end a day later. */
+/* Fails when the minute is measured by the wall clock: set back by a day, it would end a day
+ * later. */
 static void a_clock_that_is_set_back_silences_nothing(void **state)
 {
     int kept = begin();
@@ -138,7 +142,9 @@ static void levels_hold(void **state)
     bl_log_set_level(7);
     bl_log(7, "shown 7");
     bl_log_set_level(6);
-    assert_string_equal(end(kept), "bounceline: error: shown 3\nbounceline: warning: shown 4\nbounceline: shown 7\n");
+    assert_string_equal(
+        end(kept),
+        "bounceline: error: shown 3\nbounceline: warning: shown 4\nbounceline: shown 7\n");
 }
 
 static void nothing_drives_a_terminal(void **state)

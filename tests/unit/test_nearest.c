@@ -15,9 +15,16 @@ static const struct {
     const char *a, *b;
     size_t want;
 } cases[] = {
-    {"", "", 0},          {"", "abc", 3},         {"mailbox-full", "mailbox-full", 0}, {"mailbox-ful", "mailbox-full", 1},
-    {"MAILBOX-full", "mailbox-FULL", 0},          {"mailbxo-full", "mailbox-full", 1}, {"greylist", "greylisted", 2},
-    {"abc", "xyz", 3},    {"ca", "abc", 3 /* no piece twice */},                       {"kitten", "sitting", 3},
+    {"", "", 0},
+    {"", "abc", 3},
+    {"mailbox-full", "mailbox-full", 0},
+    {"mailbox-ful", "mailbox-full", 1},
+    {"MAILBOX-full", "mailbox-FULL", 0},
+    {"mailbxo-full", "mailbox-full", 1},
+    {"greylist", "greylisted", 2},
+    {"abc", "xyz", 3},
+    {"ca", "abc", 3 /* no piece twice */},
+    {"kitten", "sitting", 3},
 };
 
 static void distances_are_what_one_counts_by_hand(void **state)
@@ -30,7 +37,8 @@ static void distances_are_what_one_counts_by_hand(void **state)
         assert_int_equal(bl_distance(a, b, 100), cases[i].want);
         assert_int_equal(bl_distance(b, a, 100), cases[i].want);
         for (size_t limit = 0; limit < 5; limit++)
-            assert_int_equal(bl_distance(a, b, limit), cases[i].want < limit ? cases[i].want : limit);
+            assert_int_equal(bl_distance(a, b, limit),
+                             cases[i].want < limit ? cases[i].want : limit);
     }
 }
 
@@ -51,10 +59,17 @@ static void endless_words_are_compared_by_their_heads(void **state)
 static void the_nearest_is_found_if_it_is_near_enough(void **state)
 {
     static const char *const names[] = {"keys_per_hour", "keys_per_day", "days", "day"};
-    static const struct { const char *typed, *want; } words[] = {
-        {"keys-per-day", "keys_per_day"}, {"keys_per_dya", "keys_per_day"}, {"key_per_hou", "keys_per_hour"},
-        {"dais", "days"},                 {"da", "day"},                    {"xyz", ""},
-        {"minutes", ""},                  {"", ""},
+    static const struct {
+        const char *typed, *want;
+    } words[] = {
+        {"keys-per-day", "keys_per_day"},
+        {"keys_per_dya", "keys_per_day"},
+        {"key_per_hou", "keys_per_hour"},
+        {"dais", "days"},
+        {"da", "day"},
+        {"xyz", ""},
+        {"minutes", ""},
+        {"", ""},
     };
     char endless[BL_DISTANCE_MAX + 1];
     struct bl_nearest nearest;

@@ -2,8 +2,9 @@
 /* The pipeline with a stand-in for the parser, so that what a worker did to a block can be told: it
  * sums the block's bytes, salted by the rule set it was given.
  *
- * Negative controls: order_check_notices_a_swap shows that the order check sees two blocks exchanged.
- * Without the second look in announce() the first test hangs in some runs: a wake-up is lost. */
+ * Negative controls: order_check_notices_a_swap shows that the order check sees two blocks
+ * exchanged. Without the second look in announce() the first test hangs in some runs: a wake-up is
+ * lost. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,8 +12,9 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-#include <cmocka.h>
 #include <uv.h>
+
+#include <cmocka.h>
 
 #include "bounceline/alloc.h"
 #include "pipeline.h"
@@ -113,10 +115,15 @@ static void on_freed(void *arg)
     uv_sem_post(&seen->freed);
 }
 
-static struct bl_pipeline *start(struct seen *seen, unsigned workers, size_t blocks, const struct bl_rules *rules)
+static struct bl_pipeline *start(struct seen *seen, unsigned workers, size_t blocks,
+                                 const struct bl_rules *rules)
 {
-    struct bl_pipeline_options options = {
-        .workers = workers, .blocks = blocks, .rules = rules, .consume = consume, .freed = on_freed, .arg = seen};
+    struct bl_pipeline_options options = {.workers = workers,
+                                          .blocks = blocks,
+                                          .rules = rules,
+                                          .consume = consume,
+                                          .freed = on_freed,
+                                          .arg = seen};
     struct bl_pipeline *p = NULL;
     bl_err err;
 
@@ -283,10 +290,12 @@ static int64_t cpu_us(void)
     struct rusage u;
 
     getrusage(RUSAGE_SELF, &u);
-    return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000LL + u.ru_utime.tv_usec + u.ru_stime.tv_usec;
+    return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000LL + u.ru_utime.tv_usec +
+           u.ru_stime.tv_usec;
 }
 
-/* One block, so that every round trip puts each side to sleep: a lost wake-up stops the pipeline for good. */
+/* One block, so that every round trip puts each side to sleep: a lost wake-up stops the pipeline
+ * for good. */
 static void a_single_block_goes_round_and_round(void **state)
 {
     struct seen seen = {0};
@@ -325,8 +334,8 @@ static void an_idle_pipeline_uses_no_cpu(void **state)
     uv_sem_destroy(&seen.freed);
 }
 
-/* It asks for less than whoever started it was given, never for more.  The last test: there is no way back.  Negative
- * control: with a fixed priority, or none, this fails. */
+/* It asks for less than whoever started it was given, never for more.  The last test: there is no
+ * way back.  Negative control: with a fixed priority, or none, this fails. */
 static void its_threads_stand_behind_their_owner(void **state)
 {
     int before = getpriority(PRIO_PROCESS, 0), own;

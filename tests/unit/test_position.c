@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "bounceline/alloc.h"
@@ -62,9 +63,18 @@ static void text_comes_back_as_the_same_position(void **state)
 
 static void the_longest_text_has_room(void **state)
 {
-    bl_position p = {.generation = 1, .source = UINT64_MAX, .offset = INT64_MAX, .device = UINT64_MAX,
-                     .inode = UINT64_MAX, .birth_ns = -INT64_MAX, .head_n = BL_HEAD_BYTES, .tail_n = BL_TAIL_BYTES,
-                     .head_hash = UINT64_MAX, .tail_hash = UINT64_MAX, .seen_s = -INT64_MAX, .finished = true,
+    bl_position p = {.generation = 1,
+                     .source = UINT64_MAX,
+                     .offset = INT64_MAX,
+                     .device = UINT64_MAX,
+                     .inode = UINT64_MAX,
+                     .birth_ns = -INT64_MAX,
+                     .head_n = BL_HEAD_BYTES,
+                     .tail_n = BL_TAIL_BYTES,
+                     .head_hash = UINT64_MAX,
+                     .tail_hash = UINT64_MAX,
+                     .seen_s = -INT64_MAX,
+                     .finished = true,
                      .told_at = INT64_MAX};
     char text[BL_POSITION_TEXT_MAX];
     size_t n = bl_position_text(&p, text);
@@ -100,20 +110,27 @@ static void the_old_text_is_read(void **state)
 static void a_position_moves_by_what_is_new_at_the_same_offset(void **state)
 {
     static const struct {
-        bool     was_finished, finished;
+        bool was_finished, finished;
         uint64_t told, tells;
-        bool     moves;
+        bool moves;
     } cases[] = {
-        {false, false, 0, 0, false},    {false, true, 0, 0, true},     {true, false, 0, 0, false},
-        {false, false, 0, 100, true},   {false, false, 50, 100, true}, {true, true, 50, 100, true},
-        {false, true, 100, 100, true},  {true, true, 100, 100, false}, {false, false, 100, 50, false},
-        {true, false, 0, 100, true},
+        {false, false, 0, 0, false},    {false, true, 0, 0, true},
+        {true, false, 0, 0, false},     {false, false, 0, 100, true},
+        {false, false, 50, 100, true},  {true, true, 50, 100, true},
+        {false, true, 100, 100, true},  {true, true, 100, 100, false},
+        {false, false, 100, 50, false}, {true, false, 0, 100, true},
     };
 
     (void)state;
     for (size_t i = 0; i < BL_COUNT(cases); i++) {
-        bl_position has = {.generation = 1, .offset = 100, .finished = cases[i].was_finished, .told_at = cases[i].told},
-                    end = {.generation = 1, .offset = 100, .finished = cases[i].finished, .told_at = cases[i].tells};
+        bl_position has = {.generation = 1,
+                           .offset = 100,
+                           .finished = cases[i].was_finished,
+                           .told_at = cases[i].told},
+                    end = {.generation = 1,
+                           .offset = 100,
+                           .finished = cases[i].finished,
+                           .told_at = cases[i].tells};
 
         assert_int_equal(bl_position_moves(&has, &end), cases[i].moves);
         end.offset = 99;
@@ -237,7 +254,8 @@ static void a_snapshot_is_usable_only_when_no_slot_is_behind_it(void **state)
     bl_positions_find(&slots[1], 2)->offset += 5;
     assert_true(bl_snapshot_usable(s, slots, 2));
     bl_positions_find(&s->positions, 2)->told_at = 9;
-    assert_false(bl_snapshot_usable(s, slots, 2)); /* what waited there is not in the join, nor in a slot */
+    assert_false(bl_snapshot_usable(s, slots, 2)); /* what waited there is not in the join, nor in a
+                                                      slot */
     bl_positions_find(&slots[0], 2)->told_at = 9;
     assert_false(bl_snapshot_usable(s, slots, 2));
     bl_positions_find(&slots[1], 2)->told_at = 20; /* so at 9, too */

@@ -3,8 +3,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "bounceline/slice.h"
 #include "redis_url.h"
@@ -12,7 +13,7 @@
 static const struct {
     const char *in, *text; /* text NULL: refused */
     const char *user, *password;
-    const char *says;      /* part of the error */
+    const char *says; /* part of the error */
 } cases[] = {
     {"unix:/run/redis.sock", "unix:/run/redis.sock", "", "", NULL},
     {"unix:///run/redis.sock", "unix:/run/redis.sock", "", "", NULL},

@@ -1,14 +1,15 @@
 /* ctest: label=quick timeout=60 threads */
-/* Negative control: with the release in bl_ring_put made relaxed, the tsan preset reports the race on the
- * items' contents in two_threads_hand_over_every_item_once_and_in_order. */
+/* Negative control: with the release in bl_ring_put made relaxed, the tsan preset reports the race
+ * on the items' contents in two_threads_hand_over_every_item_once_and_in_order. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
 #include <uv.h>
+
+#include <cmocka.h>
 
 #include "bounceline/ring.h"
 #include "bounceline/slice.h"

@@ -1,7 +1,8 @@
 /* ctest: label=quick
  *
- * The names that logrotate, newsyslog, savelog, exicyclog and Postfix's own rotation give, and whose log they are of.
- * Fails when bl_rotated_read takes the last number for the whole stamp, or the first. */
+ * The names that logrotate, newsyslog, savelog, exicyclog and Postfix's own rotation give, and
+ * whose log they are of. Fails when bl_rotated_read takes the last number for the whole stamp, or
+ * the first. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -69,7 +70,8 @@ static void names_are_read(void **state)
 static void files_of_one_log_are_one_log(void **state)
 {
     static const char *const sets[][3] = {
-        {"/no/maillog.20261121-070000", "/no/maillog.20261122-070000", "/no/maillog.20261123-070000.gz"},
+        {"/no/maillog.20261121-070000", "/no/maillog.20261122-070000",
+         "/no/maillog.20261123-070000.gz"},
         {"/no/mail.log-2026-11-21", "/no/mail.log-2026-11-22", "/no/mail.log-2026-12-01"},
         {"/no/mainlog.01", "/no/mainlog.02", "/no/mainlog.10.gz"},
     };
@@ -90,7 +92,8 @@ static void files_of_one_log_are_one_log(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(names_are_read), cmocka_unit_test(files_of_one_log_are_one_log)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(names_are_read),
+                                       cmocka_unit_test(files_of_one_log_are_one_log)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

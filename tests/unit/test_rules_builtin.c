@@ -48,8 +48,8 @@ static void collect_phrases(bl_slice text)
         if (phrases[n_phrases].n == text.n)
             return;
         text = bl_slice_drop(text, phrases[n_phrases].n + 1);
-        n_phrases +=
-            phrases[n_phrases].n < 1000 && !memchr(phrases[n_phrases].p, '\n', phrases[n_phrases].n);
+        n_phrases += phrases[n_phrases].n < 1000 &&
+                     !memchr(phrases[n_phrases].p, '\n', phrases[n_phrases].n);
     }
 }
 
@@ -208,7 +208,8 @@ static void every_code_gives_its_category(void **state)
     assert_true(checked > 150);
 }
 
-/* What `explain CODE` says of each.  Only where the category's remedy is exactly right a row has none of its own. */
+/* What `explain CODE` says of each.  Only where the category's remedy is exactly right a row has
+ * none of its own. */
 static void every_code_has_a_meaning_and_a_remedy(void **state)
 {
     const struct bl_rules *rules = bl_rules_builtin();

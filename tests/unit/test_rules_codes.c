@@ -1,10 +1,11 @@
 /* ctest: label=quick timeout=60
  *
- * Every row of the documents' codes (BL_SHARED/data/codes.tsv), as a reply of nothing but the code at RCPT TO:
- * ours is the row's category, or the code is contested.  Contested is what codes-disputed.tsv lists, what
- * another row of the same code claims, and what the row itself leaves to the text; the rest stands below
- * with its reason.  Rows of seed 004 name one of nine categories, which categories.tsv gives for ours.  And
- * every category yields the other vocabularies consistently.
+ * Every row of the documents' codes (BL_SHARED/data/codes.tsv), as a reply of nothing but the code
+ * at RCPT TO: ours is the row's category, or the code is contested.  Contested is what
+ * codes-disputed.tsv lists, what another row of the same code claims, and what the row itself
+ * leaves to the text; the rest stands below with its reason.  Rows of seed 004 name one of nine
+ * categories, which categories.tsv gives for ours.  And every category yields the other
+ * vocabularies consistently.
  *
  * Negative control: a row claimed by nobody else is refused when its category is swapped. */
 #include "bounceline/reply.h"
@@ -71,7 +72,8 @@ static bool load(struct table *t, const char *folder, const char *name)
         rest = bl_slice_drop(rest, line.n < rest.n ? line.n + 1 : line.n);
         for (int i = 0; i < COLUMNS; i++) {
             t->field[t->n][i] = bl_slice_head(line, bl_slice_find_byte(line, '\t'));
-            line = bl_slice_drop(line, t->field[t->n][i].n < line.n ? t->field[t->n][i].n + 1 : line.n);
+            line = bl_slice_drop(line,
+                                 t->field[t->n][i].n < line.n ? t->field[t->n][i].n + 1 : line.n);
         }
         t->n++;
     }
@@ -84,8 +86,8 @@ static bl_slice category_of(bl_slice basic, bl_slice enhanced)
     bl_reply reply = {0};
     char text[64];
 
-    snprintf(text, sizeof text, "%.*s%s%.*s", (int)basic.n, basic.p, basic.n ? " " : "", (int)enhanced.n,
-             enhanced.p);
+    snprintf(text, sizeof text, "%.*s%s%.*s", (int)basic.n, basic.p, basic.n ? " " : "",
+             (int)enhanced.n, enhanced.p);
     bl_reply_read((bl_slice){text, strlen(text)}, &reply);
     reply.phase = BL_PHASE_RCPT;
     return bl_rules_category(rules, bl_classify(rules, &reply).category)->name;
@@ -144,8 +146,8 @@ static void every_documented_code_gets_its_category(void **state)
         exact += bl_slice_eq(ours, row[CATEGORY]);
         if (!agrees(row))
             fail_msg("%.*s %.*s is %.*s, not %.*s (%.*s)", (int)row[BASIC].n, row[BASIC].p,
-                     (int)row[ENHANCED].n, row[ENHANCED].p, (int)ours.n, ours.p, (int)row[CATEGORY].n,
-                     row[CATEGORY].p, (int)row[SOURCE].n, row[SOURCE].p);
+                     (int)row[ENHANCED].n, row[ENHANCED].p, (int)ours.n, ours.p,
+                     (int)row[CATEGORY].n, row[CATEGORY].p, (int)row[SOURCE].n, row[SOURCE].p);
     }
     print_message("%zu rows, %zu to the letter\n", codes.n - 1, exact);
     assert_true(exact * 100 >= (codes.n - 1) * 70);
@@ -153,7 +155,8 @@ static void every_documented_code_gets_its_category(void **state)
 
 static void a_wrong_category_is_noticed(void **state)
 {
-    bl_slice row[COLUMNS] = {[ENHANCED] = BL_SLICE_INIT("5.7.509"), [CATEGORY] = BL_SLICE_INIT("mailbox-full")};
+    bl_slice row[COLUMNS] = {
+        [ENHANCED] = BL_SLICE_INIT("5.7.509"), [CATEGORY] = BL_SLICE_INIT("mailbox-full")};
 
     (void)state;
     row[BASIC] = BL_SLICE("577");
@@ -164,14 +167,17 @@ static void a_wrong_category_is_noticed(void **state)
     assert_false(agrees(row));
 }
 
-/* Amazon SES: Permanent is hard, Transient soft.  Dropped is what was not tried; all else bounced. */
+/* Amazon SES: Permanent is hard, Transient soft.  Dropped is what was not tried; all else
+ * bounced. */
 static void every_category_yields_the_other_vocabularies(void **state)
 {
-    static const char *const nine[] = {"Blocked", "DMARC Errors", "Invalid Address", "Mailbox Issues",
-                                       "Mailbox Full", "Rate Limit Issues", "Recipient Error",
-                                       "Rejection Error Codes", "Sender Reputation"};
-    static const char *const subtypes[] = {"Undetermined", "General", "NoEmail", "Suppressed", "MailboxFull",
-                                           "MessageTooLarge", "ContentRejected", "AttachmentRejected"};
+    static const char *const nine[] = {
+        "Blocked",         "DMARC Errors",          "Invalid Address",
+        "Mailbox Issues",  "Mailbox Full",          "Rate Limit Issues",
+        "Recipient Error", "Rejection Error Codes", "Sender Reputation"};
+    static const char *const subtypes[] = {
+        "Undetermined", "General",         "NoEmail",         "Suppressed",
+        "MailboxFull",  "MessageTooLarge", "ContentRejected", "AttachmentRejected"};
     size_t seen[BL_COUNT(nine)] = {0};
 
     (void)state;
@@ -185,8 +191,11 @@ static void every_category_yields_the_other_vocabularies(void **state)
         for (size_t j = 0; j < BL_COUNT(subtypes); j++)
             known = known || is(column("ses_subtype", name), subtypes[j]);
         assert_true(known);
-        assert_true(is(ses, is(type, "hard") ? "Permanent" : is(type, "soft") ? "Transient" : "Undetermined"));
-        assert_int_equal(is(column("ses_subtype", name), "Suppressed"), is(name, "previously-bounced"));
+        assert_true(is(ses, is(type, "hard")   ? "Permanent"
+                            : is(type, "soft") ? "Transient"
+                                               : "Undetermined"));
+        assert_int_equal(is(column("ses_subtype", name), "Suppressed"),
+                         is(name, "previously-bounced"));
         assert_true(column("meaning", name).n > 20 && column("remedy", name).n > 10);
     }
     for (size_t j = 0; j < BL_COUNT(nine); j++)

@@ -1,10 +1,9 @@
 /* ctest: label=quick timeout=60
  *
  * The built-in rules against the labelled replies beside the project
- * (BL_SHARED/data/replies-dev.tsv), read as `classify` reads them: prints how many verdicts agree and
- * holds floors.  Rules were
- * written with these replies at hand, so this is no forecast for others.  BL_VERBOSE=1 lists every
- * reply that differs. */
+ * (BL_SHARED/data/replies-dev.tsv), read as `classify` reads them: prints how many verdicts agree
+ * and holds floors.  Rules were written with these replies at hand, so this is no forecast for
+ * others.  BL_VERBOSE=1 lists every reply that differs. */
 #include "bounceline/reply.h"
 #include "bounceline/rules.h"
 
@@ -15,15 +14,7 @@
 
 #include <cmocka.h>
 
-enum {
-    ROWS_MAX = 4096,
-    COLUMNS = 8,
-    ID = 0,
-    SOURCE = 1,
-    TEXT = 4,
-    CATEGORY = 6,
-    TYPE = 7
-};
+enum { ROWS_MAX = 4096, COLUMNS = 8, ID = 0, SOURCE = 1, TEXT = 4, CATEGORY = 6, TYPE = 7 };
 
 struct row {
     bl_slice field[COLUMNS];
@@ -153,7 +144,8 @@ static void every_reply_of_the_seeds_gets_its_category(void **state)
         make_reply(&rows[i], BL_PHASE_RCPT);
         got = bl_rules_category(rules, bl_classify(rules, &rows[i].reply).category)->name;
         if (!bl_slice_eq(got, rows[i].field[CATEGORY]))
-            fail_msg("%.*s is %.*s", (int)rows[i].field[ID].n, rows[i].field[ID].p, (int)got.n, got.p);
+            fail_msg("%.*s is %.*s", (int)rows[i].field[ID].n, rows[i].field[ID].p, (int)got.n,
+                     got.p);
         n++;
     }
     print_message("%zu replies of the seeds\n", n);

@@ -1,14 +1,15 @@
 /* ctest: label=quick
  *
- * Files and directories of an operator's rules: which are read, in which order, and that nothing changes when one
- * of them is wrong. */
+ * Files and directories of an operator's rules: which are read, in which order, and that nothing
+ * changes when one of them is wrong. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include <cmocka.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "../../deploy/bounceline/file.c"
 #include "../../deploy/bounceline/rules_set.c"
@@ -81,7 +82,8 @@ static void a_directory_is_read_and_a_bad_file_changes_nothing(void **state)
     bl_err err;
 
     (void)state;
-    put("10-mine.rules", "[specific]\nx: \"quuxly frobbed\" -> mailbox-full ; ours\n = 550 quuxly frobbed\n");
+    put("10-mine.rules",
+        "[specific]\nx: \"quuxly frobbed\" -> mailbox-full ; ours\n = 550 quuxly frobbed\n");
     put(".hidden.rules", "nonsense\n");
     put("notes.txt", "nonsense\n");
     put("10-mine.rules~", "nonsense\n");
@@ -92,7 +94,8 @@ static void a_directory_is_read_and_a_bad_file_changes_nothing(void **state)
         fail_msg("%s", err.text);
     assert_string_equal(decides(rules, "550 quuxly frobbed", id), "10-mine/x");
     assert_string_equal(decides(rules, "550 zzyzx", id), "20-more/y");
-    assert_string_equal(decides(rules, "550 5.1.1 user unknown", id), decides(bl_rules_builtin(), "550 5.1.1 user unknown", path));
+    assert_string_equal(decides(rules, "550 5.1.1 user unknown", id),
+                        decides(bl_rules_builtin(), "550 5.1.1 user unknown", path));
 
     other = rules;
     put("20-more.rules", "[specific]\ny: \"zzyzx\" -> house-role ; ours\n = 550 zzyzx\n");
@@ -107,7 +110,8 @@ static void a_directory_is_read_and_a_bad_file_changes_nothing(void **state)
     bl_rules_set_free(other);
     drop("categories.tsv");
     other = rules;
-    assert_int_equal(bl_rules_set_reload(&paths, rules, &other, &err), BL_CONFIG); /* its numbers are in use */
+    assert_int_equal(bl_rules_set_reload(&paths, rules, &other, &err), BL_CONFIG); /* its numbers
+                                                                                      are in use */
     assert_ptr_equal(other, rules);
     bl_rules_set_free(rules);
 
@@ -141,7 +145,8 @@ static void any_failed_allocation_leaks_nothing(void **state)
     bl_err err;
 
     (void)state;
-    put("x.rules", "[specific]\nx: \"quuxly frobbed\" -> mailbox-full ; ours\n = 550 quuxly frobbed\n");
+    put("x.rules",
+        "[specific]\nx: \"quuxly frobbed\" -> mailbox-full ; ours\n = 550 quuxly frobbed\n");
     for (long nth = 1; nth < 12; nth++) {
         long left = nth;
 

@@ -1,20 +1,23 @@
 /* ctest: label=quick timeout=120 threads
  *
- * Rule sets change hundreds of times while workers parse and the stage counts; an old set is freed as soon as
- * the pipeline says that nobody looks at it any more.  What each block was counted as is exactly what the set it
- * was submitted with says, and so are deferrals that expire under a later set.
+ * Rule sets change hundreds of times while workers parse and the stage counts; an old set is freed
+ * as soon as the pipeline says that nobody looks at it any more.  What each block was counted as is
+ * exactly what the set it was submitted with says, and so are deferrals that expire under a later
+ * set.
  *
- * Negative controls, tried by hand: without set_rules() in bl_stage_block(), and with the old set freed without asking
- * bl_pipeline_rules_settled(), asan and tsan stop this test in its first rounds; without bl_tally_rules_changed() the open
- * batch counts for the provider that had the number before. */
+ * Negative controls, tried by hand: without set_rules() in bl_stage_block(), and with the old set
+ * freed without asking bl_pipeline_rules_settled(), asan and tsan stop this test in its first
+ * rounds; without bl_tally_rules_changed() the open batch counts for the provider that had the
+ * number before. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include <cmocka.h>
 
 #include "bounceline/alloc.h"
 #include "bounceline/rules.h"
@@ -32,22 +35,26 @@ static const char categories[] = "category\tscope\ttype\tses_subtype\taction\n"
 
 static const char *const names[SETS] = {"zero", "one", "two"};
 
-/* A set of its own for every call: the words mean another category, and sets differ in their size. */
+/* A set of its own for every call: the words mean another category, and sets differ in their
+ * size. */
 static struct bl_rules *make_rules(unsigned kind)
 {
-    struct bl_rules_file files[4] = {{BL_SLICE_INIT("categories.tsv"), {categories, sizeof categories - 1}},
-                                     {BL_SLICE_INIT("a.rules"), {NULL, 0}},
-                                     {BL_SLICE_INIT("extract.tsv"),
-                                      BL_SLICE_INIT("kind\ttext\tname\tsource\ncode\t[{TSS##}]\tx\ts\n")},
-                                     {BL_SLICE_INIT("providers.tsv"), {NULL, 0}}};
+    struct bl_rules_file files[4] = {
+        {BL_SLICE_INIT("categories.tsv"), {categories, sizeof categories - 1}},
+        {BL_SLICE_INIT("a.rules"), {NULL, 0}},
+        {BL_SLICE_INIT("extract.tsv"),
+         BL_SLICE_INIT("kind\ttext\tname\tsource\ncode\t[{TSS##}]\tx\ts\n")},
+        {BL_SLICE_INIT("providers.tsv"), {NULL, 0}}};
     struct bl_rules *rules = NULL;
     char text[2000], providers[100];
     bl_err err = {0};
     int n = snprintf(text, sizeof text, "[specific]\n");
 
     for (unsigned i = 0; i < kind; i++)
-        n += snprintf(text + n, sizeof text - (size_t)n, "pad%u: \"padding %u\" -> zero ; s\n = padding %u\n", i, i, i);
-    n += snprintf(text + n, sizeof text - (size_t)n, "a: \"odd words\" -> %s ; s\n = odd words\n", names[kind]);
+        n += snprintf(text + n, sizeof text - (size_t)n,
+                      "pad%u: \"padding %u\" -> zero ; s\n = padding %u\n", i, i, i);
+    n += snprintf(text + n, sizeof text - (size_t)n, "a: \"odd words\" -> %s ; s\n = odd words\n",
+                  names[kind]);
     files[1].text = (bl_slice){text, (size_t)n};
     n = snprintf(providers, sizeof providers, "suffix\tprovider\nmx.example\t%s\n", names[kind]);
     files[3].text = (bl_slice){providers, (size_t)n};
@@ -61,7 +68,7 @@ struct world {
     struct bl_batch *batch;
     uint64_t counted[SETS + 1];
     uint64_t of_provider[SETS]; /* whose number is the same in all sets, and whose name is not */
-    uint64_t recents, named; /* failures kept, and those of them that name their code */
+    uint64_t recents, named;    /* failures kept, and those of them that name their code */
 };
 
 /* On the stage thread. */
@@ -78,11 +85,13 @@ static void take_batch(struct world *w, struct bl_batch *batch)
                bl_tally_next_failure(batch->tally, &cursor, &outcome, &category, &count))
             w->counted[category] += count;
         for (unsigned k = 0; entity->dimension == BL_DIM_PROVIDER && k < SETS; k++)
-            if (bl_slice_eq((bl_slice){entity->name, entity->name_n}, (bl_slice){names[k], strlen(names[k])}))
+            if (bl_slice_eq((bl_slice){entity->name, entity->name_n},
+                            (bl_slice){names[k], strlen(names[k])}))
                 w->of_provider[k] += entity->outcome[BL_BOUNCED];
     }
     for (size_t i = 0; i < batch->recents; i++)
-        w->named += bl_slice_find(batch->recent[i].text, BL_SLICE("\tTSS04\t\t\tsome odd words")) != SIZE_MAX;
+        w->named += bl_slice_find(batch->recent[i].text, BL_SLICE("\tTSS04\t\t\tsome odd words")) !=
+                    SIZE_MAX;
     w->recents += batch->recents;
     bl_batch_clear(batch);
     w->batch = batch;
@@ -110,10 +119,11 @@ static void fill(struct bl_block *block, uint64_t *offset)
     block->reference_s = 1795000000;
     block->begin = *offset;
     for (int i = 0; i < LINES; i++)
-        block->n += (size_t)snprintf(block->bytes + block->n, 400,
-                                     "2026-11-22T05:00:00+00:00 mx1 postfix/smtp[1]: %llX%02d: to=<a@b.example>, relay=mx.example[192.0.2.1]:25, "
-                                     "delay=1, delays=1/0/0/0, dsn=5.0.0, status=bounced (some odd words here [TSS04])\n",
-                                     (unsigned long long)(*offset + 0xA000), i);
+        block->n += (size_t)snprintf(
+            block->bytes + block->n, 400,
+            "2026-11-22T05:00:00+00:00 mx1 postfix/smtp[1]: %llX%02d: to=<a@b.example>, relay=mx.example[192.0.2.1]:25, "
+            "delay=1, delays=1/0/0/0, dsn=5.0.0, status=bounced (some odd words here [TSS04])\n",
+            (unsigned long long)(*offset + 0xA000), i);
     *offset += block->n;
     block->end = (bl_position){.generation = 7, .offset = *offset};
 }
@@ -135,11 +145,16 @@ static void begin_run(struct bl_pipeline *p)
 static void run(unsigned workers)
 {
     struct bl_rules *old[BLOCKS] = {NULL}, *now = make_rules(0);
-    struct bl_stage_options stage_options = {.join_entries = 4096, .join_text_bytes = 1 << 20,
-                                             .batch_fields = 50, .batch_events = 50, .filter_cap = 16,
-                                             .snapshot_blocks = 1 << 30, .snapshot_flushes = 1 << 30};
+    struct bl_stage_options stage_options = {.join_entries = 4096,
+                                             .join_text_bytes = 1 << 20,
+                                             .batch_fields = 50,
+                                             .batch_events = 50,
+                                             .filter_cap = 16,
+                                             .snapshot_blocks = 1 << 30,
+                                             .snapshot_flushes = 1 << 30};
     struct world w = {.stage = bl_stage_new(now, &stage_options), .batch = bl_batch_new()};
-    struct bl_pipeline_options options = {.workers = workers, .rules = now, .consume = consume, .arg = &w};
+    struct bl_pipeline_options options = {
+        .workers = workers, .rules = now, .consume = consume, .arg = &w};
     struct bl_pipeline *p = NULL;
     uint64_t offset = 0, want[SETS] = {0};
     unsigned kind = 0, swaps = 0, freed = 0, waiting = 0;

@@ -1,20 +1,24 @@
 /* ctest: label=quick
  *
- * Shapes: the same sentence about others is the same text, and nothing that belongs to somebody is left in it. */
+ * Shapes: the same sentence about others is the same text, and nothing that belongs to somebody is
+ * left in it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include <cmocka.h>
 
 #include "bounceline/shape.h"
 #include "guarded.h"
 
-static const bl_slice names[] = {BL_SLICE_INIT("Ana.Lee@shop.example"), BL_SLICE_INIT("news@sender-corp.example"),
-                                 BL_SLICE_INIT("mx7.shop.example"), {NULL, 0}};
+static const bl_slice names[] = {BL_SLICE_INIT("Ana.Lee@shop.example"),
+                                 BL_SLICE_INIT("news@sender-corp.example"),
+                                 BL_SLICE_INIT("mx7.shop.example"),
+                                 {NULL, 0}};
 
 static const struct {
     const char *text, *want;
@@ -23,11 +27,15 @@ static const struct {
     {"550 5.1.1 <bob@shop.example>:  gone\tfishing", "550 5.1.1 <{address}>: gone fishing"},
     {"550 mailbox ana.lee went away", "550 mailbox {name} went away"},
     {"550 mailbox lee of shop went away", "550 mailbox {name} of {name} went away"},
-    {"550 mailbox sleeper went away", "550 mailbox sleeper went away"}, /* no part of a name by itself */
+    {"550 mailbox sleeper went away", "550 mailbox sleeper went away"}, /* no part of a name by
+                                                                           itself */
     {"550 not from sender-corp", "550 not from {name}"},
-    {"550-5.7.1 first words 550-5.7.1 second words 550 5.7.1 a9f3k20dk2-92k", "550 5.7.1 first words 5.7.1 second words 5.7.1 {id}"},
-    {"450 at mx7.shop.example (192.0.2.7), see https://shop.example/why?id=99", "450 at {host} ({ip}), see {url}"},
-    {"450 [2001:db8::7] had 25 mails in 00:05:00, 1/2 of 3.5%", "450 [{ip}] had {n} mails in {n}, {n} of {n}"},
+    {"550-5.7.1 first words 550-5.7.1 second words 550 5.7.1 a9f3k20dk2-92k",
+     "550 5.7.1 first words 5.7.1 second words 5.7.1 {id}"},
+    {"450 at mx7.shop.example (192.0.2.7), see https://shop.example/why?id=99",
+     "450 at {host} ({ip}), see {url}"},
+    {"450 [2001:db8::7] had 25 mails in 00:05:00, 1/2 of 3.5%",
+     "450 [{ip}] had {n} mails in {n}, {n} of {n}"},
     {"421 4.7.0 [TSS04] busy", "421 4.7.0 [tss04] busy"},
     {"554 id=20261122x, queue 4F1C92A7", "554 {id}, queue {id}"},
     {"554 Ticket ABCDEFGHIJKLMNOPQRSTUVWXYZ closed.", "554 ticket {id} closed."},
@@ -49,11 +57,13 @@ static void what_belongs_to_somebody_is_folded(void **state)
     }
 }
 
-/* Whatever the bytes: no address, no part of a name, no run of digits but in codes, and never too long. */
+/* Whatever the bytes: no address, no part of a name, no run of digits but in codes, and never too
+ * long. */
 static void any_bytes_give_a_shape(void **state)
 {
-    static const char pieces[][24] = {"ana.lee", "shop", "@", ".", " ", "12345", "[192.0.2.7]", "words ", "<", ">", ":",
-                                      "\xc3\xa4", "\x01", "=", "550-", "mx7.shop.example", "-", "user "};
+    static const char pieces[][24] = {
+        "ana.lee", "shop", "@",        ".",    " ", "12345", "[192.0.2.7]",      "words ", "<",
+        ">",       ":",    "\xc3\xa4", "\x01", "=", "550-",  "mx7.shop.example", "-",      "user "};
     unsigned seed = 7;
 
     (void)state;
@@ -63,7 +73,8 @@ static void any_bytes_give_a_shape(void **state)
 
         for (int i = 0; i < 14; i++) {
             seed = seed * 1103515245u + 12345u;
-            at += (size_t)snprintf(text + at, sizeof text - at, "%s", pieces[seed / 65536 % BL_COUNT(pieces)]);
+            at += (size_t)snprintf(text + at, sizeof text - at, "%s",
+                                   pieces[seed / 65536 % BL_COUNT(pieces)]);
         }
         n = bl_shape_fold(guarded_bytes(text, at), names, BL_COUNT(names), out);
         assert_true(n <= BL_SHAPE_MAX);

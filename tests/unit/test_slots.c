@@ -1,8 +1,9 @@
 /* ctest: label=quick timeout=60
  *
- * The index of the hash tables against a plain list, from empty to full and back, with tags that crowd together: things
- * are found before, while and after the table doubles, and never more than there are.  Negative controls, tried by hand:
- * a table that doubles without moving what is in it, and one that forgets how many it holds, both fail here. */
+ * The index of the hash tables against a plain list, from empty to full and back, with tags that
+ * crowd together: things are found before, while and after the table doubles, and never more than
+ * there are.  Negative controls, tried by hand: a table that doubles without moving what is in it,
+ * and one that forgets how many it holds, both fail here. */
 #include "../../core/base/slots.h"
 
 #include <setjmp.h>

@@ -1,6 +1,7 @@
 /* ctest: label=quick timeout=30
  *
- * Which logs are followed, from one look to the next: what is new, what stays though it is not there, what goes. */
+ * Which logs are followed, from one look to the next: what is new, what stays though it is not
+ * there, what goes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,7 +43,8 @@ static void touch(const char *file)
 }
 
 /* A look at what these name. */
-static struct bl_sources *look(const struct bl_sources *before, bool from_end, const char *const *names, size_t n)
+static struct bl_sources *look(const struct bl_sources *before, bool from_end,
+                               const char *const *names, size_t n)
 {
     const char *file[4];
     char text[4][128];
@@ -59,18 +61,21 @@ static struct bl_sources *look(const struct bl_sources *before, bool from_end, c
     return s;
 }
 
-#define LOOK(before, ...) \
-    look(before, false, (const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+#define LOOK(before, ...)                                                                          \
+    look(before, false, (const char *const[]){__VA_ARGS__},                                        \
+         sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
 
-/* The names below the folder, "!" before one that is new, "?" behind one of which only rotated files are read. */
+/* The names below the folder, "!" before one that is new, "?" behind one of which only rotated
+ * files are read. */
 static void expect(const struct bl_sources *s, const char *want)
 {
     char text[512] = "";
 
     for (size_t i = 0; i < s->n; i++) {
         assert_string_equal(s->v[i].path, s->logs[i].path);
-        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s%s%s", i ? " " : "", s->v[i].is_new ? "!" : "",
-                 s->v[i].path + strlen(dir) + 1, s->v[i].alone ? "?" : "");
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s%s%s", i ? " " : "",
+                 s->v[i].is_new ? "!" : "", s->v[i].path + strlen(dir) + 1,
+                 s->v[i].alone ? "?" : "");
     }
     assert_string_equal(text, want);
 }
@@ -206,7 +211,8 @@ static void those_that_are_followed_go_first_when_there_are_too_many(void **stat
     two = LOOK(one, "*.log");
     assert_int_equal(two->n, BL_SOURCES_MAX);
     assert_int_equal(two->over, 2);
-    assert_true(bl_sources_has(two, path_of("010.log")) && !bl_sources_has(two, path_of("000.log")));
+    assert_true(bl_sources_has(two, path_of("010.log")) &&
+                !bl_sources_has(two, path_of("000.log")));
     bl_sources_free(one);
     bl_sources_free(two);
 }

@@ -155,7 +155,8 @@ static void hashes_are_over_the_bytes_of_the_file(void **state)
         end = block.end.offset;
         assert_true(end <= at + step);
         assert_int_equal(block.end.tail_n, end < BL_TAIL_BYTES ? end : BL_TAIL_BYTES);
-        assert_int_equal(block.end.tail_hash, bl_hash64((bl_slice){file + end - block.end.tail_n, block.end.tail_n}));
+        assert_int_equal(block.end.tail_hash,
+                         bl_hash64((bl_slice){file + end - block.end.tail_n, block.end.tail_n}));
         assert_int_equal(block.end.head_n, end < BL_HEAD_BYTES ? end : BL_HEAD_BYTES);
         assert_int_equal(block.end.head_hash, bl_hash64((bl_slice){file, block.end.head_n}));
     }

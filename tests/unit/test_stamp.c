@@ -36,7 +36,8 @@ static const struct {
     {"this year, half a year ago", "May 30 00:00:00 a", " a", "2026-05-30T00:00:00Z"},
     {"leap day: the last one was in 2024", "Feb 29 12:00:00 a", " a", "2024-02-29T12:00:00Z"},
     {"with the year behind the day", "Nov 22 2025 05:03:37 a", " a", "2025-11-22T05:03:37Z"},
-    {"with the year before the month", "2024 Feb 29 05:03:37.5 a", " a", "2024-02-29T05:03:37.500Z"},
+    {"with the year before the month", "2024 Feb 29 05:03:37.5 a", " a",
+     "2024-02-29T05:03:37.500Z"},
     {"a year without that day", "Feb 29 2025 05:03:37 a", "Feb 29 2025 05:03:37 a", NULL},
     {"two years", "2025 Nov 22 2025 05:03:37 a", "2025 Nov 22 2025 05:03:37 a", NULL},
     {"30 February", "Feb 30 12:00:00 a", "Feb 30 12:00:00 a", NULL},
@@ -84,7 +85,8 @@ static const struct {
     {"UTC", "Sun 2026-11-22 05:16:53 UTC m", " m", "2026-11-22T05:16:53Z"},
     {"microseconds", "Sun 2026-11-22 05:16:53.838445 UTC m", " m", "2026-11-22T05:16:53.838445Z"},
     {"the local zone's name", "Sun 2026-11-22 05:16:53 CET m", " m", "2026-11-22T04:16:53Z"},
-    {"an hour shown twice: the first time", "Sun 2026-10-25 02:30:00 CEST m", " m", "2026-10-25T00:30:00Z"},
+    {"an hour shown twice: the first time", "Sun 2026-10-25 02:30:00 CEST m", " m",
+     "2026-10-25T00:30:00Z"},
     {"an hour shown twice: again", "Sun 2026-10-25 02:30:00 CET m", " m", "2026-10-25T01:30:00Z"},
     {"a zone without a name", "Sun 2026-11-22 05:16:53 +03 m", " m", "2026-11-22T02:16:53Z"},
     {"one with minutes", "Sun 2026-11-22 05:16:53 +0530 m", " m", "2026-11-21T23:46:53Z"},
@@ -163,8 +165,9 @@ static void rfc3339_stamps_are_read_or_left_alone(void **state)
     }
 }
 
-/* The stamp says nothing about the year: it is the latest that is not in the reference's future, give or
- * take two days.  The rule before (the nearest year) fails every line named `nearest says`. */
+/* The stamp says nothing about the year: it is the latest that is not in the reference's future,
+ * give or take two days.  The rule before (the nearest year) fails every line named `nearest
+ * says`. */
 static const struct {
     const char *name;
     int64_t reference_s;
@@ -179,10 +182,8 @@ static const struct {
     {"and by more: nearest says 2026", 1767225600, "Jan  3 00:00:01", "2025-01-03T00:00:01Z"},
     {"January in November: nearest says 2027", 1795323817, "Jan  2 00:00:00",
      "2026-01-02T00:00:00Z"},
-    {"March in November: nearest says 2027", 1795323817, "Mar 10 00:00:00",
-     "2026-03-10T00:00:00Z"},
-    {"May in November: nearest says 2027", 1795323817, "May 20 00:00:00",
-     "2026-05-20T00:00:00Z"},
+    {"March in November: nearest says 2027", 1795323817, "Mar 10 00:00:00", "2026-03-10T00:00:00Z"},
+    {"May in November: nearest says 2027", 1795323817, "May 20 00:00:00", "2026-05-20T00:00:00Z"},
     {"a moment ago in November", 1795323817, "Nov 22 05:03:36", "2026-11-22T05:03:36Z"},
     {"last year's November", 1795323817, "Nov 25 00:00:00", "2025-11-25T00:00:00Z"},
     {"a leap day across a century without one", 4133980800 /* 2101-01-01 */, "Feb 29 00:00:00",

@@ -2,7 +2,8 @@
  *
  * Which of the snapshots in the state directory a run begins with, and which directory is none.
  *
- * Negative control of the first: without bl_stage_reads() the newest is taken, whoever wrote its joins. */
+ * Negative control of the first: without bl_stage_reads() the newest is taken, whoever wrote its
+ * joins. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,7 +23,8 @@ static struct bl_state kept;
 /* Read so far, with the join of one source, written by this version or another. */
 static void put(uint64_t offset, bool foreign)
 {
-    struct bl_join *join = bl_join_new_showing(bl_rules_builtin(), 16, 4096, BL_JOIN_SHOWS_MESSAGE_IDS);
+    struct bl_join *join =
+        bl_join_new_showing(bl_rules_builtin(), 16, 4096, BL_JOIN_SHOWS_MESSAGE_IDS);
     struct bl_snapshot *s = bl_calloc(1, sizeof *s);
     const bl_position at = {.generation = 1, .source = 1, .offset = offset};
 
@@ -49,7 +51,8 @@ static uint64_t chosen(const struct bl_positions *slots, size_t n)
     return offset;
 }
 
-/* As if there were none: so an older one serves, or the lines before; what is copied of positions holds still. */
+/* As if there were none: so an older one serves, or the lines before; what is copied of positions
+ * holds still. */
 static void joins_of_another_version_are_no_snapshot(void **state)
 {
     struct bl_positions slot = {0};
@@ -69,7 +72,8 @@ static void joins_of_another_version_are_no_snapshot(void **state)
     bl_positions_release(&slot);
 }
 
-/* As for a private server.  Fails when the directory is only made, as it was for a daemon with another Redis. */
+/* As for a private server.  Fails when the directory is only made, as it was for a daemon with
+ * another Redis. */
 static void a_directory_that_anybody_may_write_into_is_refused(void **state)
 {
     struct bl_state other;

@@ -1,5 +1,6 @@
 /* ctest: label=quick timeout=60
- * When an address may no longer be mailed.  Stories of events on days; day 0 is a Tuesday in 2024. */
+ * When an address may no longer be mailed.  Stories of events on days; day 0 is a Tuesday in
+ * 2024. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,8 +10,8 @@
 #include "bounceline/suppress.h"
 #include "records.h"
 
-#define HOUR (3600 * INT64_C(1000))
-#define DAY (24 * HOUR)
+#define HOUR  (3600 * INT64_C(1000))
+#define DAY   (24 * HOUR)
 #define START (INT64_C(19723) * DAY)
 
 static struct bl_address_record record;
@@ -24,14 +25,23 @@ static int begin(void **state)
     return 0;
 }
 
-static bl_address_event event_at(enum bl_address_event_kind kind, enum bl_action action, int64_t at_ms)
+static bl_address_event event_at(enum bl_address_event_kind kind, enum bl_action action,
+                                 int64_t at_ms)
 {
-    return (bl_address_event){.kind = kind, .action = action, .time_ms = START + at_ms, .code = 550,
-                              .enhanced = {5, 1, 1}, .category = BL_SLICE("invalid-recipient"),
-                              .rule = BL_SLICE("generic/user-unknown"), .reply = BL_SLICE("no such user"),
-                              .host = BL_SLICE("mx1"), .queue_id = BL_SLICE("4XyZ"),
-                              .message_id = BL_SLICE("<1@a>"), .sender = BL_SLICE("me@example.org"),
-                              .actor = BL_SLICE("root"), .note = BL_SLICE("because")};
+    return (bl_address_event){.kind = kind,
+                              .action = action,
+                              .time_ms = START + at_ms,
+                              .code = 550,
+                              .enhanced = {5, 1, 1},
+                              .category = BL_SLICE("invalid-recipient"),
+                              .rule = BL_SLICE("generic/user-unknown"),
+                              .reply = BL_SLICE("no such user"),
+                              .host = BL_SLICE("mx1"),
+                              .queue_id = BL_SLICE("4XyZ"),
+                              .message_id = BL_SLICE("<1@a>"),
+                              .sender = BL_SLICE("me@example.org"),
+                              .actor = BL_SLICE("root"),
+                              .note = BL_SLICE("because")};
 }
 
 static enum bl_change apply(enum bl_address_event_kind kind, enum bl_action action, int64_t at_ms,
@@ -67,10 +77,10 @@ static enum bl_change removed(int64_t at_ms)
     return apply(BL_ADDRESS_REMOVE, 0, at_ms, at_ms);
 }
 
-#define assert_suppressed_until(at_ms)                                                                     \
-    do {                                                                                                   \
-        assert_int_equal(record.state, BL_ADDRESS_SUPPRESSED);                                             \
-        assert_int_equal(record.until_ms - START, (at_ms));                                                \
+#define assert_suppressed_until(at_ms)                                                             \
+    do {                                                                                           \
+        assert_int_equal(record.state, BL_ADDRESS_SUPPRESSED);                                     \
+        assert_int_equal(record.until_ms - START, (at_ms));                                        \
     } while (0)
 
 static void a_first_hard_failure_suppresses_for_a_week(void **state)
@@ -150,7 +160,8 @@ static void a_delivery_older_than_the_last_failure_clears_nothing(void **state)
     assert_int_equal(delivered(HOUR - 1), BL_CHANGE_NOTED);
     assert_suppressed_until(HOUR + 7 * DAY);
     assert_int_equal(delivered(HOUR - 1), BL_CHANGE_NONE);
-    assert_int_equal(delivered(HOUR), BL_CHANGE_CLEAR); /* same stamp: the order in the log decides */
+    /* same stamp: the order in the log decides */
+    assert_int_equal(delivered(HOUR), BL_CHANGE_CLEAR);
 }
 
 static void a_failure_older_than_the_last_delivery_goes_to_history(void **state)
@@ -179,9 +190,11 @@ static void an_old_verdict_goes_to_history_and_its_strike_counts(void **state)
     assert_int_equal(apply(BL_ADDRESS_FAILED, BL_ACTION_SUPPRESS, 0, 7 * DAY), BL_CHANGE_NOTED);
     assert_int_equal(record.state, BL_ADDRESS_CLEAN);
     assert_int_equal(record.strikes, 1);
-    assert_int_equal(apply(BL_ADDRESS_FAILED, BL_ACTION_SUPPRESS, HOUR, 7 * DAY + 1), BL_CHANGE_NOTED);
+    assert_int_equal(apply(BL_ADDRESS_FAILED, BL_ACTION_SUPPRESS, HOUR, 7 * DAY + 1),
+                     BL_CHANGE_NOTED);
     assert_int_equal(record.state, BL_ADDRESS_CLEAN); /* within the verdict that ended */
-    assert_int_equal(apply(BL_ADDRESS_FAILED, BL_ACTION_SUPPRESS, 5 * DAY, 40 * DAY), BL_CHANGE_SUPPRESS);
+    assert_int_equal(apply(BL_ADDRESS_FAILED, BL_ACTION_SUPPRESS, 5 * DAY, 40 * DAY),
+                     BL_CHANGE_SUPPRESS);
     assert_suppressed_until(95 * DAY);
 }
 
@@ -281,7 +294,8 @@ static void removal_by_hand_is_probation(void **state)
     assert_false(record.probation);
 }
 
-/* A log's stamps have no milliseconds: the failure of the same second reads as if it came before. */
+/* A log's stamps have no milliseconds: the failure of the same second reads as if it came
+ * before. */
 static void a_failure_in_the_second_of_the_removal_counts(void **state)
 {
     (void)state;
@@ -406,8 +420,8 @@ static void the_newest_failures_are_kept_in_order(void **state)
     (void)state;
     for (int hour = 0; hour < 20; hour++)
         hard(hour * HOUR);
-    hard(HOUR / 2);                 /* older than all that are kept */
-    hard(10 * HOUR + HOUR / 2);     /* between */
+    hard(HOUR / 2);             /* older than all that are kept */
+    hard(10 * HOUR + HOUR / 2); /* between */
     assert_int_equal(record.failures, BL_ADDRESS_FAILURES);
     for (size_t i = 1; i < record.failures; i++)
         assert_true(record.failure[i - 1].time_ms > record.failure[i].time_ms);
@@ -429,7 +443,8 @@ static void hostile_texts_are_cut_and_kept_apart(void **state)
     e.reply = e.host = e.sender = e.category = (bl_slice){reply, sizeof reply};
     for (int i = 0; i < 20; i++)
         bl_suppress_apply(&record, &e, policy, START);
-    assert_int_equal(bl_address_parse((bl_slice){text, bl_address_text(&record, text)}, &again, NULL), BL_OK);
+    assert_int_equal(
+        bl_address_parse((bl_slice){text, bl_address_text(&record, text)}, &again, NULL), BL_OK);
     assert_true(record_eq(&record, &again));
     assert_memory_equal(record.reply, "\t\n?\x1b\\x", 6);
 }
@@ -437,7 +452,8 @@ static void hostile_texts_are_cut_and_kept_apart(void **state)
 static void odd_times_are_taken_as_possible_ones(void **state)
 {
     (void)state;
-    assert_int_equal(apply(BL_ADDRESS_FAILED, BL_ACTION_SUPPRESS, 99999 * DAY, DAY), BL_CHANGE_SUPPRESS);
+    assert_int_equal(apply(BL_ADDRESS_FAILED, BL_ACTION_SUPPRESS, 99999 * DAY, DAY),
+                     BL_CHANGE_SUPPRESS);
     assert_suppressed_until(8 * DAY); /* nothing happens in the future */
     begin(NULL);
     apply(BL_ADDRESS_FAILED, BL_ACTION_SUPPRESS, INT64_MIN / 2, DAY);

@@ -6,9 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include <cmocka.h>
 
 #include "guarded.h"
 
@@ -22,7 +23,7 @@
 static const struct {
     const char *name, *field, *key; /* key NULL: nothing is counted */
     enum bl_dimension dimension;
-    enum bl_outcome   outcome;
+    enum bl_outcome outcome;
 } fields[] = {
     {"an outcome", "domain|example.org|bounced", "example.org", BL_DIM_DOMAIN, BL_BOUNCED},
     {"everything", "all|*|delivered", "*", BL_DIM_ALL, BL_DELIVERED},
@@ -71,7 +72,10 @@ static void a_field_is_counted_where_it_belongs(void **state)
 
 static void the_most_frequent_category_is_the_reason(void **state)
 {
-    static const struct { const char *field; uint64_t n; } given[] = {
+    static const struct {
+        const char *field;
+        uint64_t n;
+    } given[] = {
         {"provider|Google|bounced", 9},
         {"provider|Google|expired", 3},
         {"provider|Google|bounced|zeta", 4},

@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <cmocka.h>
 #include <zlib.h>
 #include <zstd.h>
+
+#include <cmocka.h>
 
 #include "unpack.h"
 
@@ -125,7 +126,8 @@ static void a_cut_archive_gives_what_came_and_then_says_so(void **state)
             bl_err err;
             size_t got;
 
-            assert_int_equal(bl_unpack_open(&u, file_of(packed, cut), "mail.log.2.gz", &err), BL_OK);
+            assert_int_equal(bl_unpack_open(&u, file_of(packed, cut), "mail.log.2.gz", &err),
+                             BL_OK);
             assert_int_equal(read_all(u, 8192, out, sizeof out, &got), BL_BAD_INPUT);
             assert_true(got < TEXT_BYTES);
             assert_true(cut < n / 2 || got > TEXT_BYTES / 4); /* near to all that was there */
@@ -180,7 +182,16 @@ static void zero_padding_is_fine_and_garbage_is_not(void **state)
 
 static void short_and_empty_files_are_plain(void **state)
 {
-    static const char *const cases[] = {"", "a", "\x1f", "\x1f\x8b", "(\xb5/", "abc\n", "BZh", "BZh0", "\xfd" "7z"};
+    static const char *const cases[] = {"",
+                                        "a",
+                                        "\x1f",
+                                        "\x1f\x8b",
+                                        "(\xb5/",
+                                        "abc\n",
+                                        "BZh",
+                                        "BZh0",
+                                        "\xfd"
+                                        "7z"};
 
     (void)state;
     for (size_t i = 0; i < BL_COUNT(cases); i++) {
@@ -197,8 +208,11 @@ static void short_and_empty_files_are_plain(void **state)
 
 static void what_others_unpack_is_refused_and_named(void **state)
 {
-    static const char *const cases[][2] = {
-        {"\xfd" "7zXZ", "by xz,"}, {"BZh91AY&SY", "by bzip2,"}, {"BZh1", "by bzip2,"}};
+    static const char *const cases[][2] = {{"\xfd"
+                                            "7zXZ",
+                                            "by xz,"},
+                                           {"BZh91AY&SY", "by bzip2,"},
+                                           {"BZh1", "by bzip2,"}};
 
     (void)state;
     for (size_t i = 0; i < BL_COUNT(cases); i++) {

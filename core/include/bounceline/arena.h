@@ -18,14 +18,14 @@ struct bl_arena_chunk;
 
 struct bl_arena {
     struct bl_arena_chunk *chunks; /* newest first */
-    size_t                 used_bytes, cap_bytes;
+    size_t used_bytes, cap_bytes;
 };
 
 /* `cap_bytes` bounds what is handed out between two resets. */
-void     bl_arena_init(struct bl_arena *arena, size_t cap_bytes);
-void    *bl_arena_alloc(struct bl_arena *arena, size_t bytes);
+void bl_arena_init(struct bl_arena *arena, size_t cap_bytes);
+void *bl_arena_alloc(struct bl_arena *arena, size_t bytes);
 bl_slice bl_arena_copy(struct bl_arena *arena, bl_slice text);
-void     bl_arena_reset(struct bl_arena *arena); /* keeps the newest chunk for reuse */
-void     bl_arena_release(struct bl_arena *arena);
+void bl_arena_reset(struct bl_arena *arena); /* keeps the newest chunk for reuse */
+void bl_arena_release(struct bl_arena *arena);
 
 #endif

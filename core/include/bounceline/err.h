@@ -28,7 +28,7 @@ enum bl_code {
 };
 
 typedef struct bl_err {
-    int  sys;
+    int sys;
     char text[256];
 } bl_err;
 

@@ -1,7 +1,7 @@
 /* event.h -- one result for one recipient
  *
- * What the join makes of records: everything known about one recipient's outcome.  The fields are those
- * of `scan --events`.
+ * What the join makes of records: everything known about one recipient's outcome.  The fields are
+ * those of `scan --events`.
  *
  * Shapes     empty slices are absent, but for `sender` with has_sender (then: the null sender)
  * Units      time_us: microseconds since 1970 UTC; delay_ms: milliseconds, -1 if absent
@@ -16,21 +16,21 @@
 #include "bounceline/record.h"
 
 typedef struct bl_event {
-    int64_t         time_us;
-    enum bl_mta     mta;
+    int64_t time_us;
+    enum bl_mta mta;
     enum bl_outcome outcome;
-    bool            attempt;   /* false: nothing was tried */
-    bool            retried;   /* the last result known of this recipient and queue id was deferred */
-    bool            has_sender;
-    bool            failed;    /* verdict is set */
-    bool            known;     /* the queue id is live: another line told of this message before */
-    uint8_t         sending_gap; /* bl_sending_ip(relay_ip, it) is ours, when the line tells it */
-    enum bl_phase   phase;
-    uint16_t        code;
-    uint16_t        provider;
-    bl_status       enhanced;
-    bl_verdict      verdict;
-    int32_t         delay_ms;
+    bool attempt; /* false: nothing was tried */
+    bool retried; /* the last result known of this recipient and queue id was deferred */
+    bool has_sender;
+    bool failed;         /* verdict is set */
+    bool known;          /* the queue id is live: another line told of this message before */
+    uint8_t sending_gap; /* bl_sending_ip(relay_ip, it) is ours, when the line tells it */
+    enum bl_phase phase;
+    uint16_t code;
+    uint16_t provider;
+    bl_status enhanced;
+    bl_verdict verdict;
+    int32_t delay_ms;
     bl_slice host, service, instance; /* "postfix-out" of "postfix-out/smtp" */
     bl_slice queue_id, sender, message_id, client, sasl_user;
     bl_slice recipient, orig_recipient, relay_host, relay_ip, reply;

@@ -8,7 +8,8 @@
  * Ownership  the record's slices point into the line, into `room`, or are constants
  * Threads    pure but for `room` and the stamper
  * Errors     none: BL_EXIM_OTHER is a line that says nothing about a delivery
- * Source     Exim src/deliver.c, src/receive.c, src/log.c, src/acl.c, src/transports/smtp.c (the formats, read)
+ * Source     Exim src/deliver.c, src/receive.c, src/log.c, src/acl.c, src/transports/smtp.c (the
+ *            formats, read)
  */
 #ifndef BOUNCELINE_EXIM_H
 #define BOUNCELINE_EXIM_H
@@ -19,22 +20,24 @@
 enum bl_exim_line {
     BL_EXIM_OTHER,   /* no delivery matter */
     BL_EXIM_RECORD,  /* `out` is filled, but for key, verdict, provider */
-    BL_EXIM_UNPARSED /* looks like a delivery line and is not understood: counted, never dropped in silence */
+    BL_EXIM_UNPARSED /* looks like a delivery line and is not understood: counted, never dropped in
+                        silence */
 };
 
 enum { BL_EXIM_SERVICES = 4 };
 
-/* Where texts go that cannot stand as they were logged: replies without Exim's escapes, `exim/remote_smtp`.
- * What a line needs is never longer than the line; without room, texts stay as they were logged. */
+/* Where texts go that cannot stand as they were logged: replies without Exim's escapes,
+ * `exim/remote_smtp`. What a line needs is never longer than the line; without room, texts stay as
+ * they were logged. */
 typedef struct bl_exim_room {
-    char  *p; /* the next free byte */
+    char *p; /* the next free byte */
     size_t left;
     bl_slice service[BL_EXIM_SERVICES]; /* written lately */
     unsigned next;
 } bl_exim_room;
 
-/* A line of a main log file: stamp, then `[pid]`, id and symbol as far as they are there.  False when it is
- * something else, a syslog line with the same stamp for one. */
+/* A line of a main log file: stamp, then `[pid]`, id and symbol as far as they are there.  False
+ * when it is something else, a syslog line with the same stamp for one. */
 bool bl_exim_head(bl_slice line, struct bl_stamper *stamper, bl_syslog *out);
 
 /* A name that `syslog_processname` may have given: it holds "exim". */
@@ -48,10 +51,11 @@ static inline bool bl_exim_is_failure(const bl_record *record)
             record->outcome == BL_EXPIRED || record->outcome == BL_REJECTED);
 }
 
-/* Fills everything but `key`, `key2`, `verdict` and `provider`; `reply` is what bl_classify wants, and is
- * written for failures only.  A cut-through delivery is BL_RECORD_HELD, a part of a record
+/* Fills everything but `key`, `key2`, `verdict` and `provider`; `reply` is what bl_classify wants,
+ * and is written for failures only.  A cut-through delivery is BL_RECORD_HELD, a part of a record
  * BL_RECORD_PIECE: the join asks again when it has the rest. */
-enum bl_exim_line bl_exim_read(const bl_syslog *head, bl_exim_room *room, bl_record *out, bl_reply *reply);
+enum bl_exim_line bl_exim_read(const bl_syslog *head, bl_exim_room *room, bl_record *out,
+                               bl_reply *reply);
 enum bl_exim_line bl_exim_read_again(const bl_syslog *head, bl_exim_room *room, bl_record *out,
                                      bl_reply *reply);
 

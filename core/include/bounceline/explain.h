@@ -1,10 +1,11 @@
 /* explain.h -- why a reply got its verdict
  *
- * Which rule decided, which others matched and why they yielded, what kept an address.  For people who ask about one
- * reply: it classifies it again and again, each time without the rule that decided, so it shows exactly what would
- * decide next.
+ * Which rule decided, which others matched and why they yielded, what kept an address.  For people
+ * who ask about one reply: it classifies it again and again, each time without the rule that
+ * decided, so it shows exactly what would decide next.
  *
- * Shapes     as bl_classify; at most BL_EXPLAIN_VETOES and BL_EXPLAIN_BEATEN are listed, `more` says there were others
+ * Shapes     as bl_classify; at most BL_EXPLAIN_VETOES and BL_EXPLAIN_BEATEN are listed, `more`
+ *            says there were others
  * Units      as bl_verdict
  * Ownership  numbers, meaningful with this rule set
  * Threads    any; works on copies of what it changes
@@ -38,20 +39,21 @@ enum bl_kept {
 };
 
 struct bl_match {
-    bl_verdict     verdict;
+    bl_verdict verdict;
     enum bl_beaten why;
 };
 
 struct bl_explanation {
-    bl_verdict      verdict; /* what bl_classify gives */
-    enum bl_kept    kept;
-    size_t          vetoes_n, beaten_n;
+    bl_verdict verdict; /* what bl_classify gives */
+    enum bl_kept kept;
+    size_t vetoes_n, beaten_n;
     struct bl_match vetoes[BL_EXPLAIN_VETOES]; /* that stopped beaten[0]; the first one decided */
     struct bl_match beaten[BL_EXPLAIN_BEATEN]; /* strongest first; one of each id */
-    bool            more;
+    bool more;
 };
 
-enum bl_code bl_explain(const struct bl_rules *rules, const bl_reply *reply, struct bl_explanation *out);
+enum bl_code bl_explain(const struct bl_rules *rules, const bl_reply *reply,
+                        struct bl_explanation *out);
 
 const char *bl_beaten_text(enum bl_beaten why); /* "its kind of evidence is weaker" */
 const char *bl_kept_text(enum bl_kept kept);    /* "" for BL_KEPT_NOT */

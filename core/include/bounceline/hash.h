@@ -1,8 +1,8 @@
 /* hash.h -- 64-bit hashes of text
  *
- * XXH3 with a fixed seed: hashes are stored (join snapshots, generations), so they must be the same in
- * every process.  Tables that a stranger's text fills compare the text itself, never the hash alone,
- * or carry 128 bits.
+ * XXH3 with a fixed seed: hashes are stored (join snapshots, generations), so they must be the same
+ * in every process.  Tables that a stranger's text fills compare the text itself, never the hash
+ * alone, or carry 128 bits.
  *
  * Shapes     any bytes
  * Units      -

@@ -1,13 +1,15 @@
 /* hash_set.h -- a set of 64-bit hashes
  *
- * For questions where two texts of one hash may share an answer: "is there a record", "was it refused".
+ * For questions where two texts of one hash may share an answer: "is there a record", "was it
+ * refused".
  *
  * Shapes     any hash; 0 and 1 are one
- * Units      cap: hashes.  8 bytes each; of the room a quarter at least is empty, and it never shrinks
+ * Units      cap: hashes.  8 bytes each; of the room a quarter at least is empty, and it never
+ *            shrinks
  * Ownership  the caller's storage; zero value with a cap is an empty set
  * Threads    one at a time
- * Errors     none: when the cap or the memory is reached `full` is set and nothing more is added; what
- *            that means is the caller's to say
+ * Errors     none: when the cap or the memory is reached `full` is set and nothing more is added;
+ *            what that means is the caller's to say
  * Source     Knuth, TAOCP 6.4, algorithm R (deletion)
  */
 #ifndef BOUNCELINE_HASH_SET_H
@@ -17,8 +19,8 @@
 
 struct bl_hash_set {
     uint64_t *slot; /* open addressing; 0 is empty */
-    size_t    n, mask, cap;
-    bool      full;
+    size_t n, mask, cap;
+    bool full;
 };
 
 void bl_hash_set_init(struct bl_hash_set *set, size_t cap);

@@ -14,8 +14,8 @@
 
 #include "bounceline/slice.h"
 
-/* Writes the offset of each '\n' in order, at most `cap` of them; returns how many.  When it returns
- * `cap`, go on behind the last one. */
+/* Writes the offset of each '\n' in order, at most `cap` of them; returns how many.  When it
+ * returns `cap`, go on behind the last one. */
 size_t bl_lines_find(const char *bytes, size_t n, uint32_t *ends, size_t cap);
 size_t bl_lines_find_scalar(const char *bytes, size_t n, uint32_t *ends, size_t cap);
 

@@ -1,7 +1,8 @@
 /* memo.h -- verdicts that were given before
  *
- * A server says the same to hundreds of recipients, but for addresses, ids and the code before each line, which the
- * classifier does not read.  What it has judged of late is looked up instead, and the answer is the same.
+ * A server says the same to hundreds of recipients, but for addresses, ids and the code before each
+ * line, which the classifier does not read.  What it has judged of late is looked up instead, and
+ * the answer is the same.
  *
  * Shapes     providers[i]: bl_rules_provider() of replies[i].relay_host
  * Units      -
@@ -18,7 +19,7 @@
 struct bl_memo;
 
 struct bl_memo *bl_memo_new(void);
-void            bl_memo_free(struct bl_memo *memo);
+void bl_memo_free(struct bl_memo *memo);
 
 /* Gives what bl_classify_many gives. */
 void bl_memo_classify(struct bl_memo *memo, const struct bl_rules *rules, const bl_reply *replies,

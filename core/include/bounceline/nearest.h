@@ -17,13 +17,14 @@ enum { BL_DISTANCE_MAX = 64 };
 /* The distance, or `limit` when it is that or more.  ASCII case is folded, and '_' is '-'. */
 size_t bl_distance(bl_slice a, bl_slice b, size_t limit);
 
-/* One name after the other; `found` is the nearest of those that are near enough, the first among equals. */
+/* One name after the other; `found` is the nearest of those that are near enough, the first among
+ * equals. */
 struct bl_nearest {
     bl_slice word, found; /* empty: none yet */
-    size_t   limit;
+    size_t limit;
 };
 
 struct bl_nearest bl_nearest_to(bl_slice word);
-void              bl_nearest_try(struct bl_nearest *nearest, bl_slice name);
+void bl_nearest_try(struct bl_nearest *nearest, bl_slice name);
 
 #endif

@@ -1,7 +1,7 @@
 /* ring.h -- a queue from one thread to one other
  *
- * Bounded, lock-free, single producer, single consumer.  It never waits: waiting and waking belong to
- * the threads that use it.
+ * Bounded, lock-free, single producer, single consumer.  It never waits: waiting and waking belong
+ * to the threads that use it.
  *
  * Shapes     capacity: a power of two; items: pointers, never NULL
  * Units      items
@@ -29,9 +29,9 @@ struct bl_ring {
 };
 
 enum bl_code bl_ring_init(struct bl_ring *ring, size_t capacity);
-void         bl_ring_release(struct bl_ring *ring);
-bool         bl_ring_put(struct bl_ring *ring, void *item);
-void        *bl_ring_take(struct bl_ring *ring);
-bool         bl_ring_empty(const struct bl_ring *ring); /* a hint, except for the consumer */
+void bl_ring_release(struct bl_ring *ring);
+bool bl_ring_put(struct bl_ring *ring, void *item);
+void *bl_ring_take(struct bl_ring *ring);
+bool bl_ring_empty(const struct bl_ring *ring); /* a hint, except for the consumer */
 
 #endif

@@ -17,18 +17,21 @@
 #include <stdint.h>
 #include <string.h>
 
-/* For the ends of a hot path, and for what only fetches ahead: of such a function gcc says that it does nothing, and
- * leaves its calls out. */
+/* For the ends of a hot path, and for what only fetches ahead: of such a function gcc says that it
+ * does nothing, and leaves its calls out. */
 #define BL_ALWAYS_INLINE static inline __attribute__((always_inline))
 
 typedef struct bl_slice {
     const char *p;
-    size_t      n;
+    size_t n;
 } bl_slice;
 
 /* A string literal as a slice; BL_SLICE_INIT for static tables. */
 #define BL_SLICE(literal) ((bl_slice){(literal), sizeof(literal) - 1})
-#define BL_SLICE_INIT(literal) {(literal), sizeof(literal) - 1}
+#define BL_SLICE_INIT(literal)                                                                     \
+    {                                                                                              \
+        (literal), sizeof(literal) - 1                                                             \
+    }
 #define BL_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* The slice without its first `n` bytes; n must not exceed s.n. */
@@ -91,7 +94,8 @@ BL_ALWAYS_INLINE bool bl_slice_starts(bl_slice s, bl_slice prefix)
 
 static inline bool bl_slice_ends(bl_slice s, bl_slice suffix)
 {
-    return s.n >= suffix.n && (suffix.n == 0 || memcmp(s.p + s.n - suffix.n, suffix.p, suffix.n) == 0);
+    return s.n >= suffix.n &&
+           (suffix.n == 0 || memcmp(s.p + s.n - suffix.n, suffix.p, suffix.n) == 0);
 }
 
 /* Takes `prefix` off the front; false, and `s` untouched, when it is not there. */
@@ -126,8 +130,8 @@ static inline size_t bl_slice_find_byte(bl_slice s, char byte)
     return at ? (size_t)(at - s.p) : s.n;
 }
 
-/* Takes what stands before the next `separator`, or all of it; false when the last field was taken, or there is none
- * (p == NULL then). */
+/* Takes what stands before the next `separator`, or all of it; false when the last field was taken,
+ * or there is none (p == NULL then). */
 static inline bool bl_slice_take_field(bl_slice *rest, char separator, bl_slice *field)
 {
     size_t n;

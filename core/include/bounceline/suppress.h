@@ -25,26 +25,26 @@ enum bl_address_event_kind {
 typedef struct bl_address_event {
     enum bl_address_event_kind kind;
     enum bl_action action; /* FAILED */
-    int64_t        time_ms;
-    uint16_t       code;
-    bl_status      enhanced;
-    uint64_t       hash; /* bl_address_hash(address) */
-    bl_slice       address; /* normalised */
-    bl_slice       category, rule, reply, host, queue_id, message_id, sender; /* FAILED */
-    bl_slice       actor, note;                                               /* ADD, REMOVE */
+    int64_t time_ms;
+    uint16_t code;
+    bl_status enhanced;
+    uint64_t hash;    /* bl_address_hash(address) */
+    bl_slice address; /* normalised */
+    bl_slice category, rule, reply, host, queue_id, message_id, sender; /* FAILED */
+    bl_slice actor, note;                                               /* ADD, REMOVE */
 } bl_address_event;
 
 struct bl_suppress_policy {
-    bool    observe;            /* record everything, never give a verdict */
-    int64_t first_ms;           /* first strike: 7 days */
-    int64_t second_ms;          /* second strike: 90 days; doubled at each further one */
-    int64_t max_ms;             /* 720 days */
-    int64_t strike_gap_ms;      /* strikes closer than this are one: 24 h */
-    int64_t strike_memory_ms;   /* strikes older than this are forgotten: 365 days */
-    uint32_t soft_days;         /* distinct days: 5; at most BL_ADDRESS_SOFT_DAYS */
-    int64_t soft_window_ms;     /* within: 30 days */
-    int64_t soft_spread_ms;     /* from first to last at least: 7 days */
-    int64_t soft_ms;            /* then suppressed for: 30 days */
+    bool observe;             /* record everything, never give a verdict */
+    int64_t first_ms;         /* first strike: 7 days */
+    int64_t second_ms;        /* second strike: 90 days; doubled at each further one */
+    int64_t max_ms;           /* 720 days */
+    int64_t strike_gap_ms;    /* strikes closer than this are one: 24 h */
+    int64_t strike_memory_ms; /* strikes older than this are forgotten: 365 days */
+    uint32_t soft_days;       /* distinct days: 5; at most BL_ADDRESS_SOFT_DAYS */
+    int64_t soft_window_ms;   /* within: 30 days */
+    int64_t soft_spread_ms;   /* from first to last at least: 7 days */
+    int64_t soft_ms;          /* then suppressed for: 30 days */
 };
 
 extern const struct bl_suppress_policy bl_suppress_balanced, bl_suppress_esp, bl_suppress_observe;
@@ -62,8 +62,8 @@ enum bl_change {
 
 const char *bl_change_name(enum bl_change change);
 
-/* Applies one event.  `record` of version 0 is an address without history.  Does not touch `version`.
- * A time ahead of now_ms is taken as now_ms. */
+/* Applies one event.  `record` of version 0 is an address without history.  Does not touch
+ * `version`. A time ahead of now_ms is taken as now_ms. */
 enum bl_change bl_suppress_apply(struct bl_address_record *record, const bl_address_event *event,
                                  const struct bl_suppress_policy *policy, int64_t now_ms);
 
@@ -71,6 +71,7 @@ enum bl_change bl_suppress_apply(struct bl_address_record *record, const bl_addr
 bool bl_suppress_expire(struct bl_address_record *record, int64_t now_ms);
 
 /* When the record may be forgotten altogether; 0: never (manual, complaint, exempt). */
-int64_t bl_suppress_forget_ms(const struct bl_address_record *record, const struct bl_suppress_policy *policy);
+int64_t bl_suppress_forget_ms(const struct bl_address_record *record,
+                              const struct bl_suppress_policy *policy);
 
 #endif
