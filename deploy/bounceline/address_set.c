@@ -68,18 +68,21 @@ static size_t find(const struct bl_address_set *set, uint64_t hash)
 /* A hash that folds case by setting bit 5 of every byte: cheaper than making the key of the
  * address, and the same for the key and nearly all that have it.  Of four words that lie evenly in
  * the address: all of it up to 32 bytes, most of it when it is longer, and no loop whose end cannot
- * be foretold.  What is quoted may lose its quotes in the key, so it has no such hash, which is 0;
- * it is rare. */
+ * be foretold.  What is quoted may lose its quotes in the key, and a domain beyond ASCII is another
+ * one there, so they have no such hash, which is 0; they are rare. */
 static uint64_t rough_hash(bl_slice recipient)
 {
-    uint64_t word[4], a, b;
+    uint64_t word[4], all = 0, a, b;
 
     if (recipient.n < 8 || recipient.p[0] == '"')
         return 0;
     for (size_t i = 0; i < 4; i++) {
         memcpy(&word[i], recipient.p + (recipient.n - 8) * i / 3, 8);
+        all |= word[i];
         word[i] |= 0x2020202020202020U;
     }
+    if (all & 0x8080808080808080U || (recipient.n > 4 * 8 && !bl_slice_is_ascii(recipient)))
+        return 0;
     a = (word[0] ^ recipient.n) * 0x9e3779b97f4a7c15U + word[1] * 0xc2b2ae3d27d4eb4fU;
     b = word[2] * 0x165667b19e3779f9U + word[3] * 0xd6e8feb86659fd93U;
     a = (a ^ a >> 32) * 0x9e3779b97f4a7c15U + b;
@@ -105,13 +108,9 @@ static void mark(struct bl_address_set *set, bl_slice key)
     set->maybe[word_of(rough)] |= bit_of(rough);
 }
 
-static bool may_hold(const struct bl_address_set *set, bl_slice recipient, uint64_t rough)
+static bool may_hold(const struct bl_address_set *set, uint64_t rough)
 {
-    if (bl_address_set_count(set) == 0)
-        return false;
-    if (!rough || set->maybe[word_of(rough)] & bit_of(rough))
-        return true;
-    return !bl_slice_is_ascii(recipient); /* its key is, and nothing like it */
+    return bl_address_set_count(set) > 0 && (!rough || set->maybe[word_of(rough)] & bit_of(rough));
 }
 
 static bool add_tag(struct bl_address_set *set, uint64_t hash)
@@ -185,7 +184,7 @@ void bl_address_set_remove_sought(struct bl_address_set *set, bl_slice recipient
     uint64_t hash;
     size_t n;
 
-    if (!may_hold(set, recipient, sought) || !bl_address_normalise(recipient, address, &n))
+    if (!may_hold(set, sought) || !bl_address_normalise(recipient, address, &n))
         return;
     hash = bl_address_hash((bl_slice){address, n});
     if (set->slot)
