@@ -452,9 +452,9 @@ static enum bl_code finish_order(struct rt_model *model)
     if (model->n_order && model->n_order != BL_TIER_FALLBACK - BL_TIER_PROVIDER_TEXT)
         return bl_rules_text_fail(model, model->order_place,
                                   "all six kinds of evidence have their place");
-    for (uint8_t tier = 0; tier < BL_TIERS; tier++)
+    for (int tier = 0; tier < BL_TIERS; tier++)
         if (model->n_order == 0 || tier < BL_TIER_PROVIDER_TEXT || tier == BL_TIER_FALLBACK)
-            model->order[tier] = tier;
+            model->order[tier] = (uint8_t)tier;
     return BL_OK;
 }
 
@@ -520,14 +520,16 @@ static enum bl_code read_provider(struct reader *r, const struct table *table,
             return no_memory(model);
     }
     item.suffix = keep(model, suffix);
-    for (size_t i = 0; i < suffix.n && item.suffix.p; i++)
+    if (!item.suffix.p)
+        return no_memory(model);
+    for (size_t i = 0; i < suffix.n; i++)
         ((char *)(uintptr_t)item.suffix.p)[i] = bl_lower(suffix.p[i]);
     for (size_t i = 0; i < model->suffixes.n; i++)
         if (bl_slice_eq(((struct bl_provider_suffix *)(void *)model->suffixes.items)[i].suffix,
                         item.suffix))
             return bl_rules_text_fail(model, field_place(r, suffix), "'%.*s' is there twice",
                                       (int)suffix.n, suffix.p);
-    return item.suffix.p && bl_rules_text_push(&model->suffixes, &item) ? BL_OK : no_memory(model);
+    return bl_rules_text_push(&model->suffixes, &item) ? BL_OK : no_memory(model);
 }
 
 static bool find_category(const struct rt_model *model, bl_slice name, uint16_t *out)
@@ -700,8 +702,8 @@ static enum bl_code read_code(struct reader *r, const struct table *table, const
     if (rc != BL_OK)
         return rc;
     if (rule.own)
-        (void)drop_shipped(model, rt_code(model, rule.code)->key); /* an operator's row for the same
-                                                                      codes replaces it */
+        /* an operator's row for the same codes replaces it */
+        (void)drop_shipped(model, rt_code(model, rule.code)->key);
     rc = name_code(r, field(table, fields, n, BL_SLICE("rule")), rt_code(model, rule.code)->key,
                    &rule);
     if (rc != BL_OK)

@@ -27,9 +27,8 @@
 #define PROVIDERS "suffix\tprovider\nexample.com\tExample\n"
 
 struct file_case {
-    const char *name, *categories, *codes, *providers, *words, *order, *rules, *error; /* NULL: the
-                                                                                          right one
-                                                                                          above */
+    /* NULL: the right one above */
+    const char *name, *categories, *codes, *providers, *words, *order, *rules, *error;
 };
 
 static enum bl_code compile(const struct file_case *c, struct bl_rules **out, bl_err *err)
@@ -448,15 +447,20 @@ static bool refuse_the_nth(void *arg, size_t bytes)
     return --*(long *)arg != 0;
 }
 
+/* Names enough to fill the arena more than once, so that the copy of one fails, too.  Fails when
+ * read_provider() compares a suffix without asking whether there is one. */
 static void any_failed_allocation_is_an_error_and_leaks_nothing(void **state)
 {
-    static const struct file_case good = {.name = "good", RULES(GOOD)};
+    static char providers[1000 * 128] = "suffix\tprovider\n";
+    const struct file_case good = {.name = "good", .providers = providers, RULES(GOOD)};
     struct bl_rules *rules = NULL;
     enum bl_code rc = BL_NO_MEMORY;
     long nth = 0;
     bl_err err;
 
     (void)state;
+    for (int i = 0; i < 1000; i++)
+        sprintf(providers + strlen(providers), "%0100d.example\tBig\n", i);
     for (nth = 1; rc != BL_OK && nth < 1000; nth++) {
         long left = nth;
 
