@@ -6,7 +6,7 @@ PACKAGE_PACKAGES="scdoc dpkg-dev file"
 RUN_PACKAGES="redis-server"
 TEST_PACKAGES="libcmocka-dev python3 zstd gzip procps logrotate systemd zsh"
 # What the long tests want besides; Exim's libraries, since Exim itself is only unpacked (fetch_exim).
-FULL_PACKAGES="clang-format iproute2 libidn12 libgnutls-dane0 libdb5.3 libnsl2 libpcre2-8-0"
+FULL_PACKAGES="clang clang-format clang-tidy iproute2 libidn12 libgnutls-dane0 libdb5.3 libnsl2 libpcre2-8-0"
 
 is_installed() {
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]

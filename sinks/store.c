@@ -327,6 +327,7 @@ static bool send_commit(struct bl_slot *slot, bool release, const struct bl_batc
                                    bl_store_text(kept)};
     memcpy(argv, fixed, sizeof fixed);
     for (size_t i = *n; i-- > 0 && recents < BL_BATCH_RECENT;)
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): of no batches there is no list */
         for (size_t j = 0; j < batches[i]->recents && recents < BL_BATCH_RECENT; j++) {
             snprintf(times[recents], sizeof times[0], "%" PRId64, batches[i]->recent[j].time_us);
             argv[argc++] = bl_store_text(times[recents++]);

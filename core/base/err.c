@@ -1,5 +1,7 @@
 #include "bounceline/err.h"
 
+#undef bl_fail /* the analyser's */
+
 #include <stdarg.h>
 #include <stdio.h>
 

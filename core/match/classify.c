@@ -424,6 +424,7 @@ static void follow_links(const struct bl_rules *rules, struct lane *lane, enum b
 static void take_all(const struct bl_rules *rules, struct came *came)
 {
     for (uint32_t i = 0; i < rules->n_links; i++)
+        /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): gather() set all of them */
         came->links[i / 64] |= UINT64_C(1) << i % 64;
 }
 
@@ -432,6 +433,7 @@ static void judge_rules(const struct bl_rules *rules, struct lane *lane, struct 
     gather(rules, lane, came);
     if (lane->in_parts)
         take_all(rules, came);
+    /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): gather() set it */
     for (uint64_t endings = came->singles; endings; endings &= endings - 1)
         try_singles(rules, lane, BL_LAYER_RULES, (uint32_t)__builtin_ctzll(endings));
     follow_links(rules, lane, BL_LAYER_RULES, came);
@@ -652,7 +654,7 @@ static void note_hits(const struct bl_rules *rules, struct lane *lane, const uin
 {
     size_t end = (size_t)(lane->p - lane->text) + 1 - at; /* of cell 0 */
 
-    if (lane->noted == at)
+    if (lane->noted >= at)
         return;
     for (uint64_t hits = hits_of(cells, lane->noted, at); hits; hits &= hits - 1) {
         size_t i = (size_t)__builtin_ctzll(hits);

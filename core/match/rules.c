@@ -1,7 +1,7 @@
 /* What people and reports ask of a rule set. */
 #include "digits.h"
 
-size_t bl_rules_categories(const struct bl_rules *rules)
+uint16_t bl_rules_categories(const struct bl_rules *rules)
 {
     return rules->n_categories;
 }
@@ -49,7 +49,7 @@ const struct bl_codes *bl_rules_codes_of(const struct bl_rules *rules, const bl_
                           bl_digits_find(rules->digits, reply->code, bl_effective_status(reply)));
 }
 
-size_t bl_rules_providers(const struct bl_rules *rules)
+uint16_t bl_rules_providers(const struct bl_rules *rules)
 {
     return rules->n_providers;
 }

@@ -157,6 +157,7 @@ static enum bl_code enter_zone(struct scan *scan, int64_t reference_s, bl_err *e
     options.blocks = scan->workers ? scan->workers + 3 : 1;
 
     bl_zone_around(reference_s, &options.zone);
+    /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): zeroed before, padding and all */
     if (scan->pipeline && memcmp(&options.zone, &scan->zone, sizeof scan->zone) == 0)
         return BL_OK;
     if (scan->pipeline)

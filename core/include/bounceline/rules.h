@@ -101,7 +101,7 @@ enum bl_code bl_rules_compile_over(const struct bl_rules_sources *sources, struc
                                    bl_err *err);
 void bl_rules_free(struct bl_rules *rules);
 
-size_t bl_rules_categories(const struct bl_rules *rules);
+uint16_t bl_rules_categories(const struct bl_rules *rules);
 const struct bl_category *bl_rules_category(const struct bl_rules *rules, uint16_t index);
 bool bl_rules_find_category(const struct bl_rules *rules, bl_slice name, uint16_t *out);
 size_t bl_rules_count(const struct bl_rules *rules);
@@ -152,8 +152,7 @@ BL_ALWAYS_INLINE bool bl_rules_may_be_provider(const uint64_t *endings, bl_slice
 
 /* Which provider a relay host belongs to, by its domain suffix; 0: none of the known ones. */
 uint16_t bl_rules_provider(const struct bl_rules *rules, bl_slice relay_host);
-size_t bl_rules_providers(const struct bl_rules *rules);
-bl_slice bl_rules_provider_name(const struct bl_rules *rules, uint16_t provider); /* "other" for
-                                                                                   * 0 */
+uint16_t bl_rules_providers(const struct bl_rules *rules);
+bl_slice bl_rules_provider_name(const struct bl_rules *rules, uint16_t provider); /* 0: "other" */
 
 #endif
