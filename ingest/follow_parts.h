@@ -85,10 +85,8 @@ __attribute__((format(printf, 3, 4))) void bl_follow_say(struct bl_follow *f, en
 
 /* follow.c: what holds of a generation */
 enum bl_code bl_follow_add(struct bl_follow *f, struct bl_generation *g);
-void bl_follow_go_on(struct bl_follow *f, struct bl_generation *g,
-                     struct bl_logfile *file);                          /* takes
-                                                                           it
-                                                                         */
+/* Takes `file`. */
+void bl_follow_go_on(struct bl_follow *f, struct bl_generation *g, struct bl_logfile *file);
 void bl_follow_rewritten(struct bl_follow *f, struct bl_generation *g); /* may free it */
 void bl_follow_lost_its_file(struct bl_follow *f, struct bl_generation *g);
 

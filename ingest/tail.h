@@ -71,8 +71,8 @@ enum bl_code bl_tail_new(struct bl_tail **out, uv_loop_t *loop,
 enum bl_code bl_tail_follow(struct bl_tail *tail, struct bl_log *logs, size_t n, bl_err *err);
 size_t bl_tail_sources(const struct bl_tail *tail);
 const char *bl_tail_source_path(const struct bl_tail *tail, size_t index);
-bool bl_tail_source_ended(const struct bl_tail *tail, size_t index); /* it may end, and is read to
-                                                                        its end */
+/* it may end, and is read to its end */
+bool bl_tail_source_ended(const struct bl_tail *tail, size_t index);
 
 /* Begins, or begins again after a rewind: forgets what was read and starts at the oldest position
  * of any slot (at the snapshot's, when there is one).  Ends blocks at every slot's offset, so that

@@ -10,9 +10,8 @@
 enum {
     TRIES = 20,
     FEED_TEXT_MAX = 200,
-    DETAIL_MAX = 5 * BL_ADDRESS_WORD_MAX + BL_REDIS_NODE_MAX + FEED_TEXT_MAX /* the numbers are
-                                                                                shorter than words
-                                                                              */
+    /* the numbers are shorter than words */
+    DETAIL_MAX = 5 * BL_ADDRESS_WORD_MAX + BL_REDIS_NODE_MAX + FEED_TEXT_MAX
 };
 
 enum bl_code bl_address_change_read(bl_slice text, struct bl_address_record *out, bl_err *err)

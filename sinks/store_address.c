@@ -354,8 +354,8 @@ static void pack_ranges(struct bl_slot *slot)
     list = bl_pack_array_begin(ranges);
     for (size_t i = 0; i < slot->target.n; i++) {
         const bl_position *to = &slot->target.v[i];
-        const bl_position *has = i < slot->stored.n ? &slot->stored.v[i] : NULL; /* the target only
-                                                                                    grows */
+        /* the target only grows */
+        const bl_position *has = i < slot->stored.n ? &slot->stored.v[i] : NULL;
 
         if (has && has->generation != to->generation)
             has = bl_positions_find(&slot->stored, to->generation);

@@ -378,10 +378,8 @@ static enum bl_code keep_rules(struct compiler *c)
 {
     size_t n = c->model.rules.n;
     struct bl_rule *rules = bl_arena_alloc(c->arena, (n + 1) * sizeof *rules);
-    struct bl_link *links = bl_arena_alloc(c->arena, (BL_LINKS_MAX + 1) * sizeof *links); /* one is
-                                                                                             behind
-                                                                                             the
-                                                                                             last */
+    /* one is behind the last */
+    struct bl_link *links = bl_arena_alloc(c->arena, (BL_LINKS_MAX + 1) * sizeof *links);
     enum bl_code rc = BL_OK;
 
     if (!rules || !links)

@@ -17,8 +17,8 @@ struct bl_block *bl_block_new(void)
         return NULL;
     block->records_cap = BL_BLOCK_BYTES / SHORTEST_PROMISE + 1;
     block->bytes = bl_calloc(1, BL_BLOCK_BYTES + BL_BLOCK_SLACK);
-    block->respelled = bl_malloc(BL_RESPELLED_BYTES + BL_BLOCK_SLACK); /* pages are touched when
-                                                                          used */
+    /* pages are touched when used */
+    block->respelled = bl_malloc(BL_RESPELLED_BYTES + BL_BLOCK_SLACK);
     block->records = bl_malloc(block->records_cap * sizeof *block->records);
     block->before = bl_malloc(BL_TAIL_BYTES + BL_BLOCK_SLACK);
     if (!block->bytes || !block->before || !block->respelled || !block->records) {

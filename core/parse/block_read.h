@@ -321,8 +321,8 @@ RARELY bool find_repeated(struct bl_worker *worker, const struct bl_block *block
 
     if (body < block->bytes || body > block->bytes + block->n)
         return false; /* out of a JSON line, where nothing is repeated */
-    while (body > block->bytes && body[-1] != '\n' && body[-1] != 0) /* behind a hole nobody knows
-                                                                        what is repeated */
+    /* behind a hole nobody knows what is repeated */
+    while (body > block->bytes && body[-1] != '\n' && body[-1] != 0)
         body--;
     place.at = body - block->bytes;
     for (int i = 0; i < AGAIN_LINES; i++) {

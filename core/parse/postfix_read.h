@@ -295,8 +295,8 @@ BL_ALWAYS_INLINE bool read_fields(struct bl_words *words, struct delivery *out)
     out->text = (bl_slice){words->s.p + end, words->s.n - end};
     if (goes_on_with(out->text, BL_SLICE(" ("))) {
         out->text = bl_slice_drop(out->text, 2);
-        out->text.n -= out->text.n && out->text.p[out->text.n - 1] == ')'; /* cut records have lost
-                                                                              it */
+        /* cut records have lost it */
+        out->text.n -= out->text.n && out->text.p[out->text.n - 1] == ')';
     }
     return true;
 }

@@ -95,9 +95,8 @@ void bl_reply_read(bl_slice text, bl_reply *out)
         find_enhanced_line(rest, text.p, out->code, &out->enhanced))
         return;
     twice = rest;
-    if (take_code(&twice, &again) && take_enhanced(&twice, out->code, &out->enhanced)) /* `550
-                                                                                          550 5.1.1`
-                                                                                        */
+    /* `550 550 5.1.1` */
+    if (take_code(&twice, &again) && take_enhanced(&twice, out->code, &out->enhanced))
         return;
     if (!find_enhanced_hash(rest, out->code, &out->enhanced))
         (void)take_enhanced(&rest, 0, &out->enhanced);

@@ -71,8 +71,8 @@ static inline void remember_head(struct bl_stamper *stamper, bl_slice line, bl_s
     stamper->head_care = 0;
     if (n > sizeof stamper->head)
         return;
-    dot = bl_slice_find_byte((bl_slice){line.p, host_at}, ':') + 6; /* of 05:03:37.532042, the
-                                                                       stamp's own */
+    /* of 05:03:37.532042, the stamp's own */
+    dot = bl_slice_find_byte((bl_slice){line.p, host_at}, ':') + 6;
     if (dot > host_at || line.p[dot] != '.')
         dot = host_at;
     for (end = dot + (dot < host_at); end < host_at && bl_is_digit(line.p[end]);)
@@ -90,8 +90,8 @@ static inline void remember_head(struct bl_stamper *stamper, bl_slice line, bl_s
     stamper->head_form = (uint8_t)form;
     stamper->plain_n = form == FORM_PLAIN ? n : 0;
     stamper->heads++;
-    if (form == FORM_PLAIN && n < 64 && !(line.p[4] == '-' && line.p[10] == ' ')) /* Exim's own
-                                                                                     stamps */
+    /* Exim's own stamps */
+    if (form == FORM_PLAIN && n < 64 && !(line.p[4] == '-' && line.p[10] == ' '))
         stamper->head_care =
             bl_window_below(n) & ~(bl_window_below(stamper->fraction_n) << stamper->fraction_at);
 }
@@ -115,8 +115,8 @@ RARELY bool take_stamp(bl_slice *in, struct bl_stamper *stamper, unsigned form, 
         return false;
     if (bl_is_digit(in->p[0]) && bl_stamp_take_rfc3339(stamper, in, time_us))
         return true;
-    if ((form & FORM_IETF) && bl_slice_starts(*in, BL_SLICE("- "))) { /* no clock: the time it was
-                                                                         there */
+    /* no clock: the time it was there */
+    if ((form & FORM_IETF) && bl_slice_starts(*in, BL_SLICE("- "))) {
         *time_us = stamper->reference_s * 1000000;
         *in = bl_slice_drop(*in, 1);
         return true;

@@ -387,8 +387,8 @@ static const char *judge(struct verify *verify, double score, bl_slice record, b
     if (record.n == 0) {
         if (verdict.n)
             return "has a verdict and no record";
-        return fabs(score) > now ? "is in the index and has no record" : NULL; /* else: ended,
-                                                                                  forgotten */
+        /* else: ended, forgotten */
+        return fabs(score) > now ? "is in the index and has no record" : NULL;
     }
     if (bl_address_parse(record, r, NULL) != BL_OK)
         return "has a record that cannot be read";

@@ -87,9 +87,8 @@ static enum bl_code read_page(struct bl_session *session, const char *key, char 
 
         if (!(first && bl_slice_eq(name, (bl_slice){id, strlen(id)}))) {
             entry = read_entry(name, at->element[1]);
-            if (!bl_slice_eq(entry.change, BL_SLICE("noted")) && !fn(arg, &entry)) { /* that is for
-                                                                                        other hosts
-                                                                                      */
+            /* what is noted is for other hosts */
+            if (!bl_slice_eq(entry.change, BL_SLICE("noted")) && !fn(arg, &entry)) {
                 *more = false;
                 break;
             }

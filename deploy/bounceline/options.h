@@ -62,9 +62,8 @@ enum {
 /* Also reads the configuration: BOUNCELINE_CONFIG, or the default one when there is one. */
 void bl_where_init(struct bl_where *where);
 void bl_where_release(struct bl_where *where);
-bool bl_where_take(struct bl_where *where, int option, const char *value); /* 'c' is --config;
-                                                                              false: not one of the
-                                                                              four */
+/* 'c' is --config; false: not one of the four */
+bool bl_where_take(struct bl_where *where, int option, const char *value);
 
 /* BL_CONFIG and the first complaint when the configuration was no good. */
 enum bl_code bl_where_check(const struct bl_where *where, bl_err *err);

@@ -27,8 +27,8 @@ bool bl_relay_read(bl_slice text, struct bl_relay *out);
 
 struct bl_relays;
 
-struct bl_relays *bl_relays_new(const char *const *text, size_t n); /* those that cannot be read are
-                                                                       left out */
+/* those that cannot be read are left out */
+struct bl_relays *bl_relays_new(const char *const *text, size_t n);
 void bl_relays_free(struct bl_relays *relays);
 
 /* Is this relay one of them?  Either may be empty. */

@@ -53,11 +53,8 @@ struct bl_rules_files {
 
 enum bl_code bl_rules_files_read(const struct bl_rules_paths *paths, struct bl_rules_files *out,
                                  bl_err *err);
-enum bl_code bl_rules_file_read(struct bl_rules_files *to, const char *path, bl_err *err); /* one,
-                                                                                              behind
-                                                                                              the
-                                                                                              others
-                                                                                            */
+/* one, behind the others */
+enum bl_code bl_rules_file_read(struct bl_rules_files *to, const char *path, bl_err *err);
 void bl_rules_files_release(struct bl_rules_files *files);
 
 #endif

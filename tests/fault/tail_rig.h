@@ -69,9 +69,8 @@ extern bool rig_watch;
 /* Paths are names inside the folder.  `names` NULL-terminated; none: mail.log. */
 void rig_start(struct rig *rig, const char *const *names);
 void rig_follow(struct rig *rig, const char *const *names); /* these from the next run on */
-void rig_start_from(struct rig *rig, const char *const *names, struct bl_resume *resume); /* frees
-                                                                                             resume
-                                                                                           */
+/* frees resume */
+void rig_start_from(struct rig *rig, const char *const *names, struct bl_resume *resume);
 struct bl_resume *rig_resume(struct rig *rig); /* one slot: what was handed out */
 void rig_stop(struct rig *rig);
 void rig_restart(struct rig *rig);   /* stop, and start from what was handed out */
@@ -99,8 +98,8 @@ void rig_rename(struct rig *rig, const char *from, const char *to);
 void rig_remove(struct rig *rig, const char *name);
 void rig_copy(struct rig *rig, const char *from, const char *to);
 void rig_truncate(struct rig *rig, const char *name);
-void rig_pack(struct rig *rig, const char *from, const char *to); /* .gz or .zst by name; keeps
-                                                                     `from` */
+/* .gz or .zst by name; keeps `from` */
+void rig_pack(struct rig *rig, const char *from, const char *to);
 uint64_t rig_inode(struct rig *rig, const char *name);
 
 #endif

@@ -440,9 +440,8 @@ static void what_is_not_redis_is_dropped(void **state)
         {"$99999999999999999999\r\n", "not the Redis protocol"},
         {"%1\r\n+a\r\n+b\r\n", "not the Redis protocol"},
         {"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n",
-         ""}, /* hiredis 1.x
-                 reads
-                 on */
+         /* hiredis 1.x reads on */
+         ""},
         {":12x\r\n", "not the Redis protocol"},
         {"+OK\r\n+OK\r\n", ""},
         {"*1048576\r\n*1048576\r\n", "more than 1,048,576 elements"},

@@ -233,8 +233,8 @@ static void make_block(struct bl_block *block)
     while (block->n < target)
         block->n += make_line(block->bytes + block->n, 2048);
     block->n -= draw(3) == 0; /* the last newline may be missing */
-    memset(block->bytes + block->n, draw(2) ? ' ' : ']', BL_BLOCK_SLACK); /* what windows see behind
-                                                                             it must not matter */
+    /* what windows see behind it must not matter */
+    memset(block->bytes + block->n, draw(2) ? ' ' : ']', BL_BLOCK_SLACK);
     block->reference_s = 1795323817;
 }
 
@@ -375,8 +375,8 @@ static void compare_alone(const struct bl_rules *rules, const struct bl_block *b
         unparsed += kind == BL_POSTFIX_UNPARSED;
         if (kind == BL_POSTFIX_RECORD) {
             assert_true(next < block->records_n);
-            bool json = record.host.p < copy.p || record.host.p > copy.p + n; /* then host is where
-                                                                                 its text begins */
+            /* then host is where its text begins */
+            bool json = record.host.p < copy.p || record.host.p > copy.p + n;
             const bl_record *other = &block->records[next];
 
             if (!same_record(&record, json ? record.host.p : copy.p, other,

@@ -24,7 +24,7 @@ void real_redis_signal(struct real_redis *server, int signal);
 
 /* Formats as redisCommand; the reply lives until the next call. */
 struct redisReply *real_redis_do(struct real_redis *server, const char *format, ...);
-long long real_redis_number(struct real_redis *server, const char *format, ...); /* of an integer or
-                                                                                    a text */
+/* of an integer or a text */
+long long real_redis_number(struct real_redis *server, const char *format, ...);
 
 #endif

@@ -387,8 +387,8 @@ static void the_oldest_id_goes_first_and_removed_ones_before_live_ones(void **st
     feed_to(small, queued_record("NEW2", "anna@shop.example"), &said);
     assert_false(knows(small, 3));
     assert_int_equal(bl_join_stats(small).evicted, 0);
-    feed_to(small, open_record("ID0", "c", "192.0.2.1", ""), &said); /* the oldest becomes the
-                                                                        newest */
+    /* the oldest becomes the newest */
+    feed_to(small, open_record("ID0", "c", "192.0.2.1", ""), &said);
     feed_to(small, queued_record("ID0", "anna@shop.example"), &said);
     feed_to(small, queued_record("NEW3", "anna@shop.example"), &said);
     assert_int_equal(bl_join_stats(small).evicted, 1);

@@ -110,8 +110,8 @@ static void a_directory_is_read_and_a_bad_file_changes_nothing(void **state)
     bl_rules_set_free(other);
     drop("categories.tsv");
     other = rules;
-    assert_int_equal(bl_rules_set_reload(&paths, rules, &other, &err), BL_CONFIG); /* its numbers
-                                                                                      are in use */
+    /* its numbers are in use */
+    assert_int_equal(bl_rules_set_reload(&paths, rules, &other, &err), BL_CONFIG);
     assert_ptr_equal(other, rules);
     bl_rules_set_free(rules);
 

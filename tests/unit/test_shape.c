@@ -27,8 +27,8 @@ static const struct {
     {"550 5.1.1 <bob@shop.example>:  gone\tfishing", "550 5.1.1 <{address}>: gone fishing"},
     {"550 mailbox ana.lee went away", "550 mailbox {name} went away"},
     {"550 mailbox lee of shop went away", "550 mailbox {name} of {name} went away"},
-    {"550 mailbox sleeper went away", "550 mailbox sleeper went away"}, /* no part of a name by
-                                                                           itself */
+    /* no part of a name by itself */
+    {"550 mailbox sleeper went away", "550 mailbox sleeper went away"},
     {"550 not from sender-corp", "550 not from {name}"},
     {"550-5.7.1 first words 550-5.7.1 second words 550 5.7.1 a9f3k20dk2-92k",
      "550 5.7.1 first words 5.7.1 second words 5.7.1 {id}"},
