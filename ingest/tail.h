@@ -38,7 +38,7 @@ struct bl_tail_options {
     uint64_t grace_ms;  /* a renamed file is read until it was quiet for this long: 60 000 */
     uint64_t vacant_ms; /* of a log that may end: no file has its name, and none of it grew for so
                          * long; 0: never */
-    uint64_t warm_up_bytes; /* read back to warm a cold join: 1 MiB */
+    uint64_t warm_up_bytes; /* read back to warm a cold join */
 };
 
 struct bl_tail_events {

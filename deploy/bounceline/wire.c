@@ -52,9 +52,9 @@ enum {
     DRAIN_MS = 10000, /* how long a stop waits for a Redis that is away */
     SWEEP_MS = 1000,
     GRACE_MS = 60000,
-    WARM_UP_BYTES = 1 << 20,
-    STATUS_S = 5,   /* systemd's status line */
-    NEW_LOGS_S = 5, /* how often patterns are looked through for logs that came later */
+    WARM_UP_BYTES = 64 << 20, /* 400,000 lines, read in some 50 ms */
+    STATUS_S = 5,             /* systemd's status line */
+    NEW_LOGS_S = 5,           /* how often patterns are looked through for logs that came later */
     REFUSED_S = 600 /* the log's word on what `trust: join` refused, if there is more of it */
 };
 
