@@ -85,7 +85,7 @@ class Harness:
         while True:
             process = self.start(logs, state)
             try:
-                process.wait(random.uniform(0.05, longest_s) if longest_s and amid < KILLS else None)
+                process.wait(random.uniform(longest_s / 3, longest_s) if longest_s and amid < KILLS else None)
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGKILL)
                 process.wait()
@@ -134,7 +134,7 @@ def main():
             longest_s = time.monotonic() - begin
             want = harness.contents()
             amid = 0
-            for _ in range(20):
+            for _ in range(60):
                 amid = harness.run(logs, longest_s, options.forget)
                 if amid >= 2:
                     break
