@@ -137,8 +137,8 @@ int main(int argc, char **argv)
 
         records = unparsed = 0;
         for (size_t at = 0, n; at < input.n && (n = next_stretch(&input, at)) > 0; at += n) {
-            memcpy(block->bytes, input.bytes + at, n); /* as the reader does: the block is in the
-                                                          cache */
+            /* as the reader does: the block is in the cache */
+            memcpy(block->bytes, input.bytes + at, n);
             block->n = n;
             for (int pass = 0; pass < PASSES; pass++) {
                 double begin = now_ns();

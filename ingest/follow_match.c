@@ -46,8 +46,8 @@ void bl_follow_note_heads(struct bl_follow *f)
 
         if (!bl_generation_is_open(g) || !bl_generation_is_untouched(g))
             continue;
-        if (bl_generation_is_intact(g)) /* also where its head cannot be read: the real read will
-                                           say so */
+        /* also where its head cannot be read: the real read will say so */
+        if (bl_generation_is_intact(g))
             g->vetted |= g->file.id.size > 0 && (g->first_line || g->first_n == 0 || !g->live);
         else
             bl_follow_rewritten(f, g);

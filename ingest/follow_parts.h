@@ -39,8 +39,8 @@ struct bl_follow {
     size_t n, cap;
     struct bl_left_alone *left;
     size_t left_n, left_cap;
-    uint64_t epoch; /* from 1; goes up when a generation loses its file: what was its copy may then
-                       be it */
+    /* from 1; goes up when a generation loses its file: what was its copy may then be it */
+    uint64_t epoch;
     bool started, cold;
     bool looked;     /* in this run */
     bool told;       /* in this process: what is said at the first sight of a file was said */

@@ -177,8 +177,8 @@ enum bl_code bl_logfile_read(struct bl_logfile *f, uint64_t offset, char *out, s
     if (rc == BL_OK)
         rc = unpack_fully(f, out, n, got, err);
     if (rc != BL_OK) {
-        bl_unpack_close(f->unpack); /* it stands nobody knows where; and the file may be better
-                                       later */
+        /* it stands nobody knows where; and the file may be better later */
+        bl_unpack_close(f->unpack);
         f->unpack = NULL;
     }
     return rc;

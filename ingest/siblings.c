@@ -277,8 +277,8 @@ static int by_value(uint64_t a, uint64_t b)
 static int by_name(const struct bl_sibling *a, const struct bl_sibling *b)
 {
     if (a->rotated.packed != b->rotated.packed)
-        return a->rotated.packed ? 1 : -1; /* of mail.log.1 and mail.log.1.gz the first is the
-                                              original */
+        /* of mail.log.1 and mail.log.1.gz the first is the original */
+        return a->rotated.packed ? 1 : -1;
     return strcmp(a->path, b->path);
 }
 

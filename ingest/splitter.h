@@ -39,8 +39,8 @@ struct bl_splitter {
     size_t before_n;
     char before[BL_TAIL_BYTES]; /* the bytes before at.offset */
     size_t lines_n;
-    char lines[BL_TAIL_BYTES + 1]; /* of a counted stream: the same as lines, a newline before the
-                                      first */
+    /* of a counted stream: the same as lines, a newline before the first */
+    char lines[BL_TAIL_BYTES + 1];
 };
 
 enum bl_code bl_splitter_init(struct bl_splitter *splitter, const bl_position *at);

@@ -358,8 +358,8 @@ static enum bl_code wait_ready(struct bl_redis_private *p, uint64_t wait_ms, bl_
     for (;;) {
         enum answer answer = ask(p, "PING\r\n");
 
-        if (server_gone(p)) /* asked whatever the answer: who answers without the lock is not ours
-                               to use */
+        /* asked whatever the answer: who answers without the lock is not ours to use */
+        if (server_gone(p))
             return p->child ? ended_at_once(p, err) : BL_CONFLICT;
         if (answer == ANSWER_READY)
             return BL_OK;

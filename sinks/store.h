@@ -66,9 +66,9 @@ enum bl_code bl_store_open(struct bl_store **out, uv_loop_t *loop,
                            const struct bl_store_options *options,
                            const struct bl_store_events *events, void *arg, bl_err *err);
 void bl_store_submit(struct bl_store *store, struct bl_batch *batch);
-bool bl_store_idle(const struct bl_store *store); /* nothing submitted is left, lazy positions
-                                                     written */
-void bl_store_flush(struct bl_store *store);      /* move lazy positions forward now */
+/* nothing submitted is left, lazy positions written */
+bool bl_store_idle(const struct bl_store *store);
+void bl_store_flush(struct bl_store *store); /* move lazy positions forward now */
 /* Claims every slot anew: `lost`, and then `ready` with the positions of now. */
 void bl_store_renew(struct bl_store *store);
 

@@ -175,8 +175,8 @@ struct bl_address_hashes *bl_store_new_hashes(bool replace);
 /* ---- store_address.c ---- */
 
 void bl_store_address_advance(struct bl_slot *slot); /* take up what is waiting, if it rests */
-void bl_store_address_move(struct bl_slot *slot); /* READY: write lazy positions and renew the lease
-                                                     now */
+/* READY: write lazy positions and renew the lease now */
+void bl_store_address_move(struct bl_slot *slot);
 void bl_store_address_follow(struct bl_slot *slot); /* ask for what others wrote */
 void bl_store_address_drop(struct bl_slot *slot);   /* forget work in hand */
 /* The lease alone; 0 gives it back. */

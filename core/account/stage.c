@@ -50,8 +50,8 @@ struct bl_stage {
     bool at_is_short; /* a position found no room: no snapshot is true until the next run */
     size_t events;    /* address events in the open batch */
     struct asking asking[ASKING];
-    size_t first_asking, next_asking; /* asking[first % ASKING] is the oldest; none are left behind
-                                         a block */
+    /* asking[first % ASKING] is the oldest; none are left behind a block */
+    size_t first_asking, next_asking;
     size_t blocks_since, flushes_since; /* the last snapshot */
 
     struct bl_stage_stats stats;
@@ -459,8 +459,8 @@ static void count_block(struct bl_stage *stage, const struct bl_block *block)
     const bl_position *at = bl_positions_find(&stage->at, block->end.generation);
     bl_position end = block->end;
 
-    if (at && at->told_at <= end.offset) /* without a snapshot `at` may be ahead, of a file new to
-                                            some slot */
+    /* without a snapshot `at` may be ahead, of a file new to some slot */
+    if (at && at->told_at <= end.offset)
         end.told_at = at->told_at;
     stage->range = range_of(stage->open, block->begin, &block->end);
     if (block->kind == BL_BLOCK_DATA) {

@@ -36,8 +36,8 @@ struct bl_slots {
     struct bl_slot *v;
     uint32_t mask, n;
     unsigned shift, least_shift; /* of the present table, and of the largest */
-    struct bl_slot *aside; /* where things are put while the table doubles; NULL: it will not any
-                              more */
+    /* where things are put while the table doubles; NULL: it will not any more */
+    struct bl_slot *aside;
 };
 
 enum { BL_SLOTS_FIRST_BITS = 10 };

@@ -70,8 +70,8 @@ struct bl_word {
     uint16_t shorter;   /* 1 + the longest other word that it ends with; 0: there is none */
     uint16_t all_first; /* links that have it, or one that it ends with, in front ... */
     uint16_t all_later; /* ... and behind */
-    uint16_t singles;   /* where the rules begin that are all of one of these: by rank, then
-                           BL_NO_SINGLE */
+    /* where the rules begin that are all of one of these: by rank, then BL_NO_SINGLE */
+    uint16_t singles;
     uint16_t strongest; /* of them, leaving out vetoes; or BL_NO_SINGLE */
     uint8_t length;
 };
@@ -113,9 +113,9 @@ enum { BL_MARK_HEAD = 8, BL_MARK_FOLD = 0x20 };
 
 struct bl_mark {
     bl_slice text, name; /* text: never empty; but for patterns folded */
-    uint64_t head, mask; /* no text of single blanks begins with it unless bl_mark_head(text) & mask
-                            is head */
-    uint8_t kind;        /* enum bl_mark_kind */
+    /* no text of single blanks begins with it unless bl_mark_head(text) & mask is head */
+    uint64_t head, mask;
+    uint8_t kind; /* enum bl_mark_kind */
 };
 
 /* The first BL_MARK_HEAD bytes, coarsely folded: equal bytes stay equal, in either case. */
@@ -152,8 +152,8 @@ struct bl_rules {
     const struct bl_provider_suffix *suffixes;
     const uint16_t *suffix_slots; /* hash table of 1 + index; 0: free */
     const uint16_t *loose; /* rules without phrase that are no row of codes.tsv, strongest first */
-    uint64_t loose_enhanced, loose_basic; /* none matches without one of these bits:
-                                             bl_enhanced_bit, bl_basic_bit */
+    /* none matches without one of these bits: bl_enhanced_bit, bl_basic_bit */
+    uint64_t loose_enhanced, loose_basic;
     struct bl_phrases phrases;
     const struct bl_word *words; /* by the numbers that the automaton puts out */
     const uint16_t *singles;
@@ -167,8 +167,8 @@ struct bl_rules {
     uint64_t endings[(1 << BL_ENDING_BITS) / 64]; /* see bl_rules_ending_bit */
     const struct bl_mark *marks; /* sorted by first byte, lower case for patterns, too */
     const uint16_t *mark_from;   /* 257: marks[from[b]..from[b + 1]) begin with byte b */
-    uint64_t mark_pairs[BL_MARK_GROUPS][32]; /* [g][first & 31] has bit second & 63 when a mark may
-                                                begin so */
+    /* [g][first & 31] has bit second & 63 when a mark may begin so */
+    uint64_t mark_pairs[BL_MARK_GROUPS][32];
     uint32_t n_marks;
 };
 

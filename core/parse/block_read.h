@@ -597,8 +597,8 @@ static inline void read_block(struct bl_worker *worker, struct bl_block *block)
         }
         block->lines += found;
         begin += from;
-        if (found < LINES && begin < block->n) { /* the last line of a finished generation has no
-                                                    end */
+        /* the last line of a finished generation has no end */
+        if (found < LINES && begin < block->n) {
             look_at_line(worker, block, (bl_slice){block->bytes + begin, block->n - begin}, found);
             block->lines++;
         }

@@ -114,8 +114,8 @@ static bool find_last_message(bl_slice raw, size_t *begin, bl_slice *out)
 
 size_t bl_framing_lines_before(bl_slice raw, char *out)
 {
-    size_t cap = raw.n + 1, at = cap; /* filled from its end: a line is shorter than message and
-                                         count */
+    /* filled from its end: a line is shorter than message and count */
+    size_t cap = raw.n + 1, at = cap;
     bl_slice message;
 
     while (find_last_message(raw, &raw.n, &message)) {

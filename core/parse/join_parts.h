@@ -147,8 +147,8 @@ struct bl_join {
     bl_event_fn *fn; /* NULL in a warm-up block */
     void *arg;
 
-    struct pending *pending[BL_JOIN_PENDING_MAX]; /* the oldest first; behind pending_n the free
-                                                     ones */
+    /* the oldest first; behind pending_n the free ones */
+    struct pending *pending[BL_JOIN_PENDING_MAX];
     struct pending *pending_memory;
     size_t pending_n;
     char line[PENDING_BYTES], respelled[PENDING_BYTES]; /* of the one that is being read */

@@ -51,10 +51,10 @@ struct scan {
     bl_zone zone; /* the pipeline's */
 
     size_t files, packed[BL_ZSTD + 1];
-    uint64_t bytes;                   /* read, unpacked */
-    uint64_t bytes_known, bytes_done; /* sizes of all files, of those read to their end: for the
-                                         progress shown */
-    int fd;                           /* being read */
+    uint64_t bytes; /* read, unpacked */
+    /* sizes of all files, of those read to their end: for the progress shown */
+    uint64_t bytes_known, bytes_done;
+    int fd; /* being read */
     int64_t started_ms, shown_ms;
     bool progress;
     int exit_code; /* the first thing that went wrong */

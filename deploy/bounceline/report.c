@@ -15,8 +15,8 @@ enum {
     HOUR_S = 3600,
     DAY_S = 86400,
     REPLY_BYTES = 160,
-    SPAN_BUCKETS = 33 * 8 /* a time in seconds to about an eighth: its power of two and three bits
-                             more */
+    /* a time in seconds to about an eighth: its power of two and three bits more */
+    SPAN_BUCKETS = 33 * 8
 };
 
 struct sample {

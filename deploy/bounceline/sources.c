@@ -331,8 +331,8 @@ static enum bl_code gather(struct bl_sources *s, const struct bl_sources *before
     if (!folded.named || !folded.known || !s->v || !s->logs)
         goto out;
     for (size_t i = files->n; i-- > 0;)
-        folded.named[files->log[i]] = files->named[i]; /* the first that names it says how it is
-                                                          read */
+        /* the first that names it says how it is read */
+        folded.named[files->log[i]] = files->named[i];
     for (size_t i = 0; i < n; i++)
         folded.known[i] = find_before(before, &logs[i]);
     rc = keep_known(s, before, &folded);

@@ -37,8 +37,8 @@ struct bl_daemon_options {
     const char *node;
     struct bl_state *state;
     uint64_t patience_ms; /* once: how long to wait for Redis */
-    uint64_t vacant_ms;   /* a log that a pattern brought goes when it was gone, and quiet, for so
-                             long */
+    /* a log that a pattern brought goes when it was gone, and quiet, for so long */
+    uint64_t vacant_ms;
     bool no_fence, no_slot_positions; /* negative controls of the tests */
 };
 

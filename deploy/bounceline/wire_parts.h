@@ -37,8 +37,8 @@ struct change {
 struct saving {
     enum { SAVE_IDLE, SAVE_WRITING, SAVE_WRITTEN, SAVE_PUBLISHING } state;
     uv_work_t work;
-    struct bl_batch *batch; /* behind which it was taken, while not every slot has that; it owns the
-                               snapshot */
+    /* behind which it was taken, while not every slot has that; it owns the snapshot */
+    struct bl_batch *batch;
     struct bl_snapshot *snapshot; /* without a batch: our own */
     bool dropped;                 /* the batch is void */
     enum bl_code code;
@@ -73,8 +73,8 @@ struct daemon {
     struct bl_resume *start; /* for the tail, once the RESET is on its way */
     struct bl_address_hashes *addresses;
     bool flush, last_flush, last_sent;
-    bl_position end[BL_SOURCES_MAX]; /* of the last lines of each source that were submitted in this
-                                        run */
+    /* of the last lines of each source that were submitted in this run */
+    bl_position end[BL_SOURCES_MAX];
     size_t ended; /* so many of them were told that their log ends there: at the end of --once */
 
     struct change now;  /* what holds */

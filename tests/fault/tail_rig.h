@@ -76,9 +76,9 @@ void rig_stop(struct rig *rig);
 void rig_restart(struct rig *rig);   /* stop, and start from what was handed out */
 void rig_begin_run(struct rig *rig); /* what the oracle keeps per run */
 
-void rig_spin(struct rig *rig, unsigned ms);    /* runs the loop for so long */
-void rig_wait(struct rig *rig, uint64_t lines); /* ... until that many lines arrived; fails after 10
-                                                   s */
+void rig_spin(struct rig *rig, unsigned ms); /* runs the loop for so long */
+/* ... until that many lines arrived; fails after 10 s */
+void rig_wait(struct rig *rig, uint64_t lines);
 void rig_wait_note(struct rig *rig, const char *piece); /* ... or a note that holds this */
 bool rig_noted(const struct rig *rig, const char *piece);
 void rig_withhold(struct rig *rig); /* no blocks from now on, and none under way */

@@ -991,8 +991,8 @@ static void what_was_finished_long_ago_is_forgotten(void **state)
     finish(w);
     close_store(w);
     put_generations(w, "bl:{n:mx1}:pos", 13000, 13000);
-    put_generations(w, "bl:{p00}:pos", 13000, 12900); /* the last hundred are not finished
-                                                         everywhere */
+    /* the last hundred are not finished everywhere */
+    put_generations(w, "bl:{p00}:pos", 13000, 12900);
     put_totals(w, 13000);
     open_store(w);
     run(w, is_ready, 5000, NULL, 0);

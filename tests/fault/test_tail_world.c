@@ -778,8 +778,8 @@ static void from_end_skips_what_is_there_and_nothing_later(void **state)
         assert_int_equal(stat(rig_path(rig, names[i]), &st), 0);
         size += (uint64_t)st.st_size;
     }
-    rig_append(rig, "mail.log", "SEQ2", 4); /* the line that is being written belongs to the new
-                                               ones */
+    /* the line that is being written belongs to the new ones */
+    rig_append(rig, "mail.log", "SEQ2", 4);
     rig_start(rig, names);
     rig_settle(rig);
     assert_int_equal(rig->lines, 0);

@@ -173,8 +173,8 @@ static unsigned count_differences(const struct bl_rules *rules, unsigned *named)
     for (unsigned i = 0; i < TEXTS; i++) {
         char room[TEXT_MAX + 100];
         bl_slice drawn = draw_text(room, bl_rules_builtin()), text;
-        char *copy = malloc(drawn.n ? drawn.n : 1); /* of its own size: who reads beyond it is
-                                                       caught */
+        /* of its own size: who reads beyond it is caught */
+        char *copy = malloc(drawn.n ? drawn.n : 1);
         bl_verdict verdict = {.category = (uint16_t)draw(rules->n_categories),
                               .type = draw(2) ? BL_HARD : BL_SOFT};
         struct bl_extract got, want;

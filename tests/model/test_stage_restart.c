@@ -54,9 +54,9 @@ static unsigned pick(unsigned n)
 
 static char *log_text;
 static size_t log_n;
-static size_t held_at[ENDS], midst[ENDS]; /* where lines are held, and the log ends behind them, in
-                                             some rounds */
-static uint64_t logged[BL_OUTCOMES];      /* what there is to count */
+/* where lines are held, and the log ends behind them, in some rounds */
+static size_t held_at[ENDS], midst[ENDS];
+static uint64_t logged[BL_OUTCOMES]; /* what there is to count */
 
 /* UNTOLD: slots do not note that they were told an end; FORGOTTEN: only as long as they stand
  * there. */

@@ -254,8 +254,8 @@ static void a_snapshot_is_usable_only_when_no_slot_is_behind_it(void **state)
     bl_positions_find(&slots[1], 2)->offset += 5;
     assert_true(bl_snapshot_usable(s, slots, 2));
     bl_positions_find(&s->positions, 2)->told_at = 9;
-    assert_false(bl_snapshot_usable(s, slots, 2)); /* what waited there is not in the join, nor in a
-                                                      slot */
+    /* what waited there is not in the join, nor in a slot */
+    assert_false(bl_snapshot_usable(s, slots, 2));
     bl_positions_find(&slots[0], 2)->told_at = 9;
     assert_false(bl_snapshot_usable(s, slots, 2));
     bl_positions_find(&slots[1], 2)->told_at = 20; /* so at 9, too */

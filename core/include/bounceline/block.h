@@ -34,9 +34,9 @@ enum bl_block_kind {
     BL_BLOCK_SKIP,  /* a range that is passed over unread: --from end, lost bytes; bytes is empty */
     BL_BLOCK_RESET, /* control: `payload` is a struct bl_resume; everything before it is void */
     BL_BLOCK_ADDRESSES, /* control: `payload` is a struct bl_address_hashes for the filter */
-    BL_BLOCK_CHANGE,    /* control: `payload` is the owner's of the stage; from here on things are
-                           different */
-    BL_BLOCK_FLUSH      /* control: close the open batch now; also ends scan */
+    /* control: `payload` is the owner's of the stage; from here on things are different */
+    BL_BLOCK_CHANGE,
+    BL_BLOCK_FLUSH /* control: close the open batch now; also ends scan */
 };
 
 struct bl_block {
@@ -48,8 +48,8 @@ struct bl_block {
     int64_t reference_s; /* for stamps without a year: file mtime or arrival */
     bool warm_up;        /* before every slot's position: feeds the join, counts nowhere */
     bool last;           /* FLUSH: the end; take a snapshot with it */
-    bool is_end; /* DATA without lines: the log ends here, what waits for further lines waits in
-                    vain */
+    /* DATA without lines: the log ends here, what waits for further lines waits in vain */
+    bool is_end;
     const struct bl_rules *rules; /* that its verdicts are numbers of; set when it is submitted */
     char *bytes;
     size_t n;

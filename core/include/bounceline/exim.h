@@ -18,10 +18,10 @@
 #include "bounceline/syslog.h"
 
 enum bl_exim_line {
-    BL_EXIM_OTHER,   /* no delivery matter */
-    BL_EXIM_RECORD,  /* `out` is filled, but for key, verdict, provider */
-    BL_EXIM_UNPARSED /* looks like a delivery line and is not understood: counted, never dropped in
-                        silence */
+    BL_EXIM_OTHER,  /* no delivery matter */
+    BL_EXIM_RECORD, /* `out` is filled, but for key, verdict, provider */
+    /* looks like a delivery line and is not understood: counted, never dropped in silence */
+    BL_EXIM_UNPARSED
 };
 
 enum { BL_EXIM_SERVICES = 4 };

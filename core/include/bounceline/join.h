@@ -29,8 +29,8 @@ struct bl_join;
 
 enum {
     BL_JOIN_REPLY_MAX = 256,
-    BL_JOIN_PENDING_MAX = 32 /* records of Exim that are still in pieces, or wait for their arrival
-                                line */
+    /* records of Exim that are still in pieces, or wait for their arrival line */
+    BL_JOIN_PENDING_MAX = 32
 };
 
 struct bl_join_stats {

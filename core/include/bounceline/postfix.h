@@ -16,11 +16,11 @@
 #include "bounceline/syslog.h"
 
 enum bl_postfix_line {
-    BL_POSTFIX_NOT,     /* not a Postfix program */
-    BL_POSTFIX_OTHER,   /* Postfix, but no delivery matter */
-    BL_POSTFIX_RECORD,  /* `out` is filled, but for key, verdict, provider */
-    BL_POSTFIX_UNPARSED /* looks like a delivery line and is not understood: counted, never dropped
-                           in silence */
+    BL_POSTFIX_NOT,    /* not a Postfix program */
+    BL_POSTFIX_OTHER,  /* Postfix, but no delivery matter */
+    BL_POSTFIX_RECORD, /* `out` is filled, but for key, verdict, provider */
+    /* looks like a delivery line and is not understood: counted, never dropped in silence */
+    BL_POSTFIX_UNPARSED
 };
 
 /* The instance of a tag: `postfix-out` of `postfix-out/submission/smtpd`. */

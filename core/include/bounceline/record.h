@@ -74,8 +74,8 @@ typedef struct bl_record {
     uint32_t repeats;   /* set with BL_RECORD_REPEATED alone */
 
     bl_slice host, service, queue_id;
-    bl_slice recipient, orig_recipient; /* DELIVERY; ARRIVAL and REJECT: orig_recipient is the sasl
-                                           user */
+    /* DELIVERY; ARRIVAL and REJECT: orig_recipient is the sasl user */
+    bl_slice recipient, orig_recipient;
     bl_slice sender; /* QUEUED, EXPIRED, REJECT, ARRIVAL, OPEN by pickup, DELIVERY with F= */
     bl_slice peer_host, peer_ip; /* DELIVERY: relay; OPEN, ARRIVAL and REJECT: client */
     /* PIECE: code is its number, delay_ms how many there are, queue_id the process that wrote it */

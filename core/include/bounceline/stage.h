@@ -28,12 +28,12 @@ struct bl_stage_options {
      * stage thread. */
     bool (*is_relay)(void *arg, const bl_event *event);
     void *relay_arg;
-    size_t batch_fields;     /* close the batch at this many counters: 4000 */
-    size_t batch_events;     /* ... or this many address events */
-    size_t filter_cap;       /* addresses; beyond it every delivery is treated as a hit */
-    size_t snapshot_blocks;  /* a snapshot after this many data blocks */
-    size_t snapshot_flushes; /* ... or FLUSH blocks, with the batch that is open then; so at the
-                                last one */
+    size_t batch_fields;    /* close the batch at this many counters: 4000 */
+    size_t batch_events;    /* ... or this many address events */
+    size_t filter_cap;      /* addresses; beyond it every delivery is treated as a hit */
+    size_t snapshot_blocks; /* a snapshot after this many data blocks */
+    /* ... or FLUSH blocks, with the batch that is open then; so at the last one */
+    size_t snapshot_flushes;
 };
 
 struct bl_stage_stats {

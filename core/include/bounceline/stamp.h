@@ -50,8 +50,8 @@ struct bl_stamper {
     uint32_t heads;     /* how many were remembered so far */
     uint8_t head_form;  /* what stands behind it: syslog_read.h */
     size_t plain_n;     /* head_n where that is a tag, else 0 */
-    char exim[20];      /* the last stamp of a main log without fraction and zone, and its blank;
-                           exim_read.h */
+    /* the last stamp of a main log without fraction and zone, and its blank; exim_read.h */
+    char exim[20];
     bool has_exim;
     int64_t exim_us;
 };
