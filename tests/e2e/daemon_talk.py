@@ -396,10 +396,10 @@ def first_start_is_quiet():
                                 text=True).stdout.strip() == "20000", "counted")
     d.stop()
     shutil.rmtree(d.dir + "/state")
-    again = subprocess.Popen([BL, "run", "-c", d.dir + "/c.yaml"], stderr=open(d.err, "w"), env={**os.environ, **env})
+    d.process = subprocess.Popen([BL, "run", "-c", d.dir + "/c.yaml"], stderr=open(d.err, "w"), env={**os.environ, **env})
     wait(lambda: "no join snapshot fits" in d.said(), "the loss is said")
-    again.terminate()
-    again.wait()
+    d.process.terminate()
+    d.process.wait()
     server.terminate()
     server.wait()
 
