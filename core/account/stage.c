@@ -426,23 +426,55 @@ static void tell_missed_end(struct bl_stage *stage, size_t source)
     stage->waited[source] = false;
 }
 
+/* Where a generation stands in stage->at: to search for each of thousands takes seconds. */
+static uint32_t index_tag(uint64_t generation)
+{
+    return (uint32_t)(generation * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+}
+
+static bl_position *find_indexed(const struct bl_stage *stage, const struct bl_slots *index,
+                                 uint64_t generation)
+{
+    uint32_t tag = index_tag(generation), at = bl_slots_home(index, tag), ref;
+
+    while ((ref = bl_slots_next(index, tag, &at)) != 0)
+        if (stage->at.v[ref - 1].generation == generation)
+            return &stage->at.v[ref - 1];
+    return NULL;
+}
+
+/* Whether a slot has more of the source than the join has read; without memory it may have. */
+static bool slots_are_ahead(const struct bl_stage *stage, uint64_t source)
+{
+    struct bl_slots index;
+    bool ahead = false;
+
+    if (!bl_slots_init(&index, stage->at.n))
+        return true;
+    for (size_t i = 0; i < stage->at.n; i++)
+        bl_slots_put(&index, index_tag(stage->at.v[i].generation), (uint32_t)i + 1);
+    for (size_t i = 0; i < 1 + (size_t)stage->partitions; i++)
+        for (size_t j = 0; j < stage->slot[i].n && !ahead; j++) {
+            const bl_position *has = &stage->slot[i].v[j], *read;
+
+            if (has->source != source)
+                continue;
+            read = find_indexed(stage, &index, has->generation);
+            ahead = has->offset > (read ? read->offset : 0);
+        }
+    bl_slots_release(&index);
+    return ahead;
+}
+
 /* The log ends for this run.  Where a slot has more of it than the join has read, a file was gone
  * or could not be read: what waits may have come. */
 static void take_end(struct bl_stage *stage, const struct bl_block *block)
 {
     const bl_position *at = bl_positions_find(&stage->at, block->end.generation);
 
-    if (!at || at->offset != block->end.offset || !bl_join_waits(stage->join[block->source]))
-        return;
-    for (size_t i = 0; i < 1 + (size_t)stage->partitions; i++)
-        for (size_t k = 0; k < stage->slot[i].n; k++) {
-            const bl_position *has = &stage->slot[i].v[k];
-
-            if (has->source == at->source &&
-                has->offset > bl_positions_offset(&stage->at, has->generation))
-                return;
-        }
-    tell_end(stage, block->source, *at);
+    if (at && at->offset == block->end.offset && bl_join_waits(stage->join[block->source]) &&
+        !slots_are_ahead(stage, at->source))
+        tell_end(stage, block->source, *at);
 }
 
 /* Lines were read to where the log once ended; those who have more of it were told then. */
@@ -591,26 +623,18 @@ static void begin_with_snapshot(struct bl_stage *stage, const struct bl_snapshot
     bl_hash_set_release(&kept);
 }
 
-/* `index` tells where a generation stands in stage->at: to search for each of thousands takes
- * seconds. */
 static void put_least(struct bl_stage *stage, struct bl_slots *index, const bl_position *mine)
 {
-    uint32_t tag = (uint32_t)(mine->generation * UINT64_C(0x9e3779b97f4a7c15) >> 32);
-    uint32_t at = bl_slots_home(index, tag), ref;
+    bl_position *least = find_indexed(stage, index, mine->generation);
 
-    while ((ref = bl_slots_next(index, tag, &at)) != 0) {
-        bl_position *least = &stage->at.v[ref - 1];
-
-        if (least->generation != mine->generation)
-            continue;
+    if (least) {
         if (mine->offset < least->offset)
             *least = *mine;
-        return;
-    }
-    if (bl_positions_add(&stage->at, mine) == BL_OK)
-        bl_slots_put(index, tag, (uint32_t)stage->at.n);
-    else
+    } else if (bl_positions_add(&stage->at, mine) == BL_OK) {
+        bl_slots_put(index, index_tag(mine->generation), (uint32_t)stage->at.n);
+    } else {
         fall_short(stage);
+    }
 }
 
 /* The least that any slot has. */

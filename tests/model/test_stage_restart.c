@@ -953,6 +953,46 @@ static void an_end_is_none_before_files_that_went(void **state)
     bl_stage_free(stage);
 }
 
+/* As many files as a list holds, all read: what waits is told at once.  Fails when take_end() looks
+ * each of a slot's files up by bl_positions_offset(): 11 s. */
+static void an_end_is_told_at_once_whatever_the_number_of_files(void **state)
+{
+    struct bl_stage *stage = new_stage(100, 100);
+    struct bl_block control = {.kind = BL_BLOCK_RESET};
+    struct bl_resume *resume = bl_calloc(1, sizeof *resume);
+    bl_position at = {.offset = 10};
+    struct bl_batch *batch;
+    clock_t began;
+
+    (void)state;
+    assert_true(stage && resume);
+    resume->run = resume->partitions = 1;
+    resume->sources = 1;
+    for (uint64_t g = 1; g <= BL_GENERATIONS_MAX; g++) {
+        at.generation = g * 0x9e3779b97f4a7c15u;
+        for (size_t i = 0; i < 2; i++)
+            assert_int_equal(bl_positions_add(&resume->slot[i], &at), BL_OK);
+    }
+    control.payload = resume;
+    bl_stage_block(stage, &control);
+    bl_stage_lend(stage, bl_batch_new());
+    began = clock();
+    give_held(stage, at.generation, at.offset);
+    batch = batch_of(stage);
+    assert_true(batch && batch->ranges == 1);
+    at = batch->range[0].end;
+    assert_int_equal(batch->range[0].outcome[BL_DELIVERED], 0);
+    bl_batch_clear(batch);
+    bl_stage_lend(stage, batch);
+    give_empty(stage, at, true);
+    assert_true((clock() - began) / CLOCKS_PER_SEC < 2);
+    batch = batch_of(stage);
+    assert_true(batch && batch->ranges == 1);
+    assert_int_equal(batch->range[0].outcome[BL_DELIVERED], 1);
+    bl_batch_free(batch);
+    bl_stage_free(stage);
+}
+
 /* As many files as a list holds, in every slot: a run begins at the least of each, at once: 0.1 s
  * of CPU time under asan.  Negative control: with bl_positions_put for bl_positions_add one of the
  * two lists alone takes 5 s. */
@@ -1044,6 +1084,7 @@ int main(void)
         cmocka_unit_test(a_file_whose_end_was_told_is_finished_later),
         cmocka_unit_test(an_end_is_none_where_the_join_has_not_read_to_it),
         cmocka_unit_test(an_end_is_none_before_files_that_went),
+        cmocka_unit_test(an_end_is_told_at_once_whatever_the_number_of_files),
         cmocka_unit_test(a_run_begins_at_once_whatever_the_number_of_files),
     };
 
