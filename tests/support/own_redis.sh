@@ -1,5 +1,5 @@
 # Sourced by the tests that have a redis-server of their own (e2e/21-redis-came-back-empty.sh,
-# 30-stats-suppress-verify.sh, 34-days-that-expired.sh).
+# 30-stats-suppress-verify.sh, 34-days-that-expired.sh, fault/crash_once.sh).
 redis=
 
 # start_redis: an empty one in the folder $DIR, at the socket redis.sock there; it answers
