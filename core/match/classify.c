@@ -16,7 +16,8 @@
  * kept, and decides in the end if the best candidate would suppress; else nobody asks for them.
  *
  * Side by side: one automaton waits for a load most of the time, so `LANES` of them take a byte
- * each in turn.  A lane that reaches the end of its text gets the next reply. */
+ * each in turn.  A lane that reaches the end of its text gets the next reply; when there is none,
+ * it goes along over nothing as long as two of the others are busy. */
 #include "asking.h"
 #include "digits.h"
 #include "gaps.h"
@@ -49,7 +50,7 @@ enum { ENDINGS = 64 };
 
 struct lane {
     const uint8_t *text;     /* of the reply; never NULL */
-    const uint8_t *p, *stop; /* the piece being read */
+    const uint8_t *p, *stop; /* the piece being read; NULL for stop: none is, the lane is idle */
     size_t noted;            /* up to which cell of the window its endings are written down */
     bl_walk walk;
     struct evidence best, vetoes[VETOES];
@@ -690,7 +691,7 @@ static void run_together(const struct bl_rules *rules, struct lane *lanes, struc
     lanes[2].walk = w2;
     lanes[3].walk = w3;
     for (int k = 0; k < LANES; k++)
-        lanes[k].p += n;
+        lanes[k].p += lanes[k].stop ? n : 0;
     window->at += n;
 }
 
@@ -700,7 +701,7 @@ static size_t shortest(const struct lane *lanes, const struct window *window)
     size_t least = TOGETHER - window->at;
 
     for (int k = 0; k < LANES; k++) {
-        size_t left = (size_t)(lanes[k].stop - lanes[k].p);
+        size_t left = lanes[k].stop ? (size_t)(lanes[k].stop - lanes[k].p) : least;
 
         least = left < least ? left : least;
     }
@@ -711,10 +712,21 @@ static size_t shortest(const struct lane *lanes, const struct window *window)
 static void begin_window(const struct bl_rules *rules, struct lane *lanes, struct window *window)
 {
     for (int k = 0; k < LANES; k++) {
-        note_hits(rules, &lanes[k], window->cells[k], window->at);
+        if (lanes[k].stop)
+            note_hits(rules, &lanes[k], window->cells[k], window->at);
         lanes[k].noted = 0;
     }
     window->at = 0;
+}
+
+/* It goes along with the others, over nothing. */
+static void idle(const struct bl_rules *rules, struct lane *lane)
+{
+    static const uint8_t nothing[TOGETHER];
+
+    lane->p = nothing;
+    lane->stop = NULL;
+    lane->walk = bl_phrases_start(&rules->phrases);
 }
 
 static void start_next(const struct bl_rules *rules, struct lane *lane, const bl_reply *replies,
@@ -729,19 +741,21 @@ void bl_classify_asking(const struct bl_rules *rules, const bl_reply *replies, b
 {
     struct lane lanes[LANES];
     struct window window = {.at = 0};
-    bool busy[LANES] = {false};
     size_t next = 0;
-    int n_busy = 0;
+    int busy = 0;
 
-    for (; n_busy < LANES && next < n; n_busy++, next++) {
-        start_next(rules, &lanes[n_busy], replies, verdicts, asked, next);
-        lanes[n_busy].noted = 0;
-        busy[n_busy] = true;
+    for (int k = 0; k < LANES; k++) {
+        if (next < n)
+            start_next(rules, &lanes[k], replies, verdicts, asked, next++);
+        else
+            idle(rules, &lanes[k]);
+        lanes[k].noted = 0;
+        busy += lanes[k].stop != NULL;
     }
-    while (n_busy == LANES) {
+    while (busy > 1) {
         run_together(rules, lanes, &window, shortest(lanes, &window));
         for (int k = 0; k < LANES; k++) {
-            if (lanes[k].p < lanes[k].stop)
+            if (!lanes[k].stop || lanes[k].p < lanes[k].stop)
                 continue;
             note_hits(rules, &lanes[k], window.cells[k], window.at);
             if (go_on(rules, &lanes[k]))
@@ -749,15 +763,15 @@ void bl_classify_asking(const struct bl_rules *rules, const bl_reply *replies, b
             if (next < n) {
                 start_next(rules, &lanes[k], replies, verdicts, asked, next++);
             } else {
-                busy[k] = false;
-                n_busy--;
+                idle(rules, &lanes[k]);
+                busy--;
             }
         }
         if (window.at == TOGETHER)
             begin_window(rules, lanes, &window);
     }
     for (int k = 0; k < LANES; k++)
-        if (busy[k]) {
+        if (lanes[k].stop) {
             note_hits(rules, &lanes[k], window.cells[k], window.at);
             run_alone(rules, &lanes[k]);
         }

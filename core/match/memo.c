@@ -164,6 +164,21 @@ static void bring_forward(struct set *set, size_t i)
     set->known[0] = known;
 }
 
+/* What is probably asked for: the first with the tag; where none has it, what will be replaced. */
+static void prefetch_known(struct bl_memo *memo, const struct question *q, size_t text_n)
+{
+    const struct set *set = set_of(memo, q);
+    size_t i = 0;
+    const char *known;
+
+    while (i < WAYS - 1 && set->tag[i] != q->tag)
+        i++;
+    known = (const char *)&memo->known[set->known[i]];
+    for (size_t at = 0; at < offsetof(struct known, text) + text_n && at < sizeof *memo->known;
+         at += 64)
+        __builtin_prefetch(known + at);
+}
+
 static const struct known *look_up(struct bl_memo *memo, const struct question *q, bl_slice text,
                                    uint16_t provider)
 {
@@ -233,10 +248,13 @@ static void classify_some(struct bl_memo *memo, const struct bl_rules *rules,
     size_t missing = 0;
 
     for (size_t i = 0; i < n; i++) {
-        struct question *q = &memo->questions[missing];
+        ask(&memo->questions[i], &replies[i]);
+        prefetch_known(memo, &memo->questions[i], replies[i].text.n);
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct question *q = &memo->questions[i];
         const struct known *known = NULL;
 
-        ask(q, &replies[i]);
         if (q->tag)
             known = look_up(memo, q, replies[i].text, providers[i]);
         if (known) {
@@ -250,7 +268,7 @@ static void classify_some(struct bl_memo *memo, const struct bl_rules *rules,
     memo->stats.found += n - missing;
     bl_classify_asking(rules, memo->replies, memo->verdicts, memo->asked, missing);
     for (size_t i = 0; i < missing; i++) {
-        const struct question *q = &memo->questions[i];
+        const struct question *q = &memo->questions[memo->missing[i]];
         bl_slice text = memo->replies[i].text;
         uint16_t provider = providers[memo->missing[i]];
         struct known *known;
