@@ -134,13 +134,6 @@ const char *bl_dimension_name(enum bl_dimension dimension)
     return dimension < BL_DIMENSIONS ? names[dimension] : "";
 }
 
-static inline uint64_t fold(uint64_t a, uint64_t b)
-{
-    unsigned __int128 product = (unsigned __int128)a * b;
-
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
 static void set_literal_key(struct key *key, enum bl_dimension dimension, const char *text);
 static void forget_togethers(struct bl_tally *tally);
 
@@ -166,9 +159,10 @@ struct bl_tally *bl_tally_new(size_t entities_cap, size_t failures_cap)
     }
     /* Strangers choose domains, and could choose them to share a home slot if its hash were
      * public. */
-    tally->salt = fold((uintptr_t)tally->entities ^ 0x9fb21c651e98df25,
-                       (uintptr_t)tally->slots.v ^ 0x165667919e3779f9);
-    tally->salt2 = fold(tally->salt ^ 0xc2b2ae3d27d4eb4f, (uintptr_t)tally ^ 0x9e3779b185ebca87);
+    tally->salt = bl_hash_fold((uintptr_t)tally->entities ^ 0x9fb21c651e98df25,
+                               (uintptr_t)tally->slots.v ^ 0x165667919e3779f9);
+    tally->salt2 =
+        bl_hash_fold(tally->salt ^ 0xc2b2ae3d27d4eb4f, (uintptr_t)tally ^ 0x9e3779b185ebca87);
     set_literal_key(&tally->null_sender, BL_DIM_SENDER, "<>");
     set_literal_key(&tally->unknown_sender, BL_DIM_SENDER, BL_TALLY_UNKNOWN);
     return tally;
@@ -313,10 +307,10 @@ static bool is_valid(bl_slice name)
 static inline void hash_key(const struct bl_tally *tally, int64_t minute, struct key *key)
 {
     uint64_t seed = (tally->salt ^ (uint64_t)minute << 3) + key->dimension;
-    uint64_t a = fold(key->word[0] ^ seed, key->word[1] ^ tally->salt2);
-    uint64_t b = fold(key->word[2] ^ seed, key->word[3] ^ tally->salt2);
+    uint64_t a = bl_hash_fold(key->word[0] ^ seed, key->word[1] ^ tally->salt2);
+    uint64_t b = bl_hash_fold(key->word[2] ^ seed, key->word[3] ^ tally->salt2);
 
-    key->tag = (uint32_t)(fold(a ^ seed, b ^ tally->salt2) >> 32);
+    key->tag = (uint32_t)(bl_hash_fold(a ^ seed, b ^ tally->salt2) >> 32);
     bl_slots_prefetch(&tally->slots, key->tag);
 }
 

@@ -7,6 +7,7 @@
 
 #include "bounceline/address.h"
 #include "bounceline/alloc.h"
+#include "bounceline/hash.h"
 #include "bounceline/hash_set.h"
 
 enum { FEW = 3 << 15, SLOTS = 1 << 21, MAYBE_BITS = 1 << 20, EMPTY = 0, REMOVED = 1, TAGS = 2 };
@@ -66,27 +67,28 @@ static size_t find(const struct bl_address_set *set, uint64_t hash)
 }
 
 /* A hash that folds case by setting bit 5 of every byte: cheaper than making the key of the
- * address, and the same for the key and nearly all that have it.  Of four words that lie evenly in
- * the address: all of it up to 32 bytes, most of it when it is longer, and no loop whose end cannot
- * be foretold.  What is quoted may lose its quotes in the key, and a domain beyond ASCII is another
- * one there, so they have no such hash, which is 0; they are rare. */
+ * address, and the same for the key and nearly all that have it.  Of the first and the last 16
+ * bytes, which may overlap: all of it up to 32 bytes, most of it when it is longer, and no loop
+ * whose end cannot be foretold.  What is quoted may lose its quotes in the key, and a domain beyond
+ * ASCII is another one there, so they have no such hash, which is 0; they are rare. */
 static uint64_t rough_hash(bl_slice recipient)
 {
-    uint64_t word[4], all = 0, a, b;
+    const uint64_t lower = 0x2020202020202020U;
+    size_t second = recipient.n < 16 ? 0 : 8, last = recipient.n - 8;
+    uint64_t a, b, c, d;
 
     if (recipient.n < 8 || recipient.p[0] == '"')
         return 0;
-    for (size_t i = 0; i < 4; i++) {
-        memcpy(&word[i], recipient.p + (recipient.n - 8) * i / 3, 8);
-        all |= word[i];
-        word[i] |= 0x2020202020202020U;
-    }
-    if (all & 0x8080808080808080U || (recipient.n > 4 * 8 && !bl_slice_is_ascii(recipient)))
+    memcpy(&a, recipient.p, 8);
+    memcpy(&b, recipient.p + second, 8);
+    memcpy(&c, recipient.p + last - second, 8);
+    memcpy(&d, recipient.p + last, 8);
+    if ((a | b | c | d) & 0x8080808080808080U ||
+        (recipient.n > 4 * 8 && !bl_slice_is_ascii(recipient)))
         return 0;
-    a = (word[0] ^ recipient.n) * 0x9e3779b97f4a7c15U + word[1] * 0xc2b2ae3d27d4eb4fU;
-    b = word[2] * 0x165667b19e3779f9U + word[3] * 0xd6e8feb86659fd93U;
-    a = (a ^ a >> 32) * 0x9e3779b97f4a7c15U + b;
-    return (a ^ a >> 29) * 0xbf58476d1ce4e5b9U;
+    a = bl_hash_fold((a | lower) ^ recipient.n, (b | lower) ^ 0x9e3779b97f4a7c15U);
+    b = bl_hash_fold((c | lower) ^ 0xc2b2ae3d27d4eb4fU, (d | lower) ^ 0x165667b19e3779f9U);
+    return bl_hash_fold(a ^ 0xd6e8feb86659fd93U, b);
 }
 
 /* From the upper bits, where a product is well mixed. */

@@ -102,15 +102,13 @@ static bool is_named(const struct bl_relay *relay, bl_slice host)
     return name.p[0] == '.' ? bl_slice_ends_fold(host, name) : bl_slice_eq_fold(host, name);
 }
 
-bool bl_relays_has(const struct bl_relays *relays, bl_slice host, bl_slice ip)
+static __attribute__((noinline)) bool is_one_of(const struct bl_relays *relays, bl_slice host,
+                                                bl_slice ip)
 {
     unsigned char address[16];
     int family = 0;
-    bool known = false;
+    bool known = read_address(ip, &family, address);
 
-    if (!relays || relays->n == 0)
-        return false;
-    known = read_address(ip, &family, address);
     for (size_t i = 0; i < relays->n; i++) {
         const struct bl_relay *relay = &relays->v[i];
 
@@ -119,4 +117,10 @@ bool bl_relays_has(const struct bl_relays *relays, bl_slice host, bl_slice ip)
             return true;
     }
     return false;
+}
+
+/* Asked for each delivery, and mostly there are none. */
+bool bl_relays_has(const struct bl_relays *relays, bl_slice host, bl_slice ip)
+{
+    return relays && relays->n && is_one_of(relays, host, ip);
 }

@@ -29,4 +29,13 @@ static inline uint64_t bl_hash64_seeded(bl_slice text, uint64_t seed)
     return XXH3_64bits_withSeed(text.p, text.n, seed);
 }
 
+/* Two words into one, every bit of which depends on all of theirs; one that is 0 hides the
+ * other. */
+static inline uint64_t bl_hash_fold(uint64_t a, uint64_t b)
+{
+    unsigned __int128 product = (unsigned __int128)a * b;
+
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
 #endif
