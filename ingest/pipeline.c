@@ -218,7 +218,7 @@ static enum bl_code make_workers(struct bl_pipeline *p)
     if (rc != BL_OK)
         return rc;
     if (p->workers_n == 0) {
-        p->parser = bl_worker_new(&p->options.zone);
+        p->parser = bl_worker_new_showing(&p->options.zone, p->options.shown);
         return p->parser ? BL_OK : BL_NO_MEMORY;
     }
     p->workers = bl_table_new(p->workers_n, sizeof *p->workers);
@@ -230,7 +230,7 @@ static enum bl_code make_workers(struct bl_pipeline *p)
         rc = channel_init(&w->in, p->blocks + 1);
         if (rc == BL_OK)
             rc = channel_init(&w->out, p->blocks + 1);
-        w->parser = bl_worker_new(&p->options.zone);
+        w->parser = bl_worker_new_showing(&p->options.zone, p->options.shown);
         if (!w->parser)
             rc = BL_NO_MEMORY;
     }

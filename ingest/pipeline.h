@@ -27,6 +27,7 @@ struct bl_pipeline_options {
     unsigned workers; /* 0: no threads; at most BL_WORKERS_MAX are started */
     size_t blocks;    /* in flight; 0: two for each worker and four more */
     bl_zone zone;
+    unsigned shown; /* enum bl_shown: of the events that become of the records */
     const struct bl_rules *rules;
     /* On the stage thread, in order.  May wait (for a free batch). */
     void (*consume)(void *arg, struct bl_block *block);

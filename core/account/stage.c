@@ -14,8 +14,6 @@ enum { CLOSE_AT_BYTES = 8 << 20 };
 
 enum { ASKING = 8 };
 
-enum { SHOWN = BL_JOIN_SHOWS_MESSAGE_IDS };
-
 /* A delivery whose address may have a record: asked a few deliveries later, when the filter's line
  * is there. */
 struct asking {
@@ -584,7 +582,7 @@ static void take_sources(struct bl_stage *stage, const struct bl_resume *resume)
     for (size_t i = 0; i < resume->sources; i++) {
         if (!stage->join[i])
             stage->join[i] = bl_join_new_showing(stage->rules, stage->options.join_entries,
-                                                 stage->options.join_text_bytes, SHOWN);
+                                                 stage->options.join_text_bytes, BL_STAGE_SHOWS);
         stage->stats.unread += !stage->join[i];
     }
     stage->sources = resume->sources;
@@ -670,7 +668,7 @@ static bl_slice image_of(const struct bl_snapshot *snapshot, size_t i)
 bool bl_stage_reads(const struct bl_snapshot *snapshot)
 {
     for (size_t i = 0; i < snapshot->sources; i++)
-        if (!bl_join_is_image(image_of(snapshot, i), SHOWN))
+        if (!bl_join_is_image(image_of(snapshot, i), BL_STAGE_SHOWS))
             return false;
     return true;
 }

@@ -36,6 +36,7 @@ enum {
     PROVIDERS_BITS = 11, /* relay hosts remembered */
     PROVIDER_HOST_MAX = 64,
     HEADLESS_BYTES = 2048, /* searched in a line that has no head */
+    PAIRS = 1 << 10,       /* of letters, of which five bits count */
     AGAIN_LINES = 16       /* repetitions in a row that are looked behind for what is repeated */
 };
 
@@ -56,7 +57,8 @@ struct prospect {
 };
 
 struct bl_worker {
-    bool plain; /* never the AVX2 make: for tests */
+    bool plain;              /* never the AVX2 make: for tests */
+    uint8_t promised[PAIRS]; /* by the two letters behind `QID: `, as pair_of() has them */
     struct bl_stamper stamper;
     const struct bl_rules *rules; /* of the present block */
     uint64_t mark;                /* theirs */
@@ -88,6 +90,11 @@ struct bl_worker {
 };
 
 _Static_assert(LINES <= 256, "indices of prospects are bytes");
+
+static inline size_t pair_of(const char *word)
+{
+    return (size_t)(word[0] & 31) << 5 | (size_t)(word[1] & 31);
+}
 
 RARELY uint64_t make_seed(struct bl_worker *worker, bl_slice host, bl_slice program)
 {
@@ -457,6 +464,8 @@ RARELY enum promise look_slowly(struct bl_worker *worker, struct bl_block *block
             promise = is_exim(prospect->head.program)
                           ? look_at_exim(&prospect->head, &prospect->qid)
                           : NOTHING;
+        else if ((promise == CLIENT || promise == MESSAGE) && rest_of(&prospect->words).n >= 2)
+            promise = (enum promise)worker->promised[pair_of(rest_of(&prospect->words).p)];
     } else if (split_at_hole(line, &half, &behind)) {
         note_if_delivery(block, half);
         promise = look_slowly(worker, block, behind, prospect);
@@ -517,7 +526,7 @@ BL_ALWAYS_INLINE bool look_quickly(struct bl_worker *worker, bl_slice line,
         in.n - end - 1 < BODY_MIN || is_wrapped(in.p[end + 1]))
         return false;
     ok = (unsigned)(next >= end + 4) & (unsigned)(in.p[next - 2] == ':');
-    *promise = (enum promise)(promises[in.p[next] & 31] & (0 - ok));
+    *promise = (enum promise)(worker->promised[pair_of(in.p + next)] & (0 - ok));
     prospect->head.time_us = stamper->head_us + fraction_us;
     prospect->head.host = (bl_slice){line.p + stamper->host_at, stamper->host_n};
     prospect->head.program = (bl_slice){in.p, pid};

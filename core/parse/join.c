@@ -27,12 +27,12 @@ static void forget_all(struct bl_join *join)
 /* Lines of the cache that hold a queue id with the shown texts of nearly every message. */
 static size_t entry_bytes_for(unsigned shown)
 {
-    return shown & BL_JOIN_SHOWS_CLIENTS ? 256 : shown & BL_JOIN_SHOWS_MESSAGE_IDS ? 192 : 128;
+    return shown & BL_SHOWS_CLIENTS ? 256 : shown & BL_SHOWS_MESSAGE_IDS ? 192 : 128;
 }
 
 struct bl_join *bl_join_new(const struct bl_rules *rules, size_t entries_cap, size_t text_cap_bytes)
 {
-    return bl_join_new_showing(rules, entries_cap, text_cap_bytes, BL_JOIN_SHOWS_ALL);
+    return bl_join_new_showing(rules, entries_cap, text_cap_bytes, BL_SHOWS_ALL);
 }
 
 struct bl_join *bl_join_new_showing(const struct bl_rules *rules, size_t entries_cap,
@@ -160,9 +160,9 @@ static inline void add_known(struct bl_join *join, bl_event *event, const struct
         event->has_sender = entry->flags & HAS_SENDER;
         event->sender = text_of(join, entry, SENDER);
     }
-    if (join->shown & BL_JOIN_SHOWS_MESSAGE_IDS)
+    if (join->shown & BL_SHOWS_MESSAGE_IDS)
         event->message_id = text_of(join, entry, MESSAGE_ID);
-    if (join->shown & BL_JOIN_SHOWS_CLIENTS) {
+    if (join->shown & BL_SHOWS_CLIENTS) {
         event->client = text_of(join, entry, CLIENT);
         event->sasl_user = text_of(join, entry, SASL);
     }
@@ -275,15 +275,14 @@ static void emit_reject(struct bl_join *join, uint32_t ref, const bl_record *rec
 
 /* --- records; `ref` is the entry of the queue id, or 0 --- */
 
-/* An id of which nothing is kept yet needs no entry: what comes next makes one. */
 static void take_open(struct bl_join *join, uint32_t ref, const bl_record *record)
 {
     struct entry *entry;
 
-    if (!ref && !(join->shown & BL_JOIN_SHOWS_CLIENTS) && !(record->flags & BL_RECORD_HAS_SENDER))
+    if (!(join->shown & BL_SHOWS_CLIENTS) && !(record->flags & BL_RECORD_HAS_SENDER))
         return;
     entry = start_afresh(join, ref, record);
-    if (join->shown & BL_JOIN_SHOWS_CLIENTS) {
+    if (join->shown & BL_SHOWS_CLIENTS) {
         set_text(join, entry, CLIENT, client_text(join, record));
         set_text(join, entry, SASL, bl_slice_head(record->text, SASL_MAX));
     }
@@ -297,11 +296,12 @@ static void take_arrival(struct bl_join *join, uint32_t ref, const bl_record *re
 {
     struct entry *entry = start_afresh(join, ref, record);
 
-    if (join->shown & BL_JOIN_SHOWS_CLIENTS && (record->peer_host.n || record->peer_ip.n))
-        set_text(join, entry, CLIENT, client_text(join, record));
-    if (record->orig_recipient.n)
+    if (join->shown & BL_SHOWS_CLIENTS) {
+        if (record->peer_host.n || record->peer_ip.n)
+            set_text(join, entry, CLIENT, client_text(join, record));
         set_text(join, entry, SASL, bl_slice_head(record->orig_recipient, SASL_MAX));
-    if (record->text.n &&
+    }
+    if (join->shown & BL_SHOWS_MESSAGE_IDS && record->text.n &&
         set_text(join, entry, MESSAGE_ID, bl_slice_head(record->text, MESSAGE_ID_MAX)))
         entry->flags |= HAS_MESSAGE_ID;
     set_sender(join, entry, record->sender);
@@ -315,6 +315,8 @@ static void take_message_id(struct bl_join *join, uint32_t ref, const bl_record 
     bl_slice id = bl_slice_head(record->text, MESSAGE_ID_MAX);
     struct entry *entry = ref ? entry_at(join, ref) : NULL;
 
+    if (!(join->shown & BL_SHOWS_MESSAGE_IDS))
+        return;
     if (!is_live(join, ref))
         entry = start_afresh(join, ref, record);
     else if (entry->flags & QUEUED && entry->flags & HAS_MESSAGE_ID &&
@@ -600,29 +602,41 @@ BL_ALWAYS_INLINE void prefetch_text(const bl_record *record)
     __builtin_prefetch((const char *)((uintptr_t)record->queue_id.p + ADDRESS_AT));
 }
 
+/* Takes the first of `n` records, and has what the later ones need fetched.  `many`: there are more
+ * than are fetched ahead. */
+BL_ALWAYS_INLINE void take_next(struct bl_join *join, const bl_record *record, size_t n, bool many,
+                                uint32_t *guess)
+{
+    uint32_t present = *guess;
+
+    if (many || AHEAD_RECORD < n)
+        prefetch_record(&record[AHEAD_RECORD]);
+    if (many || AHEAD_TEXT < n)
+        prefetch_text(&record[AHEAD_TEXT]);
+    if (many || AHEAD_SLOT < n)
+        bl_slots_prefetch(&join->slots, tag_of(record[AHEAD_SLOT].key));
+    if (many || AHEAD_ENTRY < n)
+        *guess = likely_entry(join, &record[AHEAD_ENTRY]);
+    take(join, record, present);
+}
+
+_Static_assert(AHEAD_RECORD >= AHEAD_SLOT && AHEAD_SLOT >= AHEAD_TEXT && AHEAD_TEXT >= AHEAD_ENTRY,
+               "the record is fetched first");
+
 void bl_join_block(struct bl_join *join, const struct bl_block *block, bl_event_fn *fn, void *arg)
 {
     const bl_record *record = block->records;
     uint32_t likely[AHEAD_ENTRY] = {0};
-    size_t n = block->records_n;
+    size_t n = block->records_n, i = 0;
 
     join->fn = block->warm_up ? NULL : fn;
     join->arg = arg;
-    for (size_t i = 0; i < n && i < AHEAD_SLOT; i++)
-        bl_slots_prefetch(&join->slots, tag_of(record[i].key));
-    for (size_t i = 0; i < n; i++) {
-        uint32_t *guess = &likely[i % AHEAD_ENTRY], present = *guess;
-
-        if (i + AHEAD_RECORD < n)
-            prefetch_record(&record[i + AHEAD_RECORD]);
-        if (i + AHEAD_TEXT < n)
-            prefetch_text(&record[i + AHEAD_TEXT]);
-        if (i + AHEAD_SLOT < n)
-            bl_slots_prefetch(&join->slots, tag_of(record[i + AHEAD_SLOT].key));
-        if (i + AHEAD_ENTRY < n)
-            *guess = likely_entry(join, &record[i + AHEAD_ENTRY]);
-        take(join, &record[i], present);
-    }
+    for (size_t first = 0; first < n && first < AHEAD_SLOT; first++)
+        bl_slots_prefetch(&join->slots, tag_of(record[first].key));
+    for (; i + AHEAD_RECORD < n; i++)
+        take_next(join, &record[i], n - i, true, &likely[i % AHEAD_ENTRY]);
+    for (; i < n; i++)
+        take_next(join, &record[i], n - i, false, &likely[i % AHEAD_ENTRY]);
 }
 
 struct bl_join_stats bl_join_stats(const struct bl_join *join)

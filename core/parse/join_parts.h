@@ -12,10 +12,9 @@
  * The texts that events show of nearly every message fit into the entry itself, so a line
  * costs the cache line of its slot and those of its entry, both prefetched some records ahead: what
  * limits a large queue is how many lines memory hands out, not how long it takes for one.  So an
- * entry is as small as what is shown allows; of a message-id that nobody sees a hash is kept, which
- * tells messages apart as well.  What is large or rare lives in chained cells: whether a text fits
- * then depends only on how many cells are free, never on where the holes are, and so an image that
- * is loaded behaves exactly as the join it was taken from.
+ * entry is as small as what is shown allows.  What is large or rare lives in chained cells: whether
+ * a text fits then depends only on how many cells are free, never on where the holes are, and so an
+ * image that is loaded behaves exactly as the join it was taken from.
  *
  * Entries stand in one of two lists, live ones by age and removed ones by removal.  The links are
  * an array of their own: neighbours are touched at each removal, and theirs would be cold entries.
@@ -130,7 +129,7 @@ struct bl_join {
     struct bl_slots slots; /* entries, by key */
     char *entries;         /* of entry_bytes each */
     size_t entry_bytes, inline_bytes;
-    unsigned shown; /* enum bl_join_texts */
+    unsigned shown; /* enum bl_shown */
     struct link *links;
     size_t entries_cap, dead_cap;
     uint32_t entries_used; /* 1..entries_used were handed out at least once */
@@ -362,27 +361,10 @@ static inline bool fits_inline(const struct bl_join *join, const struct entry *e
     return used + n <= join->inline_bytes - TEXTS * REF_BYTES;
 }
 
-/* What is kept of a text: all, nothing, or of a message-id its hash, in `room`. */
-static inline bl_slice kept_of(const struct bl_join *join, enum text which, bl_slice text,
-                               uint64_t *room)
-{
-    if (which == SENDER || join->shown == BL_JOIN_SHOWS_ALL || text.n == 0)
-        return text;
-    if (which != MESSAGE_ID)
-        return (bl_slice){NULL, 0};
-    if (join->shown & BL_JOIN_SHOWS_MESSAGE_IDS)
-        return text;
-    *room = bl_hash64(text);
-    return (bl_slice){(const char *)room, sizeof *room};
-}
-
 /* False when there was no room; the text is then absent. */
 static inline bool set_text(struct bl_join *join, struct entry *entry, enum text which,
                             bl_slice text)
 {
-    uint64_t room;
-
-    text = kept_of(join, which, text, &room);
     if (entry->text_n[which])
         drop_text(join, entry, which);
     if (text.n == 0)
@@ -397,9 +379,6 @@ static inline bool set_text(struct bl_join *join, struct entry *entry, enum text
 static inline bool text_equals(const struct bl_join *join, const struct entry *entry,
                                enum text which, bl_slice text)
 {
-    uint64_t room;
-
-    text = kept_of(join, which, text, &room);
     if (entry->text_n[which] != text.n)
         return false;
     if (is_in_cells(entry, which))
@@ -417,14 +396,20 @@ static inline bl_slice text_of(struct bl_join *join, const struct entry *entry, 
     return (bl_slice){join->texts[which], n};
 }
 
-static inline void forget_texts(struct bl_join *join, struct entry *entry)
+static inline void give_texts(struct bl_join *join, const struct entry *entry)
 {
-    for (unsigned i = 0; entry->in_cells; i++)
+    for (unsigned i = 0; entry->in_cells >> i; i++)
         if (is_in_cells(entry, (enum text)i))
-            drop_text(join, entry, (enum text)i);
+            give_chain(join, text_chain(entry, (enum text)i));
+}
+
+/* It knows nothing, and has nothing that is to be given back. */
+static inline void blank(struct entry *entry)
+{
+    entry->first = entry->last = 0;
     memset(entry->text_n, 0, sizeof entry->text_n);
     memset(entry->text_at, 0, sizeof entry->text_at);
-    entry->used = 0;
+    entry->used = entry->flags = entry->in_cells = 0;
 }
 
 /* --- deferrals --- */
@@ -633,13 +618,12 @@ static inline struct list *list_of(struct bl_join *join, const struct entry *ent
     return entry->flags & DEAD ? &join->dead : &join->live;
 }
 
-/* Gives back everything outside the entry and makes it know nothing. */
-static inline void empty(struct bl_join *join, struct entry *entry)
+/* Gives back everything outside the entry, which is to be blanked or nobody's then. */
+static inline void give_back(struct bl_join *join, struct entry *entry)
 {
     if (entry->first)
         forget_deferrals(join, entry);
-    forget_texts(join, entry);
-    entry->flags = 0;
+    give_texts(join, entry);
 }
 
 static inline void forget_entry(struct bl_join *join, uint32_t ref)
@@ -647,7 +631,7 @@ static inline void forget_entry(struct bl_join *join, uint32_t ref)
     struct entry *entry = entry_at(join, ref);
 
     take_out(join, list_of(join, entry), ref);
-    empty(join, entry);
+    give_back(join, entry);
     bl_slots_remove(&join->slots, tag_of(entry->key), ref);
     entry->flags = FREE;
     join->links[ref].newer = join->free_entry;
@@ -688,10 +672,7 @@ static inline uint32_t create_entry(struct bl_join *join, uint64_t key, uint64_t
     entry = entry_at(join, ref);
     entry->key = key;
     entry->key2 = key2;
-    entry->first = entry->last = 0;
-    memset(entry->text_n, 0, sizeof entry->text_n);
-    memset(entry->text_at, 0, sizeof entry->text_at);
-    entry->used = entry->flags = entry->in_cells = 0;
+    blank(entry);
     append(join, &join->live, ref);
     bl_slots_put(&join->slots, tag_of(key), ref);
     return ref;
@@ -707,7 +688,8 @@ static inline struct entry *start_afresh(struct bl_join *join, uint32_t ref,
         return entry_at(join, create_entry(join, record->key, record->key2));
     entry = entry_at(join, ref);
     take_out(join, list_of(join, entry), ref);
-    empty(join, entry);
+    give_back(join, entry);
+    blank(entry);
     append(join, &join->live, ref);
     return entry;
 }

@@ -5,11 +5,22 @@
 
 struct bl_worker *bl_worker_new(const bl_zone *zone)
 {
+    return bl_worker_new_showing(zone, BL_SHOWS_ALL);
+}
+
+struct bl_worker *bl_worker_new_showing(const bl_zone *zone, unsigned shown)
+{
     struct bl_worker *worker = bl_calloc(1, sizeof *worker);
 
     if (!worker)
         return NULL;
     bl_stamper_init(&worker->stamper, zone);
+    for (size_t i = 0; i < PAIRS; i++)
+        worker->promised[i] = promises[i >> 5];
+    if (!(shown & BL_SHOWS_CLIENTS))
+        worker->promised[pair_of("client=")] = NOTHING;
+    if (!(shown & BL_SHOWS_MESSAGE_IDS))
+        worker->promised[pair_of("message-id=")] = NOTHING;
     worker->memo = bl_memo_new();
     if (worker->memo)
         return worker;

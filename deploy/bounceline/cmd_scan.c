@@ -145,11 +145,22 @@ static void consume(void *arg, struct bl_block *block)
         bl_output_flush(scan->out); /* a pipe that gives a little at a time: somebody is watching */
 }
 
+/* The report counts; it shows nothing of a message but whose sender's domain it is. */
+static unsigned shown_by(const struct scan *scan)
+{
+    return scan->events ? BL_SHOWS_ALL : 0;
+}
+
 /* The pipeline knows one zone; files years apart may need others around their own time. */
 static enum bl_code enter_zone(struct scan *scan, int64_t reference_s, bl_err *err)
 {
     struct bl_pipeline_options options = {
-        .workers = scan->workers, .rules = scan->rules, .consume = consume, .arg = scan};
+        .workers = scan->workers,
+        .shown = shown_by(scan),
+        .rules = scan->rules,
+        .consume = consume,
+        .arg = scan,
+    };
 
     /* Without threads a block is back before the next is asked for.  One alone, and what is read
      * into it, stays in the near cache; several go round through memory, so there are not many more
@@ -390,8 +401,7 @@ static int scan_all(struct scan *scan, char **paths, size_t n)
     rc = BL_NO_MEMORY;
     scan->relays = bl_relays_new(config->relay, config->relays);
     bl_table_set_large(use_large_pages);
-    scan->join = bl_join_new_showing(scan->rules, JOIN_ENTRIES, JOIN_TEXT_BYTES,
-                                     scan->events ? BL_JOIN_SHOWS_ALL : 0);
+    scan->join = bl_join_new_showing(scan->rules, JOIN_ENTRIES, JOIN_TEXT_BYTES, shown_by(scan));
     scan->report = bl_report_new(scan->rules);
     bl_table_set_large(NULL);
     if (!scan->relays || !scan->join || !scan->report)

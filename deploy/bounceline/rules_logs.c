@@ -31,7 +31,7 @@ struct bl_rules_logs *bl_rules_logs_new(const struct bl_rules *rules)
     if (!logs)
         return NULL;
     logs->rules = rules;
-    logs->join = bl_join_new(rules, JOIN_ENTRIES, JOIN_TEXT_BYTES);
+    logs->join = bl_join_new_showing(rules, JOIN_ENTRIES, JOIN_TEXT_BYTES, 0);
     logs->hits = bl_calloc(bl_rules_count(rules), sizeof *logs->hits);
     logs->shapes = bl_calloc(BL_SHAPES, sizeof *logs->shapes);
     if (logs->join && logs->hits && logs->shapes)

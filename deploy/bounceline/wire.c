@@ -700,6 +700,7 @@ static enum bl_code start_pipeline(struct daemon *d, bl_err *err)
 {
     struct bl_pipeline_options options = {
         .workers = d->options->workers,
+        .shown = BL_STAGE_SHOWS,
         .rules = d->now.rules,
         .consume = consume,
         .freed = freed,

@@ -31,7 +31,7 @@ typedef void run_fn(uint64_t seed, enum way way, struct journal *journal);
 static struct bl_join *new_join(uint64_t seed)
 {
     static const size_t entries[] = {1, 3, 6, 13, 40}, cells[] = {0, 3, 9, 40, 1000};
-    static const unsigned shown[] = {BL_JOIN_SHOWS_ALL, BL_JOIN_SHOWS_MESSAGE_IDS, 0};
+    static const unsigned shown[] = {BL_SHOWS_ALL, BL_SHOWS_MESSAGE_IDS, 0};
     struct bl_join *join = bl_join_new_showing(bl_rules_builtin(), entries[seed % 5],
                                                cells[seed / 5 % 5] * 64, shown[seed % 3]);
 

@@ -51,9 +51,9 @@ void bl_block_free(struct bl_block *block)
     bl_free(block);
 }
 
-struct bl_worker *bl_worker_new(const bl_zone *zone)
+struct bl_worker *bl_worker_new_showing(const bl_zone *zone, unsigned shown)
 {
-    (void)zone;
+    (void)zone, (void)shown;
     return bl_calloc(1, sizeof(struct bl_worker));
 }
 

@@ -23,8 +23,7 @@ static struct bl_state kept;
 /* Read so far, with the join of one source, written by this version or another. */
 static void put(uint64_t offset, bool foreign)
 {
-    struct bl_join *join =
-        bl_join_new_showing(bl_rules_builtin(), 16, 4096, BL_JOIN_SHOWS_MESSAGE_IDS);
+    struct bl_join *join = bl_join_new_showing(bl_rules_builtin(), 16, 4096, BL_SHOWS_MESSAGE_IDS);
     struct bl_snapshot *s = bl_calloc(1, sizeof *s);
     const bl_position at = {.generation = 1, .source = 1, .offset = offset};
 

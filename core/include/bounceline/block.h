@@ -15,6 +15,7 @@
 #ifndef BOUNCELINE_BLOCK_H
 #define BOUNCELINE_BLOCK_H
 
+#include "bounceline/event.h"
 #include "bounceline/exim.h"
 #include "bounceline/position.h"
 #include "bounceline/record.h"
@@ -77,6 +78,9 @@ void bl_block_free(struct bl_block *block);
 struct bl_worker;
 
 struct bl_worker *bl_worker_new(const bl_zone *zone);
+
+/* One that makes no records of lines that tell only what is not in `shown`, of enum bl_shown. */
+struct bl_worker *bl_worker_new_showing(const bl_zone *zone, unsigned shown);
 void bl_worker_free(struct bl_worker *worker);
 
 /* Splits, parses and classifies the block's lines into its records.  Pure: the same bytes and rules

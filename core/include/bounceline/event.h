@@ -15,6 +15,14 @@
 
 #include "bounceline/record.h"
 
+/* What events show of a message besides its sender.  Lines that tell nothing else need not be
+ * read, and nothing of them is kept: what is shown is chosen where a worker and a join are made. */
+enum bl_shown {
+    BL_SHOWS_MESSAGE_IDS = 1,
+    BL_SHOWS_CLIENTS = 2, /* and sasl users */
+    BL_SHOWS_ALL = 3
+};
+
 typedef struct bl_event {
     int64_t time_us;
     enum bl_mta mta;

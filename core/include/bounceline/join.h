@@ -46,14 +46,11 @@ struct bl_join_stats {
 struct bl_join *bl_join_new(const struct bl_rules *rules, size_t entries_cap,
                             size_t text_cap_bytes);
 
-/* What events show besides the sender; the less, the smaller a queue id and the faster each line.
- * The outcomes are the same.  Of a reject, what its own line says is always shown. */
-enum bl_join_texts {
-    BL_JOIN_SHOWS_MESSAGE_IDS = 1,
-    BL_JOIN_SHOWS_CLIENTS = 2, /* and sasl users */
-    BL_JOIN_SHOWS_ALL = 3
-};
-
+/* `shown` is of enum bl_shown: the less, the smaller a queue id and the faster each line.  Records
+ * that tell only what is not shown are passed over.  The outcomes are the same, but that they help
+ * to tell a new message from an old one under a short id whose `removed` is missing: without them,
+ * one with the same sender takes over what the old one left unfinished.  Of a reject, what its own
+ * line says is always shown. */
 struct bl_join *bl_join_new_showing(const struct bl_rules *rules, size_t entries_cap,
                                     size_t text_cap_bytes, unsigned shown);
 void bl_join_free(struct bl_join *join);

@@ -22,6 +22,8 @@
 
 struct bl_stage;
 
+enum { BL_STAGE_SHOWS = BL_SHOWS_MESSAGE_IDS }; /* its workers, and its joins */
+
 struct bl_stage_options {
     size_t join_entries, join_text_bytes; /* of each source */
     /* What was accepted there is only handed on: relayed, not delivered.  NULL: nowhere.  On the
