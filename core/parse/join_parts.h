@@ -20,9 +20,8 @@
  * an array of their own: neighbours are touched at each removal, and theirs would be cold entries.
  *
  * Bytes per live queue id: 256 (or less) + 8 (links) + 16..32 (slots), about 290; per remembered
- * deferral 64
- * + 64 for every 60 bytes of text, about 320, + 8..16 per cell for the slots.  The caps are
- * reserved at the start and cost nothing until they are used. */
+ * deferral 64 + 64 for every 60 bytes of text, about 320, + 8..16 per cell for the slots.  The caps
+ * are reserved at the start and cost nothing until they are used. */
 #ifndef BL_JOIN_PARTS_H
 #define BL_JOIN_PARTS_H
 

@@ -645,7 +645,7 @@ static void assert_refused(struct bl_join *other, bl_slice image)
     assert_false(knows(other, 1));
 }
 
-/* What one join keeps of a message-id, another would take for something else. */
+/* It lacks what the join would have to show. */
 static void an_image_that_shows_less_is_refused(void **state)
 {
     struct bl_join *other = bl_join_new_showing(bl_rules_builtin(), 16, 4096, BL_SHOWS_MESSAGE_IDS);
