@@ -238,6 +238,38 @@ static void an_id_that_is_used_again_starts_afresh(void **state)
     }
 }
 
+/* Its `removed` is missing, so that only the lines of the new message tell.  Returns whether what
+ * became of its recipient is taken for the end of the old one's deferral. */
+static bool is_mixed_up(unsigned shown, const char *sender)
+{
+    struct bl_join *other = bl_join_new_showing(bl_rules_builtin(), 16, 4096, shown);
+    bl_record records[] = {
+        open_record("A1", "client.example", "192.0.2.1", "anna"),
+        message_id_record("A1", "<old@x>"),
+        queued_record("A1", "old@shop.example"),
+        delivery_record("A1", BL_DEFERRED, "bob@y.example", 450, "450 first"),
+        open_record("A1", "client.example", "192.0.2.1", "anna"),
+        message_id_record("A1", "<new@x>"),
+        queued_record("A1", sender),
+        delivery_record("A1", BL_DELIVERED, "bob@y.example", 250, "250 ok"),
+    };
+
+    journal_clear(&said);
+    for (size_t i = 0; i < BL_COUNT(records); i++)
+        feed_to(other, records[i], &said);
+    bl_join_free(other);
+    return says(" retried");
+}
+
+static void the_less_is_shown_the_less_tells_of_another_message(void **state)
+{
+    (void)state;
+    assert_false(is_mixed_up(BL_SHOWS_ALL, "old@shop.example"));
+    assert_false(is_mixed_up(BL_SHOWS_MESSAGE_IDS, "old@shop.example"));
+    assert_false(is_mixed_up(0, "new@shop.example"));
+    assert_true(is_mixed_up(0, "old@shop.example"));
+}
+
 static void a_retry_is_not_a_new_message(void **state)
 {
     (void)state;
@@ -806,6 +838,7 @@ int main(void)
         TEST(a_deferral_of_an_unknown_id_is_remembered),
         TEST(a_delivery_behind_removed_still_finds_its_sender),
         TEST(an_id_that_is_used_again_starts_afresh),
+        TEST(the_less_is_shown_the_less_tells_of_another_message),
         TEST(a_retry_is_not_a_new_message),
         TEST(a_second_message_id_before_the_queue_manager_replaces_the_first),
         TEST(pickups_user_gives_way_to_the_queue_managers_sender),
